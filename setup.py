@@ -1,0 +1,189 @@
+"""How the compiled part is built; every static fact about the package is in pyproject.toml.
+
+One kernel text is compiled once per instruction set (`ISAS` below). Each object keeps its flags to itself, exports one table,
+and is linked into `lstmc.kernels.core` only; dispatch.c picks a table at import. The other extensions reach the kernels through
+core, so they are compiled for the baseline like any Cython module.
+
+Environment, read at build time:
+    LSTMC_NO_OPENMP=1           build without OpenMP even if the compiler has it
+    LSTMC_SANITIZE=address,...  compile and link with -fsanitize=..., keeping debug information (GCC, Clang)
+"""
+
+import os
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
+
+CSRC = "src/lstmc/csrc"
+CORE = "lstmc.kernels.core"
+X86 = ("x86_64", "amd64")
+ARM = ("aarch64", "arm64")
+
+
+@dataclass(frozen=True)
+class ISA:
+    """One row: `machines` the processors it is compiled for (empty: all), `gnu` and `msvc` the flags no other file gets."""
+
+    name: str
+    machines: tuple = ()
+    gnu: tuple = ()
+    msvc: tuple = ()
+
+    @property
+    def source(self):
+        return f"{CSRC}/isa_{self.name}.c"
+
+
+ISAS = (
+    ISA("baseline"),
+    ISA("avx2", X86, ("-mavx2", "-mfma"), ("/arch:AVX2",)),
+    ISA(
+        "avx512",
+        X86,
+        ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512"),
+        ("/arch:AVX512",),
+    ),
+    ISA("neon", ARM),
+)
+
+# Results must not depend on what a compiler finds profitable: no contraction into FMA (the kernels write every FMA out), no
+# reassociation, nothing tuned to the building machine. errno and traps are never read, so they may be ignored.
+# The MSVC rows are written from its manual and have not been run.
+GNU = (
+    "-O3",
+    "-std=c11",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+    "-g0",
+)
+MSVC = ("/O2", "/std:c11", "/fp:precise")
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+}
+
+OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+
+
+def machine_of(plat_name):
+    """'linux-x86_64' -> 'x86_64'. A universal macOS build names no single machine and so gets the baseline alone."""
+    return plat_name.lower().rsplit("-", 1)[-1]
+
+
+def sanitize_flags():
+    names = os.environ.get("LSTMC_SANITIZE", "")
+    return (f"-fsanitize={names}", "-fno-omit-frame-pointer", "-g") if names else ()
+
+
+class BuildKernels(build_ext):
+    """build_ext that compiles one object per ISA, each in its own folder, and hands them to `CORE`."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count() or 1
+
+    def build_extensions(self):
+        msvc = self.compiler.compiler_type == "msvc"
+        machine = machine_of(self.plat_name)
+        isas = [isa for isa in ISAS if not isa.machines or machine in isa.machines]
+        compile_flags, link_flags = self.common_flags(msvc)
+        print(f"lstmc: building {', '.join(isa.name for isa in isas)} for {machine}", flush=True)
+
+        stamp = self.stamp(repr((isas, compile_flags, link_flags, DIRECTIVES)))
+        for ext in self.extensions:
+            ext.extra_compile_args = compile_flags
+            ext.extra_link_args = link_flags
+            ext.depends = [*ext.depends, stamp]
+            if ext.name == CORE:
+                ext.extra_objects = self.kernel_objects(ext, isas, compile_flags, msvc)
+        super().build_extensions()
+
+    def common_flags(self, msvc):
+        """Flags of every file: (compile, link)."""
+        extra = sanitize_flags()
+        openmp = self.openmp_flags(msvc)
+        if msvc:
+            return [*MSVC, *openmp], []
+        return [*GNU, *openmp, *extra], [*openmp, *extra]
+
+    def openmp_flags(self, msvc):
+        if os.environ.get("LSTMC_NO_OPENMP", "0") not in ("", "0"):
+            print("lstmc: building without OpenMP, as LSTMC_NO_OPENMP asks: kernels run on one thread", flush=True)
+            return ()
+        if msvc:
+            return ("/openmp",)
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(OPENMP_PROBE)
+            command = [*self.compiler.linker_exe, "-fopenmp", str(source), "-o", str(Path(folder, "probe"))]
+            works = subprocess.run(command, capture_output=True, check=False).returncode == 0
+        if works:
+            return ("-fopenmp",)
+        print("lstmc: this compiler cannot build with -fopenmp: kernels run on one thread", flush=True)
+        return ()
+
+    def stamp(self, text):
+        """A file that is newer than the last build exactly when the flags have changed since; every extension depends on it."""
+        path = Path(self.build_temp, "lstmc-flags.txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+        return str(path)
+
+    def kernel_objects(self, ext, isas, compile_flags, msvc):
+        """Compile dispatch.c and each ISA file, unless `ext` is up to date; the object files in a fixed order."""
+        if not self.force and not newer_group(ext.sources + ext.depends, self.get_ext_fullpath(ext.name), "newer"):
+            return []
+        have = [(f"LSTMC_HAVE_{isa.name.upper()}", "1") for isa in isas]
+        jobs = [("dispatch", f"{CSRC}/dispatch.c", (), have)]
+        jobs += [(isa.name, isa.source, isa.msvc if msvc else isa.gnu, []) for isa in isas]
+
+        def compile_one(job):
+            name, source, flags, macros = job
+            return self.compiler.compile(
+                [source],
+                output_dir=os.path.join(self.build_temp, "isa", name),
+                macros=macros,
+                include_dirs=[CSRC],
+                extra_postargs=[*compile_flags, *flags],
+                depends=ext.depends,
+            )
+
+        with ThreadPoolExecutor(max_workers=int(self.parallel)) as pool:
+            return [path for objects in pool.map(compile_one, jobs) for path in objects]
+
+
+def extensions():
+    """One extension per .pyx in kernels/. All depend on the whole of csrc/, so that a header edit rebuilds every object."""
+    csrc = sorted(glob(f"{CSRC}/*.[ch]"))
+    found = [
+        Extension(
+            f"lstmc.kernels.{Path(path).stem}",
+            [path],
+            include_dirs=[CSRC],
+            libraries=[] if os.name == "nt" else ["m"],
+            depends=csrc,
+        )
+        for path in sorted(glob("src/lstmc/kernels/*.pyx"))
+    ]
+    return cythonize(found, include_path=["src"], build_dir="build/cython", compiler_directives=DIRECTIVES)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
