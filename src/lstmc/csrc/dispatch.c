@@ -1,0 +1,96 @@
+/* dispatch.c -- which tables were built and which of them this CPU and operating system can run.
+ * The CPU questions include the operating system's part: __builtin_cpu_supports and _xgetbv both ask whether
+ * the wide registers are saved on a context switch. No state: whoever chooses keeps the choice. */
+#include "lstmc.h"
+#include <string.h>
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#endif
+
+extern const lstmc_kernels *const lstmc_baseline[2];
+#ifdef LSTMC_HAVE_AVX2
+extern const lstmc_kernels *const lstmc_avx2[2];
+#endif
+#ifdef LSTMC_HAVE_AVX512
+extern const lstmc_kernels *const lstmc_avx512[2];
+#endif
+#ifdef LSTMC_HAVE_NEON
+extern const lstmc_kernels *const lstmc_neon[2];
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__) && defined(_M_X64)
+static int cpu_bits(int leaf, int reg, unsigned need, unsigned xcr0)
+{
+    int r[4];
+    __cpuid(r, 1);
+    if (!(r[2] & (1 << 27)) || (_xgetbv(0) & xcr0) != xcr0) return 0;
+    __cpuidex(r, leaf, 0);
+    return ((unsigned)r[reg] & need) == need;
+}
+#define CPU_AVX2 (cpu_bits(7, 1, 1u << 5, 6) && cpu_bits(1, 2, 1u << 12, 6))
+#define CPU_AVX512 cpu_bits(7, 1, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31, 0xe6)
+#elif defined(__x86_64__)
+#define CPU_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+#define CPU_AVX512 (CPU_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+#else
+#define CPU_AVX2 0
+#define CPU_AVX512 0
+#endif
+
+const char *const *lstmc_known_isas(void)
+{
+    static const char *const names[] = {"avx512", "avx2", "neon", "baseline", NULL};
+    return names;
+}
+
+static const lstmc_kernels *const *tables_of(const char *isa)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+#endif
+#ifdef LSTMC_HAVE_AVX512
+    if (!strcmp(isa, "avx512") && CPU_AVX512) return lstmc_avx512;
+#endif
+#ifdef LSTMC_HAVE_AVX2
+    if (!strcmp(isa, "avx2") && CPU_AVX2) return lstmc_avx2;
+#endif
+#ifdef LSTMC_HAVE_NEON
+    if (!strcmp(isa, "neon")) return lstmc_neon;
+#endif
+    if (!strcmp(isa, "baseline")) return lstmc_baseline;
+    return NULL;
+}
+
+int lstmc_isa_usable(const char *isa) { return tables_of(isa) != NULL; }
+
+const lstmc_kernels *lstmc_table(const char *isa, int itemsize)
+{
+    const lstmc_kernels *const *t = tables_of(isa);
+    return !t ? NULL : itemsize == 4 ? t[0] : itemsize == 8 ? t[1] : NULL;
+}
+
+/* A 64-bit fingerprint for noticing that weights were written: eight chains of xor, multiply, rotate. Each
+ * step is a bijection of its chain, so a single changed word always changes the result. */
+uint64_t lstmc_fingerprint(const void *data, size_t bytes, uint64_t seed)
+{
+    const uint64_t prime = 0x9E3779B97F4A7C15ull;
+    const unsigned char *p = data;
+    uint64_t s[8], w[8];
+    for (int i = 0; i < 8; i++) s[i] = seed + prime * (uint64_t)(i + 1);
+    for (; bytes >= sizeof w; bytes -= sizeof w, p += sizeof w) {
+        memcpy(w, p, sizeof w);
+        for (int i = 0; i < 8; i++) {
+            s[i] = (s[i] ^ w[i]) * prime;
+            s[i] = s[i] << 29 | s[i] >> 35;
+        }
+    }
+    memset(w, 0, sizeof w);
+    memcpy(w, p, bytes);
+    uint64_t h = bytes;
+    for (int i = 0; i < 8; i++) {
+        h = (h ^ s[i] ^ w[i]) * prime;
+        h ^= h >> 31;
+    }
+    return h;
+}

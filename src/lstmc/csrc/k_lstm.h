@@ -1,0 +1,140 @@
+/* k_lstm.h -- the LSTM cell: one step forward fused with its gate products, and the pointwise backward.
+ *
+ *   a = W x + U h' + b      i = sigmoid(a_i)   f = sigmoid(a_f)   g = tanh(a_g)   o = sigmoid(a_o)
+ *   c = f c' + i g          h = o tanh(c)
+ *
+ *   dc += dh o (1 - tanh(c)^2)
+ *   da_i = dc g i (1-i)   da_f = dc c' f (1-f)   da_g = dc i (1-g^2)   da_o = dh tanh(c) o (1-o)   dc' = dc f */
+
+typedef struct { V i, f, g, o, c, h; } FN(lstm_cell);
+
+INLINE FN(lstm_cell) FN(lstm_cell_fwd)(const V *a, V c_prev)
+{
+    FN(lstm_cell) s;
+    s.i = FN(v_sigmoid)(a[0]);
+    s.f = FN(v_sigmoid)(a[1]);
+    s.g = FN(v_tanh)(a[2]);
+    s.c = v_fma(s.f, c_prev, v_mul(s.i, s.g));
+    s.o = FN(v_sigmoid)(a[3]);
+    s.h = v_mul(s.o, FN(v_tanh)(s.c));
+    return s;
+}
+
+/* gates (i, f, g, o at a distance of NU) become dG; dc becomes dc' */
+INLINE void FN(lstm_cell_bwd)(T *gates, const T *c_prev, const T *c, T *dc, V dh)
+{
+    const V one = v_set1(1), tc = FN(v_tanh)(v_load(c));
+    const V i = v_load(gates), f = v_load(gates + FN(NU)), g = v_load(gates + 2 * FN(NU)), o = v_load(gates + 3 * FN(NU));
+    const V d = v_fma(v_mul(dh, o), v_fnma(tc, tc, one), v_load(dc));
+    v_store(gates, v_mul(v_mul(d, g), v_mul(i, v_sub(one, i))));
+    v_store(gates + FN(NU), v_mul(v_mul(d, v_load(c_prev)), v_mul(f, v_sub(one, f))));
+    v_store(gates + 2 * FN(NU), v_mul(v_mul(d, i), v_fnma(g, g, one)));
+    v_store(gates + 3 * FN(NU), v_mul(v_mul(dh, tc), v_mul(o, v_sub(one, o))));
+    v_store(dc, v_mul(d, f));
+}
+
+/* Rows row .. row+mr-1 and nq slices from slice q0; only_x stops after bias + W x and stores it in z. */
+INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row, const int mr, const int nq,
+                              const int only_x)
+{
+    enum { G = LSTMC_GATES };
+    const ptrdiff_t bs = G * FN(NU), K = s->I + s->R;
+    const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
+    V acc[FN(MAX_ACC)];
+    UNROLL
+    for (int q = 0; q < nq; q++) {
+        const ptrdiff_t p = (q0 + q) / FN(NS), lane = (q0 + q) % FN(NS) * VL;
+        const T *bias = (const T *)s->bias + p * bs + lane;
+        b[q] = (const T *)s->w + p * K * bs + lane;
+        UNROLL
+        for (int r = 0; r < mr; r++) {
+            const T *z = s->z && !only_x ? (const T *)s->z + p * s->z_ps + (row + r) * bs + lane : bias;
+            UNROLL
+            for (int g = 0; g < G; g++) acc[(r * nq + q) * G + g] = v_load(z + g * FN(NU));
+        }
+    }
+    if (!s->z || only_x) {
+        UNROLL
+        for (int r = 0; r < mr; r++) a[r] = s->x[row + r];
+        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, s->I);
+    }
+    if (!only_x) {
+        UNROLL
+        for (int q = 0; q < nq; q++) b[q] += s->I * bs;
+        UNROLL
+        for (int r = 0; r < mr; r++) a[r] = (const T *)s->h + (row + r) * s->ldh;
+        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, s->R);
+    }
+    UNROLL
+    for (int q = 0; q < nq; q++) {
+        const ptrdiff_t p = (q0 + q) / FN(NS), lane = (q0 + q) % FN(NS) * VL, u = p * FN(NU) + lane;
+        UNROLL
+        for (int r = 0; r < mr; r++) {
+            const ptrdiff_t j = row + r;
+            if (only_x) {
+                T *z = (T *)s->z + p * s->z_ps + j * bs + lane;
+                UNROLL
+                for (int g = 0; g < G; g++) v_store(z + g * FN(NU), acc[(r * nq + q) * G + g]);
+                continue;
+            }
+            const T *c_prev = (const T *)s->c_prev + p * s->c_prev_ps + j * FN(NU) + lane;
+            const FN(lstm_cell) cell = FN(lstm_cell_fwd)(acc + (r * nq + q) * G, v_load(c_prev));
+            v_store((T *)s->c + p * s->c_ps + j * FN(NU) + lane, cell.c);
+            v_store((T *)s->h_out + j * s->ld_out + u, cell.h);
+            if (s->y) FN(store_cols)(s->y[j], 1, u, s->H, cell.h);
+            if (s->gates) {
+                T *gates = (T *)s->gates + p * s->gates_ps + j * bs + lane;
+                v_store(gates, cell.i);
+                v_store(gates + FN(NU), cell.f);
+                v_store(gates + 2 * FN(NU), cell.g);
+                v_store(gates + 3 * FN(NU), cell.o);
+            }
+        }
+    }
+}
+
+typedef void (*FN(fwd_fn))(const lstmc_lstm_fwd *, ptrdiff_t q0, ptrdiff_t row);
+#define FWD_TILE(mr, nq)                                                                            \
+    static void FN(fwd_##mr##x##nq)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row)           \
+    { FN(lstm_fwd_tile)(s, q0, row, mr, nq, 0); }                                                   \
+    static void FN(gates_x_##mr##x##nq)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row)       \
+    { FN(lstm_fwd_tile)(s, q0, row, mr, nq, 1); }
+FWD_TILE(1, 1)
+FWD_TILE(2, 1)
+FWD_TILE(3, 1)
+#if TILE_SLICES_1 == 4
+FWD_TILE(1, 4)
+FWD_TILE(2, 2)
+FWD_TILE(3, 2)
+FWD_TILE(4, 1)
+FWD_TILE(5, 1)
+FWD_TILE(6, 1)
+#define ROW_MENU(stem) {{FN(stem##_1x1), FN(stem##_1x4)}, {FN(stem##_2x1), FN(stem##_2x2)}, {FN(stem##_3x1), FN(stem##_3x2)}, \
+                        {FN(stem##_4x1), 0}, {FN(stem##_5x1), 0}, {FN(stem##_6x1), 0}}
+#else
+FWD_TILE(1, 2)
+#define ROW_MENU(stem) {{FN(stem##_1x1), FN(stem##_1x2)}, {FN(stem##_2x1), 0}, {FN(stem##_3x1), 0}}
+#endif
+static const int FN(slices)[] = {TILE_SLICES_1, TILE_SLICES_2, TILE_SLICES_3, 1, 1, 1};
+static const FN(fwd_fn) FN(fwd_menu)[][2] = ROW_MENU(fwd);
+static const FN(fwd_fn) FN(gates_x_menu)[][2] = ROW_MENU(gates_x);
+#undef FWD_TILE
+
+/* Panels outside, row tiles inside: a panel is read once a step and then served from cache. A lone tile of
+ * few rows takes several slices at once, for as many independent chains as the multipliers need. */
+INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2])
+{
+    const ptrdiff_t q1 = s->p1 * FN(NS), block = s->n_tiles == 1 ? q1 : FN(NS);
+    for (ptrdiff_t q0 = s->p0 * FN(NS); q0 < q1; q0 += block) {
+        const ptrdiff_t end = q0 + block < q1 ? q0 + block : q1;
+        for (ptrdiff_t i = 0; i < s->n_tiles; i++) {
+            const ptrdiff_t row = s->tiles[i].row, m = s->tiles[i].mr - 1, wide = FN(slices)[m];
+            ptrdiff_t q = q0;
+            if (wide > 1)
+                for (; q + wide <= end; q += wide) menu[m][1](s, q, row);
+            for (; q < end; q++) menu[m][0](s, q, row);
+        }
+    }
+}
+static void FN(lstm_gates_x)(const lstmc_lstm_fwd *s) { FN(fwd_tiles)(s, FN(gates_x_menu)); }
+static void FN(lstm_step_fwd)(const lstmc_lstm_fwd *s) { FN(fwd_tiles)(s, FN(fwd_menu)); }

@@ -1,0 +1,36 @@
+/* kernels.h -- assembles the core for one instruction set. An isa_*.c file checks its flags, names its
+ * vocabulary in VOCABULARY and includes this text; it exports lstmc_<isa>, a pair of tables (float32, float64).
+ *
+ * A vocabulary gives, for REAL = 32 and 64:  T V VL  TILE_ROWS TILE_SLICES_{1,2,3} HAVE_FMA
+ *   v_load v_store v_set1  v_add v_sub v_mul v_div v_sqrt v_max v_min  v_fma(a,b,c) = ab+c  v_fnma(a,b,c) = c-ab
+ *   v_abs v_neg_abs v_copysign  v_sel_neg(x,a,b) = x<0 ? a : b
+ *   v_pow2(k) = 2^n for k = 1.5*2^mantissa + n, n in the normal exponent range
+ *   v_load_n v_store_n  the first n < VL lanes, others read as 0 (VEC_TAIL_BUFFER: generic ones below) */
+#include "lstmc.h"
+#include <string.h>
+
+#define PASTE_(a, b) a##_f##b
+#define PASTE(a, b) PASTE_(a, b)
+#define FN(name) PASTE(name, REAL)
+#if defined(_MSC_VER) && !defined(__clang__)
+#define INLINE static __forceinline
+#define UNROLL
+#define PREFETCH(p) ((void)(p))
+#else
+#define INLINE static inline __attribute__((always_inline, unused))
+#define UNROLL _Pragma("GCC unroll 24")
+#define PREFETCH(p) __builtin_prefetch(p)
+#endif
+
+#define REAL 32
+#include VOCABULARY
+#include "k_body.h"
+#include "vec_undef.h"
+#undef REAL
+#define REAL 64
+#include VOCABULARY
+#include "k_body.h"
+#include "vec_undef.h"
+#undef REAL
+
+const lstmc_kernels *const ISA_SYMBOL[2] = {&table_f32, &table_f64};
