@@ -1,0 +1,328 @@
+"""LSTM backward over a whole sequence, one layer and one direction.
+
+Phase 1 goes back in time, each thread for its own rows, and turns the gates of the tape into gate gradients.
+Phase 2 is the weight gradients, split over output tiles, and dx, split over rows. Sums over the (t, b) pairs
+run in blocks of KBLOCK pairs in schedule order, so no bit depends on the number of threads.
+"""
+
+from cython.parallel cimport prange
+from libc.string cimport memcpy, memset
+
+from lstmc.kernels.core cimport (LSTMC_GATES, LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_outer, lstmc_product,
+                                 lstmc_runs, lstmc_tile, span, team)
+from lstmc.kernels.lstm_fwd cimport Forward, Tape, copy_blocks, load_state, work
+from lstmc.kernels.schedule cimport Rows, Team, deal, live_tiles, n_active, row_of, seq, step_of, undeal, x_at
+from lstmc.kernels.weights cimport Weights, block, round_up
+
+from lstmc.kernels import arena
+
+# Live pairs whose gate gradients are turned into weight gradients and dx at a time: a multiple of LSTMC_KBLOCK.
+cdef Py_ssize_t CHUNK = 8 * LSTMC_KBLOCK
+
+
+cdef struct Backward:
+    Team team
+    Span dy, dx
+    bint has_dy, has_dh, add_dx
+    lstmc_runs d_gates       # how a row of dG is read as an operand
+    char *dc                 # [p][B][NU]
+    char *dh                 # gradient of the final h, sorted rows, [B][ldh]
+    Py_ssize_t dc_ps
+    char *dp                 # projection: dh of every live pair, [N][ldh]
+    const void **yrow
+    void **prow
+    # weight gradients
+    Py_ssize_t M, m_tiles    # features x | h | 1 and their tiles
+    lstmc_tile *tiles
+    char *a                  # packed features of a chunk
+    char *dw                 # [p][M][4][NU]
+    void **dxrow
+    lstmc_tile *row_tiles
+
+
+cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t i) noexcept nogil:
+    """Back in time for the rows of thread i: gates become dG, dc becomes the gradient of c_0."""
+    cdef lstmc_product a, c
+    cdef Py_ssize_t t, j, q, part, next_live, es = f.es, B = s.B, prev, low, high, panel_row = LSTMC_GATES * f.nu
+    memset(&a, 0, sizeof(a))
+    a.tiles = g.team.live + g.team.first[i]
+    a.N, a.b, a.K = w.R, w.u_cols, LSTMC_GATES * w.H
+    a.adds, a.ld_add2 = g.dy.stride[2], f.ldh
+    a.gates_ps, a.c_prev_ps, a.c_ps, a.dc_ps, a.dc = f.gates_ps, f.c_ps, f.c_ps, g.dc_ps, g.dc
+    a.out, a.outs = g.prow, 1
+    memset(&c, 0, sizeof(c))
+    c.tiles = a.tiles
+    c.N, c.b, c.K = w.H, w.hr_cols, w.P
+    c.a.row_stride, c.a.k_stride, c.a.n_full, c.a.full_len = f.ldh, 1, 1, w.P
+    c.gates_ps, c.c_prev_ps, c.c_ps, c.dc_ps, c.dc = f.gates_ps, f.c_ps, f.c_ps, g.dc_ps, g.dc
+    for t in range(s.T - 1, -1, -1):
+        next_live = n_active(s, t + 1) if t + 1 < s.T else 0
+        prev = 0 if t == 0 else B + row_of(s, t - 1)
+        a.gates = c.gates = f.gates + row_of(s, t) * panel_row * es
+        a.c_prev = c.c_prev = f.c + prev * f.nu * es
+        a.c = c.c = f.c + (B + row_of(s, t)) * f.nu * es
+        for part in range(2):                   # rows that go on after t, rows whose last step is t
+            low = next_live if part else 0
+            high = n_active(s, t) if part else next_live
+            a.n_tiles = live_tiles(&g.team, i, low, high)
+            if a.n_tiles == 0:
+                continue
+            a.a = g.d_gates
+            a.a.a = NULL if part else f.gates + row_of(s, t + 1) * panel_row * es
+            a.add = g.yrow if g.has_dy else NULL
+            a.add2 = g.dh if part and g.has_dh else NULL
+            for q in range(a.n_tiles):
+                for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
+                    if g.has_dy:
+                        g.yrow[j] = x_at(&g.dy, s, t, j, f.reverse)
+                    if w.P:
+                        g.prow[j] = g.dp + (row_of(s, t) + j) * f.ldh * es
+            if w.P:
+                f.k.product(&a)
+            else:
+                f.k.lstm_step_bwd(&a)
+        if w.P:
+            c.n_tiles = live_tiles(&g.team, i, 0, n_active(s, t))
+            c.a.a = g.dp + row_of(s, t) * f.ldh * es
+            if c.n_tiles:
+                f.k.lstm_step_bwd(&c)
+
+
+cdef void h0_gradient(const Forward *f, const Backward *g, const Rows *s, Weights w, const Span *dh0) noexcept nogil:
+    """dh_0 = dG_0 U for rows that have a step; the final gradient passes through the others."""
+    cdef lstmc_product a
+    cdef Py_ssize_t j, n = n_active(s, 0) if s.T else 0, es = f.es
+    memset(&a, 0, sizeof(a))
+    for j in range(s.B):
+        g.prow[j] = dh0.p + seq(s, j) * dh0.stride[0] * es
+        if j >= n:
+            if g.has_dh:
+                memcpy(g.prow[j], g.dh + j * f.ldh * es, w.R * es)
+            else:
+                memset(g.prow[j], 0, w.R * es)
+    a.tiles = g.team.live
+    a.n_tiles = balanced(g.team.live, 0, n, f.k.mr)
+    a.N, a.b, a.K = w.R, w.u_cols, LSTMC_GATES * w.H
+    a.a = g.d_gates
+    a.a.a = f.gates
+    a.out, a.outs = g.prow, 1
+    f.k.product(&a)
+
+
+cdef void pack_features(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t n0, Py_ssize_t n1,
+                        char *dst) noexcept nogil:
+    """Pack x | h' | 1 of live pairs n0 .. n1-1 (at most a block) for the outer products."""
+    cdef const void *xr[LSTMC_KBLOCK]
+    cdef const void *hr[LSTMC_KBLOCK]
+    cdef lstmc_features a
+    cdef Py_ssize_t n, t = step_of(s, n0), j = n0 - row_of(s, t), prev, m
+    for n in range(n1 - n0):
+        if j == n_active(s, t):
+            t, j = t + 1, 0
+        prev = 0 if t == 0 else s.B + row_of(s, t - 1)
+        xr[n] = x_at(&f.x, s, t, j, f.reverse)
+        hr[n] = f.h + (prev + j) * f.ldh * f.es
+        j += 1
+    a.n, a.I, a.R, a.x, a.h, a.xs, a.hs = n1 - n0, w.I, w.R, xr, hr, f.x.stride[2], 1
+    for m in range(g.m_tiles):
+        f.k.pack_outer(dst + g.tiles[m].row * (n1 - n0) * f.es, &a, g.tiles[m].row, g.tiles[m].mr)
+
+
+cdef void weight_gradient(const Forward *f, const Backward *g, Weights w, Py_ssize_t n0, Py_ssize_t n1,
+                          Py_ssize_t u0, Py_ssize_t u1) noexcept nogil:
+    """Add live pairs n0 .. n1-1 (whole blocks of a chunk) to output tiles u0 .. u1-1, numbered panel by panel."""
+    cdef lstmc_outer a
+    cdef Py_ssize_t p, q, low, high, n, panel_row = LSTMC_GATES * f.nu
+    memset(&a, 0, sizeof(a))
+    a.nb, a.bs, a.ldc = LSTMC_GATES, panel_row, panel_row
+    p = u0 // g.m_tiles
+    while p * g.m_tiles < u1:
+        low, high = max(u0 - p * g.m_tiles, 0), min(u1 - p * g.m_tiles, g.m_tiles)
+        a.m_tiles, a.n_tiles = g.tiles + low, high - low
+        a.c = g.dw + p * g.M * panel_row * f.es
+        for q in range((n1 - n0 + LSTMC_KBLOCK - 1) // LSTMC_KBLOCK):
+            n = n0 + q * LSTMC_KBLOCK
+            a.n = a.a_rows = min(n1 - n, LSTMC_KBLOCK)
+            a.first = n == 0
+            a.a = g.a + ((n - n0) * g.M + g.tiles[low].row * a.n) * f.es
+            a.b = f.gates + (p * f.gates_ps + n * panel_row) * f.es
+            f.k.outer(&a)
+        p += 1
+
+
+cdef void x_gradient(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t n0, Py_ssize_t a0,
+                     Py_ssize_t a1, Py_ssize_t i) noexcept nogil:
+    """dx of live pairs n0+a0 .. n0+a1-1; thread i's scratch starts at row a0."""
+    cdef lstmc_product a
+    cdef Py_ssize_t n, t, j
+    if a0 >= a1:
+        return
+    memset(&a, 0, sizeof(a))
+    t = step_of(s, n0 + a0)
+    j = n0 + a0 - row_of(s, t)
+    for n in range(a0, a1):
+        if j == n_active(s, t):
+            t, j = t + 1, 0
+        g.dxrow[n] = x_at(&g.dx, s, t, j, f.reverse)
+        j += 1
+    a.tiles = g.row_tiles + a0
+    a.n_tiles = balanced(g.row_tiles + a0, a0, a1 - a0, f.k.mr)
+    a.N, a.b, a.K = w.I, w.w_cols, LSTMC_GATES * w.H
+    a.a = g.d_gates
+    a.a.a = f.gates + n0 * LSTMC_GATES * f.nu * f.es
+    a.add = <const void **>g.dxrow if g.add_dx else NULL
+    a.adds = a.outs = g.dx.stride[2]
+    a.out = g.dxrow
+    f.k.product(&a)
+
+
+cdef int projection_gradient(const Forward *f, const Backward *g, const Rows *s, Weights w, object d_hr, list scratch,
+                             object threads_) except -1:
+    """dW_hr (P, H) = sum over live pairs of dh^T h_full, in blocks of KBLOCK pairs."""
+    cdef Span out = span(d_hr, True)
+    cdef Py_ssize_t es = f.es, nu = f.nu, wide = 4 * nu, blocks = round_up(w.H, nu) // nu, groups = (blocks + 3) // 4
+    cdef Py_ssize_t n_tiles = (w.P + f.k.mr - 1) // f.k.mr, u, threads, r, n, i
+    cdef lstmc_tile *tiles = <lstmc_tile *>block(scratch, n_tiles * sizeof(lstmc_tile))
+    cdef Py_ssize_t a_blocks = (s.N + LSTMC_KBLOCK - 1) // LSTMC_KBLOCK
+    cdef char *packed = block(scratch, s.N * w.P * es)
+    cdef char *grad = block(scratch, w.P * blocks * nu * es)
+    balanced(tiles, 0, w.P, f.k.mr)
+    threads = team(2.0 * s.N * w.P * w.H, groups, threads_)
+    with nogil:
+        for i in prange(a_blocks, schedule="static", num_threads=threads):
+            pack_rows(f, g, w, tiles, n_tiles, i * LSTMC_KBLOCK, min(s.N, (i + 1) * LSTMC_KBLOCK), packed)
+        for u in prange(groups, schedule="static", num_threads=threads):
+            projection_columns(f, w, tiles, n_tiles, s.N, u, min(blocks - 4 * u, 4), packed, grad + u * wide * w.P * es)
+        for u in range(groups):
+            n = min(blocks - 4 * u, 4) * nu
+            for r in range(w.P):
+                for i in range(min(n, w.H - u * wide)):
+                    memcpy(out.p + (r * out.stride[0] + (u * wide + i) * out.stride[1]) * es,
+                           grad + (u * wide * w.P + r * n + i) * es, es)
+    return 0
+
+
+cdef void pack_rows(const Forward *f, const Backward *g, Weights w, const lstmc_tile *tiles, Py_ssize_t n_tiles,
+                    Py_ssize_t n0, Py_ssize_t n1, char *packed) noexcept nogil:
+    cdef const void *rows[LSTMC_KBLOCK]
+    cdef lstmc_features a
+    cdef Py_ssize_t n, m
+    for n in range(n1 - n0):
+        rows[n] = g.dp + (n0 + n) * f.ldh * f.es
+    a.n, a.I, a.R, a.x, a.h, a.xs, a.hs = n1 - n0, w.P, 0, rows, NULL, 1, 1
+    for m in range(n_tiles):
+        f.k.pack_outer(packed + (n0 * w.P + tiles[m].row * (n1 - n0)) * f.es, &a, tiles[m].row, tiles[m].mr)
+
+
+cdef void projection_columns(const Forward *f, Weights w, const lstmc_tile *tiles, Py_ssize_t n_tiles, Py_ssize_t N,
+                             Py_ssize_t group, Py_ssize_t nb, char *packed, char *grad) noexcept nogil:
+    cdef lstmc_outer a
+    cdef Py_ssize_t n, q
+    memset(&a, 0, sizeof(a))
+    a.m_tiles, a.n_tiles, a.nb, a.bs, a.c, a.ldc = tiles, n_tiles, nb, f.ldf, grad, nb * f.nu
+    for q in range((N + LSTMC_KBLOCK - 1) // LSTMC_KBLOCK):
+        n = q * LSTMC_KBLOCK
+        a.n = a.a_rows = min(N - n, LSTMC_KBLOCK)
+        a.first = n == 0
+        a.a = packed + n * w.P * f.es
+        a.b = f.hf + (n * f.ldf + group * 4 * f.nu) * f.es
+        f.k.outer(&a)
+
+
+cdef int zero(object array) except -1:
+    array[...] = 0
+    return 0
+
+
+def lstm_backward(Tape tape not None, dy, dh_n, dc_n, dx, dh0, dc0, d_ih, d_hh, d_b, d_hr=None, bint add_dx=False,
+                  threads=None):
+    """Gradients of one `lstm_forward`; uses the tape up.
+
+    dy (T, B, R) with any strides or None; dh_n (B, R), dc_n (B, H) with unit feature stride or None. Written:
+    dx (T, B, I) at live steps (None: not wanted; add_dx: added to), dh0 (B, R), dc0 (B, H), d_ih (4H, I),
+    d_hh (4H, R), d_b (4H,) or None, d_hr (P, H) with a projection.
+    """
+    cdef Forward f = tape.f
+    cdef const Rows *s = &tape.schedule.rows
+    cdef Weights w = tape.w
+    cdef Backward g
+    cdef Span dh_in, dc_in, dh_out = span(dh0, True), dc_out = span(dc0, True), gi = span(d_ih, True), gh = span(d_hh, True), gb
+    cdef Py_ssize_t es = f.es, nu = f.nu, B = s.B, G = LSTMC_GATES, i, p, j, n0, n1, units, threads2, blocks
+    cdef Py_ssize_t panel_row = G * nu, whole = w.H // nu
+    cdef list scratch = []
+    memset(&g, 0, sizeof(g))
+    dh_in.p = dc_in.p = NULL
+    gb.p = NULL
+    g.has_dy, g.has_dh = dy is not None, dh_n is not None
+    if g.has_dy:
+        g.dy = span(dy)
+    if dx is not None:
+        g.dx = span(dx, True)
+    if dh_n is not None:
+        dh_in = span(dh_n)
+    if dc_n is not None:
+        dc_in = span(dc_n)
+    if d_b is not None:
+        gb = span(d_b, True)
+    g.add_dx = add_dx
+    g.d_gates.row_stride, g.d_gates.k_stride = panel_row, 1
+    g.d_gates.n_full, g.d_gates.full_len, g.d_gates.full_stride = whole, panel_row, f.gates_ps
+    g.d_gates.n_tail, g.d_gates.tail_len, g.d_gates.tail_stride = (G if w.H % nu else 0), w.H % nu, nu
+    g.dc_ps = B * nu
+    g.M = w.I + w.R + 1
+    g.team.threads = team(work(w, s.N), max(B, 1), threads)
+    try:
+        deal(&g.team, s, f.k.mr)
+        g.dh = block(scratch, B * f.ldh * es)
+        g.dc = block(scratch, w.panels * g.dc_ps * es)
+        if w.P:
+            g.dp = block(scratch, s.N * f.ldh * es)
+        g.yrow = <const void **>block(scratch, 2 * (B + 1) * sizeof(void *))
+        g.prow = <void **>g.yrow + B
+        with nogil:
+            load_state(s, g.dh, f.ldh, g.dc, g.dc_ps, &dh_in, &dc_in, w.R, w.H, nu, es)
+            for i in prange(g.team.threads, schedule="static", chunksize=1, num_threads=g.team.threads):
+                backward_thread(&f, &g, s, w, i)
+            h0_gradient(&f, &g, s, w, &dh_out)
+            for j in range(B):
+                copy_blocks(dc_out.p + seq(s, j) * dc_out.stride[0] * es, nu * es, g.dc + j * nu * es, g.dc_ps * es, w.H, nu, es)
+        if s.N == 0:
+            zero(d_ih)
+            zero(d_hh)
+            if d_b is not None:
+                zero(d_b)
+            if d_hr is not None:
+                zero(d_hr)
+            return
+        g.tiles = <lstmc_tile *>block(scratch, g.M * sizeof(lstmc_tile))
+        g.m_tiles = balanced(g.tiles, 0, g.M, f.k.mr)
+        g.a = block(scratch, min(CHUNK, s.N) * g.M * es)
+        g.dw = block(scratch, w.panels * g.M * panel_row * es)
+        g.dxrow = <void **>block(scratch, CHUNK * sizeof(void *))
+        g.row_tiles = <lstmc_tile *>block(scratch, CHUNK * sizeof(lstmc_tile))
+        units = w.panels * g.m_tiles
+        threads2 = team(work(w, s.N), units, threads)
+        for n0 in range(0, s.N, CHUNK):
+            n1 = min(n0 + CHUNK, s.N)
+            blocks = (n1 - n0 + LSTMC_KBLOCK - 1) // LSTMC_KBLOCK
+            with nogil:
+                for i in prange(blocks, schedule="static", num_threads=threads2):
+                    pack_features(&f, &g, s, w, n0 + i * LSTMC_KBLOCK, min(n1, n0 + (i + 1) * LSTMC_KBLOCK),
+                                  g.a + i * LSTMC_KBLOCK * g.M * es)
+                for i in prange(threads2, schedule="static", chunksize=1, num_threads=threads2):
+                    weight_gradient(&f, &g, w, n0, n1, i * units // threads2, (i + 1) * units // threads2)
+                    if g.dx.p != NULL:
+                        x_gradient(&f, &g, s, w, n0, i * (n1 - n0) // threads2, (i + 1) * (n1 - n0) // threads2, i)
+        with nogil:
+            for p in prange(w.panels, schedule="static", num_threads=threads2):
+                f.k.unpack_gates(gi.p, gi.stride[0], gi.stride[1], g.dw, g.M * panel_row, G, w.H, w.I, p, p + 1)
+                f.k.unpack_gates(gh.p, gh.stride[0], gh.stride[1], g.dw + w.I * panel_row * es, g.M * panel_row, G, w.H, w.R,
+                                 p, p + 1)
+                if gb.p != NULL:
+                    f.k.unpack_gates(gb.p, 1, 1, g.dw + (w.I + w.R) * panel_row * es, g.M * panel_row, G, w.H, 1, p, p + 1)
+        if w.P:
+            projection_gradient(&f, &g, s, w, d_hr, scratch, threads)
+    finally:
+        undeal(&g.team)
+        arena.give(*scratch)
+        tape.release()

@@ -1,0 +1,44 @@
+# lstm_fwd.pxd -- the state of a forward call, and the tape that it leaves for backward.
+from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_tile
+from lstmc.kernels.schedule cimport Rows, Schedule, Team
+from lstmc.kernels.weights cimport Weights
+
+
+cdef struct Forward:
+    Team team
+    const lstmc_kernels *k
+    Span x, y
+    Py_ssize_t nu, es
+    bint reverse, train
+    # states: live rows n of step t at B + n with B initial rows before them (train), or two slots of B rows of h and
+    # one of c (inference)
+    char *h
+    char *c
+    char *gates
+    char *hf                 # projection: h before it
+    Py_ssize_t ldh, ldf, c_ps, gates_ps
+    const void **xrow
+    void **yrow
+    void **hrow
+    # z = bias + W x for z_steps steps: per thread a buffer of z_rows rows
+    Py_ssize_t z_steps, z_rows
+    char *z
+    const void **zx
+    lstmc_tile *z_tiles
+    Py_ssize_t *z_first
+
+
+cdef class Tape:
+    cdef Schedule schedule
+    cdef Weights w
+    cdef object x
+    cdef list keep
+    cdef Forward f
+    cdef bint spent
+
+
+cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
+                      Py_ssize_t es) noexcept nogil
+cdef void load_state(const Rows *s, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps, const Span *h0, const Span *c0,
+                     Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil
+cdef double work(Weights w, Py_ssize_t N) noexcept

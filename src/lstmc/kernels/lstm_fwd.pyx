@@ -1,0 +1,208 @@
+"""LSTM forward over a whole sequence, one layer and one direction.
+
+The whole time loop runs in one parallel region: a thread owns rows of the batch and needs no other thread.
+Arguments are checked by the faces. Arrays have axes (T, B, features) with any strides unless said otherwise;
+y and states have unit feature stride.
+"""
+
+from cython.parallel cimport prange
+from libc.string cimport memcpy, memset
+
+from lstmc.kernels.core cimport (LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, team)
+from lstmc.kernels.schedule cimport Rows, Schedule, deal, len_of, live_tiles, n_active, row_of, seq, undeal, x_at
+from lstmc.kernels.weights cimport Weights, block, round_up, row_stride
+
+from lstmc.kernels import arena
+
+# Rows per thread below which W x of several steps is computed in one go, so that weights meet full tiles.
+cdef Py_ssize_t Z_BELOW_TILES = 2
+cdef Py_ssize_t Z_BYTES = 384 * 1024
+
+
+cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t t0) noexcept nogil:
+    """z of thread i's rows for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive here."""
+    cdef lstmc_lstm_fwd a
+    cdef Py_ssize_t j0 = f.team.tiles[f.team.first[i]].row, j1, t, j, n = 0
+    cdef lstmc_tile *last = f.team.tiles + f.team.first[i + 1] - 1
+    cdef const void **zx = f.zx + i * f.z_rows
+    memset(&a, 0, sizeof(a))
+    for t in range(t0, min(t0 + f.z_steps, s.T)):
+        f.z_first[i * f.z_steps + t - t0] = n
+        j1 = min(last.row + last.mr, n_active(s, t))
+        for j in range(j0, j1):
+            zx[n] = x_at(&f.x, s, t, j, f.reverse)
+            n += 1
+    a.tiles = f.z_tiles + i * f.z_rows
+    a.n_tiles = balanced(f.z_tiles + i * f.z_rows, 0, n, f.k.mr)
+    a.p1 = w.panels
+    a.I, a.R, a.H = w.I, w.R, w.H
+    a.x, a.xs = zx, f.x.stride[2]
+    a.w, a.bias = w.w, w.bias
+    a.z = f.z + i * f.z_rows * w.panels * LSTMC_GATES * f.nu * f.es
+    a.z_ps = f.z_rows * LSTMC_GATES * f.nu
+    f.k.lstm_gates_x(&a)
+
+
+cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t i) noexcept nogil:
+    """The whole time loop for the rows of thread i."""
+    cdef lstmc_lstm_fwd a
+    cdef lstmc_product proj
+    cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = f.es, panel_row = LSTMC_GATES * f.nu
+    memset(&a, 0, sizeof(a))
+    memset(&proj, 0, sizeof(proj))
+    a.tiles = proj.tiles = f.team.live + f.team.first[i]
+    a.p1 = w.panels
+    a.I, a.R, a.H = w.I, w.R, w.H
+    a.x, a.xs = f.xrow, f.x.stride[2]
+    a.w, a.bias = w.w, w.bias
+    a.ldh = f.ldh
+    a.c_prev_ps = a.c_ps = f.c_ps
+    a.gates_ps = f.gates_ps
+    a.ld_out = f.ldf if w.P else f.ldh
+    a.y = NULL if w.P else f.yrow
+    if w.P:
+        proj.N, proj.K, proj.b = w.P, w.H, w.hr
+        proj.a.row_stride, proj.a.k_stride, proj.a.n_full, proj.a.full_len = f.ldf, 1, 1, w.H
+        proj.out, proj.outs = f.hrow, 1
+    for t in range(s.T):
+        a.n_tiles = proj.n_tiles = live_tiles(&f.team, i, 0, n_active(s, t))
+        if a.n_tiles == 0:
+            break
+        if f.z_steps:
+            if t % f.z_steps == 0:
+                fill_z(f, s, w, i, t)
+            a.z_ps = f.z_rows * panel_row
+            a.z = f.z + (i * f.z_rows * w.panels + f.z_first[i * f.z_steps + t % f.z_steps] - a.tiles[0].row) * panel_row * es
+        if f.train:
+            prev, cur = 0 if t == 0 else B + row_of(s, t - 1), B + row_of(s, t)
+            a.c_prev, a.c = f.c + prev * f.nu * es, f.c + cur * f.nu * es
+            a.gates = f.gates + row_of(s, t) * panel_row * es
+        else:
+            prev, cur = t % 2 * B, (t + 1) % 2 * B
+            a.c_prev = a.c = f.c
+        a.h = f.h + prev * f.ldh * es
+        a.h_out = f.h + cur * f.ldh * es
+        if w.P:
+            proj.a.a = a.h_out = f.hf + (row_of(s, t) * f.ldf * es if f.train else 0)
+        for q in range(a.n_tiles):
+            for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
+                f.xrow[j] = x_at(&f.x, s, t, j, f.reverse)
+                f.yrow[j] = x_at(&f.y, s, t, j, f.reverse)
+                f.hrow[j] = f.h + (cur + j) * f.ldh * es
+        f.k.lstm_step_fwd(&a)
+        if w.P:
+            f.k.product(&proj)
+            for q in range(a.n_tiles):
+                for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
+                    memcpy(f.yrow[j], f.hrow[j], w.P * es)
+
+
+cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
+                      Py_ssize_t es) noexcept nogil:
+    """n values between a row (unit stride) and blocks of nu; ds, ss: bytes from block to block."""
+    cdef Py_ssize_t p
+    for p in range(round_up(n, nu) // nu):
+        memcpy(dst + p * ds, src + p * ss, min(nu, n - p * nu) * es)
+
+
+cdef void load_state(const Rows *s, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps, const Span *h0, const Span *c0,
+                     Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
+    """Initial states (NULL: zeros) into sorted rows of h and blocks of c, padding zeroed."""
+    cdef Py_ssize_t j, p
+    for j in range(s.B):
+        if h0.p == NULL:
+            memset(rows + j * ld * es, 0, R * es)
+        else:
+            memcpy(rows + j * ld * es, h0.p + seq(s, j) * h0.stride[0] * es, R * es)
+        for p in range(round_up(H, nu) // nu):
+            memset(c + (p * c_ps + j * nu) * es, 0, nu * es)
+        if c0.p != NULL:
+            copy_blocks(c + j * nu * es, c_ps * es, c0.p + seq(s, j) * c0.stride[0] * es, nu * es, H, nu, es)
+
+
+cdef class Tape:
+    """What one backward of one layer and direction reads: x, the gates, c and h of every step, and the weights used."""
+    def release(self):
+        """Return the workspaces; the tape is of no further use."""
+        if not self.spent:
+            self.spent = True
+            arena.give(*self.keep)
+            self.keep = []
+
+    def __dealloc__(self):
+        if self.keep is not None:
+            arena.give(*self.keep)
+
+
+cdef double work(Weights w, Py_ssize_t N) noexcept:
+    """Floating-point operations of a forward pass over N live pairs."""
+    return 2.0 * N * (LSTMC_GATES * w.H * (w.I + w.R) + w.P * w.H)
+
+
+def lstm_forward(Weights w not None, Schedule schedule not None, x, y, h0, c0, h_n, c_n, bint reverse=False, bint train=False,
+                 threads=None):
+    """Run a sequence; returns a Tape if train, else None.
+
+    x (T, B, I) with any strides; y (T, B, R) is written at live steps only; h0 (B, R), c0 (B, H) with unit
+    feature stride, or None for zeros; h_n, c_n like them are written.
+    """
+    cdef Forward f
+    cdef const Rows *s = &schedule.rows
+    cdef Span h_in, c_in, h_out = span(h_n, True), c_out = span(c_n, True)
+    cdef Py_ssize_t es = w.itemsize, nu = w.k.nu, B = s.B, i, j, rows, row, panel_row = LSTMC_GATES * nu, cap
+    cdef list keep = [], scratch = []
+    cdef Tape tape
+    memset(&f, 0, sizeof(f))
+    h_in.p = c_in.p = NULL
+    if h0 is not None:
+        h_in = span(h0)
+    if c0 is not None:
+        c_in = span(c0)
+    f.k, f.nu, f.es, f.reverse, f.train = w.k, nu, es, reverse, train
+    f.x, f.y = span(x), span(y, True)
+    rows = B + s.N if train else 2 * B
+    f.ldh, f.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
+    f.c_ps = (B + s.N if train else B) * nu
+    f.gates_ps = s.N * panel_row
+    f.team.threads = max(team(work(w, s.N), max(B, 1), threads), 1)
+    try:
+        deal(&f.team, s, w.k.mr)
+        f.h = block(keep, rows * f.ldh * es)
+        f.c = block(keep, w.panels * f.c_ps * es)
+        if train:
+            f.gates = block(keep, w.panels * f.gates_ps * es)
+        if w.P:
+            f.hf = block(keep, (s.N if train else B) * f.ldf * es)
+        f.xrow = <const void **>block(scratch, 3 * (B + 1) * sizeof(void *))
+        f.yrow = <void **>f.xrow + B
+        f.hrow = f.yrow + B
+        cap = (B + f.team.threads - 1) // f.team.threads
+        if s.T > 1 and cap < Z_BELOW_TILES * w.k.mr and (f.team.threads == 1 or not s.ragged):
+            f.z_steps = min(max(Z_BYTES // (cap * w.panels * panel_row * es), 4), 64)
+            f.z_rows = f.z_steps * cap
+            f.z = block(scratch, f.team.threads * f.z_rows * w.panels * panel_row * es)
+            f.zx = <const void **>block(scratch, f.team.threads * f.z_rows * sizeof(void *))
+            f.z_tiles = <lstmc_tile *>block(scratch, f.team.threads * f.z_rows * sizeof(lstmc_tile))
+            f.z_first = <Py_ssize_t *>block(scratch, f.team.threads * f.z_steps * sizeof(Py_ssize_t))
+        with nogil:
+            load_state(s, f.h, f.ldh, f.c, f.c_ps, &h_in, &c_in, w.R, w.H, nu, es)
+            for i in prange(f.team.threads, schedule="static", chunksize=1, num_threads=f.team.threads):
+                forward_thread(&f, s, w, i)
+            for j in range(B):
+                if train:
+                    row = j if len_of(s, j) == 0 else B + row_of(s, len_of(s, j) - 1) + j
+                else:
+                    row = len_of(s, j) % 2 * B + j
+                memcpy(h_out.p + seq(s, j) * h_out.stride[0] * es, f.h + row * f.ldh * es, w.R * es)
+                copy_blocks(c_out.p + seq(s, j) * c_out.stride[0] * es, nu * es,
+                            f.c + (row if train else j) * nu * es, f.c_ps * es, w.H, nu, es)
+    finally:
+        undeal(&f.team)
+        arena.give(*scratch)
+        if not train:
+            arena.give(*keep)
+    if not train:
+        return None
+    tape = Tape.__new__(Tape)
+    tape.schedule, tape.w, tape.x, tape.keep, tape.f = schedule, w, x, keep, f
+    return tape

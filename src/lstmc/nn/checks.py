@@ -1,0 +1,104 @@
+"""What a call may be given. Every error names the argument, what was expected and what was received.
+
+Nothing is cast in a way that loses information and nothing is written; arrays are viewed, and copied only where
+the kernels cannot follow their memory (foreign byte order, odd alignment).
+"""
+
+import operator
+
+import numpy as np
+
+
+def shape_text(shape):
+    return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
+
+
+def integer(value, name, low, high=None):
+    """value as an int within low..high."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        n = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an int, received {type(value).__name__}") from None
+    if n < low or (high is not None and n > high):
+        span = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{name}: expected {span}, received {n}")
+    return n
+
+
+def probability(value, name):
+    """value as a float in [0, 1)."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, received {type(value).__name__}")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: expected at least 0 and below 1, received {value}")
+    return float(value)
+
+
+def flag(value, name):
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, received {value!r}")
+    return bool(value)
+
+
+def float_dtype(dtype):
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}")
+    return found.newbyteorder("=")
+
+
+def array(value, name, dtype):
+    """value as an array of exactly this dtype in native order and alignment; plain Python numbers take the dtype.
+
+    Raises TypeError for another dtype: a cast, if it is wanted, belongs into the caller's text.
+    """
+    typed = hasattr(value, "dtype") or hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+    try:
+        a = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of {dtype}, received something ragged ({error})") from None
+    if not typed and a.dtype.kind in "fiu":
+        a = a.astype(dtype)
+    if a.dtype.kind == "f" and a.dtype.newbyteorder("=") == dtype:
+        if not a.dtype.isnative or not a.flags.aligned:
+            a = a.astype(dtype)
+        return a
+    raise TypeError(f"{name}: expected dtype {dtype}, received {a.dtype}")
+
+
+def shaped(value, name, dtype, shape, axes):
+    """`array` of one shape; axes names its letters for the message."""
+    a = array(value, name, dtype)
+    if a.shape != tuple(shape):
+        raise ValueError(f"{name}: expected shape {axes} = {shape_text(shape)}, received {shape_text(a.shape)}")
+    return a
+
+
+def unit_stride(a):
+    """a, or a copy if its last axis is not laid out one after the other."""
+    return a if a.shape[-1] <= 1 or a.strides[-1] == a.itemsize else np.ascontiguousarray(a)
+
+
+def lengths(value, B, T):
+    """(B,) int64 array of lengths in 0..T, or None."""
+    if value is None:
+        return None
+    a = np.asarray(value)
+    if a.dtype.kind not in "iu" and not (a.size == 0 and a.ndim == 1 and not hasattr(value, "dtype")):
+        raise TypeError(f"lengths: expected integers, received dtype {a.dtype}")
+    if a.shape != (B,):
+        raise ValueError(f"lengths: expected shape (B,) = ({B},), received {shape_text(a.shape)}")
+    if B and (a.min() < 0 or a.max() > T):
+        wrong = int(a[(a < 0) | (a > T)][0])
+        raise ValueError(f"lengths: expected values from 0 to T = {T}, received {wrong}")
+    return np.ascontiguousarray(a, dtype=np.int64)
+
+
+def threads(value):
+    """None, or a thread count for one call."""
+    return None if value is None else integer(value, "threads", 1, 1024)

@@ -1,0 +1,435 @@
+"""nn.LSTM: PyTorch's LSTM on NumPy arrays, forward and backward on the fused kernels."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lstmc.kernels import core
+from lstmc.kernels.lstm_bwd import lstm_backward
+from lstmc.kernels.lstm_fwd import lstm_forward
+from lstmc.kernels.schedule import Schedule
+from lstmc.kernels.weights import Weights
+from lstmc.nn import checks
+from lstmc.nn.dropout import keep_mask
+from lstmc.nn.params import Parameters
+from lstmc.nn.session import Session
+
+
+class Gradients(NamedTuple):
+    """What `LSTM.backward` returns.
+
+    Attributes
+    ----------
+    x : ndarray
+        Gradient of x, shaped like it; None if it was not asked for.
+    hx : tuple of ndarray
+        Gradients of (h_0, c_0), shaped like the state.
+    params : dict
+        Gradients by parameter name, keyed and shaped like `state_dict`.
+    """
+
+    x: np.ndarray
+    hx: tuple
+    params: dict
+
+
+class Call(NamedTuple):
+    """The checked arguments of one call, time-major."""
+
+    x: np.ndarray           # (T, B, I)
+    h0: np.ndarray          # (L*D, B, R) or None
+    c0: np.ndarray          # (L*D, B, H) or None
+    schedule: Schedule
+    ragged: bool
+    batched: bool
+
+
+class Tape:
+    """What one backward needs, made by `LSTM.forward(train=True)`. It serves one `backward` of the same module.
+
+    x itself is kept, not a copy: it must not be changed before `backward`.
+    """
+
+    def __init__(self, module, call, y_shape):
+        self.module, self.call, self.y_shape = module, call, y_shape
+        self.layers = []        # one list of kernel tapes (a direction each) a layer
+        self.masks = []         # dropout mask on the input of layer l, or None
+        self.used = False
+
+
+class LSTM:
+    r"""Long short-term memory over sequences, with the conventions of ``torch.nn.LSTM``.
+
+    .. math::
+        i_t = \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}), \quad
+        f_t = \sigma(\ldots), \quad g_t = \tanh(\ldots), \quad o_t = \sigma(\ldots), \\
+        c_t = f_t c_{t-1} + i_t g_t, \qquad h_t = W_{hr}\,(o_t \tanh c_t) \text{ with, or } o_t \tanh c_t \text{ without projection}
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        I and H, at least 1.
+    num_layers : int
+        L. Layer l > 0 reads the concatenated outputs of layer l-1.
+    bias : bool
+        Whether the layers have `bias_ih` and `bias_hh`.
+    batch_first : bool
+        x and y are (B, T, ...) instead of (T, B, ...). States are not affected.
+    dropout : float
+        Probability of zeroing an output of every layer but the last, in `forward(train=True)` only.
+    bidirectional : bool
+        D = 2: a second set of weights runs from the last valid step to the first; outputs are concatenated.
+    proj_size : int
+        P > 0 projects h to P < H values; R below is P with, H without projection.
+    dtype : {"float32", "float64"}
+    seed : int, optional
+        Of the initial weights, U(-1/sqrt(H), 1/sqrt(H)), and of dropout. Chosen at random if None.
+
+    Attributes
+    ----------
+    seed : int
+    step : int
+        Number of `forward(train=True)` calls so far; with `seed` it determines the dropout masks. May be set.
+
+    Notes
+    -----
+    For one dtype, the result for a sequence is bit for bit the same whatever batch it is in, for any number of
+    threads, whole, in blocks or step by step, and on AVX2, AVX-512 and NEON. Gradients are the same for any number
+    of threads and on those instruction sets. The baseline without fused multiply-add has bits of its own.
+
+    Source: torch.nn.LSTM of PyTorch 2.13; Hochreiter and Schmidhuber 1997, Sak et al. 2014 (projection).
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+                 bidirectional=False, proj_size=0, *, dtype="float32", seed=None):
+        self.input_size = checks.integer(input_size, "input_size", 1)
+        self.hidden_size = checks.integer(hidden_size, "hidden_size", 1)
+        self.num_layers = checks.integer(num_layers, "num_layers", 1)
+        self.bias = checks.flag(bias, "bias")
+        self.batch_first = checks.flag(batch_first, "batch_first")
+        self.dropout = checks.probability(dropout, "dropout")
+        self.bidirectional = checks.flag(bidirectional, "bidirectional")
+        self.proj_size = checks.integer(proj_size, "proj_size", 0)
+        if self.proj_size >= self.hidden_size:
+            raise ValueError(f"proj_size: expected less than hidden_size = {self.hidden_size}, received {self.proj_size}")
+        if self.dropout and self.num_layers == 1:
+            raise ValueError(f"dropout: acts between layers, expected 0 with num_layers=1, received {self.dropout}")
+        self.dtype = checks.float_dtype(dtype)
+        self.seed = int(np.random.SeedSequence().entropy % 2**63) if seed is None else checks.integer(seed, "seed", 0, 2**64 - 1)
+        self.step = 0
+        self._params = Parameters(dict(self._shapes()), self.dtype)
+        self._params.uniform(1 / np.sqrt(self.hidden_size), self.seed)
+        self._packed = None
+
+    # Parameters --------------------------------------------------------------------------------------------
+
+    @property
+    def num_directions(self):
+        """D: 2 if bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def output_size(self):
+        """R: values of h per direction."""
+        return self.proj_size or self.hidden_size
+
+    def _suffixes(self):
+        return [f"l{layer}{way}" for layer in range(self.num_layers) for way in ("", "_reverse")[: self.num_directions]]
+
+    def _shapes(self):
+        H, R = self.hidden_size, self.output_size
+        for s in self._suffixes():
+            I = self.input_size if s.startswith("l0") else R * self.num_directions
+            yield f"weight_ih_{s}", (4 * H, I)
+            yield f"weight_hh_{s}", (4 * H, R)
+            if self.bias:
+                yield f"bias_ih_{s}", (4 * H,)
+                yield f"bias_hh_{s}", (4 * H,)
+            if self.proj_size:
+                yield f"weight_hr_{s}", (R, H)
+
+    def state_dict(self):
+        """The parameters by PyTorch's names, gates in the order i, f, g, o.
+
+        Returns
+        -------
+        dict of ndarray
+            The live arrays: writing to them changes the module, at its next call.
+        """
+        return dict(self._params.arrays)
+
+    def load_state_dict(self, state_dict, strict=True):
+        """Copy parameters from arrays; nothing is written unless all of them fit.
+
+        Parameters
+        ----------
+        state_dict : dict of array_like
+            Floating point, of the module's precision or less.
+        strict : bool
+            Whether missing and unexpected names are errors.
+
+        Returns
+        -------
+        LoadResult
+            (missing_keys, unexpected_keys)
+
+        Raises
+        ------
+        ValueError, TypeError
+            Names (strict) or shapes do not match, or a dtype would lose precision.
+        """
+        return self._params.load(state_dict, strict)
+
+    def named_parameters(self):
+        """Iterate over (name, live array)."""
+        return iter(self._params.arrays.items())
+
+    def parameters(self):
+        """Iterate over the live parameter arrays, in the order of `state_dict`."""
+        return iter(self._params.arrays.values())
+
+    def _weights(self, train):
+        """Packed weights of every layer and direction, packed again only when a value has changed."""
+        key = (self._params.fingerprint(), core.isa())
+        packed = self._packed
+        if packed is None or packed[0] != key or (train and not packed[1]):
+            a = self._params.arrays
+            packed = key, train, [
+                Weights(a[f"weight_ih_{s}"], a[f"weight_hh_{s}"], a.get(f"bias_ih_{s}"), a.get(f"bias_hh_{s}"),
+                        a.get(f"weight_hr_{s}"), train)
+                for s in self._suffixes()
+            ]
+            self._packed = packed
+        return packed[2]
+
+    # Calls -------------------------------------------------------------------------------------------------
+
+    def _check(self, x, hx, lengths):
+        x = checks.array(x, "x", self.dtype)
+        batched = x.ndim == 3
+        axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+            raise ValueError(f"x: expected shape {axes} or unbatched (T, I) with I = {self.input_size}, "
+                             f"received {checks.shape_text(x.shape)}")
+        x = x[:, None] if not batched else x.swapaxes(0, 1) if self.batch_first else x
+        T, B = x.shape[:2]
+        if lengths is not None and not batched and np.ndim(lengths) == 0:
+            lengths = [lengths]
+        lengths = checks.lengths(lengths, B, T)
+        h0, c0 = self._check_state(hx, "hx", ("h_0", "c_0"), B, batched)
+        return Call(x, h0, c0, Schedule(T, B, lengths), lengths is not None, batched)
+
+    def _check_state(self, state, name, parts, B, batched, optional=False):
+        """(h, c) as (L*D, B, ·) arrays with unit feature stride; each may be None if optional."""
+        if state is None:
+            return None, None
+        if not isinstance(state, (tuple, list)) or len(state) != 2:
+            raise ValueError(f"{name}: expected a pair ({', '.join(parts)}), received {_describe(state)}")
+        LD, found = self.num_layers * self.num_directions, []
+        for value, part, width, letter in zip(state, parts, (self.output_size, self.hidden_size),
+                                              ("P" if self.proj_size else "H", "H")):
+            if value is None and optional:
+                found.append(None)
+                continue
+            shape, axes = ((LD, B, width), f"(L*D, B, {letter})") if batched else ((LD, width), f"(L*D, {letter})")
+            a = checks.shaped(value, f"{name}: {part}", self.dtype, shape, axes)
+            found.append(checks.unit_stride(a if batched else a[:, None]))
+        return found
+
+    def __call__(self, x, hx=None, lengths=None, *, threads=None):
+        """Run sequences through the module (inference: no dropout).
+
+        Parameters
+        ----------
+        x : ndarray
+            (T, B, I), (B, T, I) with batch_first, or (T, I) unbatched; of the module's dtype, any strides.
+        hx : tuple of ndarray, optional
+            (h_0 (L*D, B, R), c_0 (L*D, B, H)), without B if unbatched; zeros if None.
+        lengths : array_like of int, optional
+            (B,) valid steps of each sequence, 0 to T, in any order; all T if None.
+        threads : int, optional
+            For this call; by default the process setting, fewer for small work.
+
+        Returns
+        -------
+        y : ndarray
+            (T, B, D*R), (B, T, D*R) with batch_first, or (T, D*R); 0 past a sequence's length.
+        state : tuple of ndarray
+            (h_n, c_n), shaped like hx: after the last valid step; of the reverse direction, after the first.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An argument has a wrong shape, value or dtype.
+        """
+        return self._run(x, hx, lengths, False, threads)[:2]
+
+    def forward(self, x, hx=None, lengths=None, train=True, *, threads=None):
+        """Like a call, and with train=True keep what `backward` needs and apply dropout.
+
+        Returns
+        -------
+        y, state
+            As from a call.
+        tape : Tape or None
+            None with train=False. x must not be changed while the tape is in use.
+        """
+        return self._run(x, hx, lengths, checks.flag(train, "train"), threads)
+
+    def _run(self, x, hx, lengths, train, threads):
+        call = self._check(x, hx, lengths)
+        threads = checks.threads(threads)
+        weights = self._weights(train)
+        R, D, H = self.output_size, self.num_directions, self.hidden_size
+        T, B = call.x.shape[:2]
+        h_n = np.empty((self.num_layers * D, B, R), self.dtype)
+        c_n = np.empty((self.num_layers * D, B, H), self.dtype)
+        tape = Tape(self, call, None) if train else None
+        below = call.x
+        for layer in range(self.num_layers):
+            last = layer == self.num_layers - 1
+            mask = None
+            if train and self.dropout and layer:
+                mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer)
+                below *= mask
+            y = self._output(T, B, D * R, call.ragged, last and self.batch_first and call.batched)
+            tapes = []
+            for d in range(D):
+                n = layer * D + d
+                tapes.append(lstm_forward(
+                    weights[n], call.schedule, below, y[:, :, d * R:(d + 1) * R],
+                    None if call.h0 is None else call.h0[n], None if call.c0 is None else call.c0[n],
+                    h_n[n], c_n[n], bool(d), train, threads))
+            if train:
+                tape.layers.append(tapes)
+                tape.masks.append(mask)
+            below = y
+        if train:
+            self.step += 1
+            tape.y_shape = below.shape
+        return self._outside(below, call.batched), self._state_outside(h_n, c_n, call.batched), tape
+
+    def _output(self, T, B, width, ragged, batch_major):
+        """A (T, B, width) array, or a view of a (B, T, width) one; zeroed if parts of it will not be written."""
+        make = np.zeros if ragged else np.empty
+        return make((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else make((T, B, width), self.dtype)
+
+    def _outside(self, a, batched):
+        """(T, B, ·) in the caller's layout."""
+        return a[:, 0] if not batched else a.swapaxes(0, 1) if self.batch_first else a
+
+    @staticmethod
+    def _state_outside(h, c, batched):
+        return (h, c) if batched else (h[:, 0], c[:, 0])
+
+    def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
+        """Gradients of a scalar whose gradients with respect to y and the final state are given.
+
+        Parameters
+        ----------
+        tape : Tape
+            From `forward` of this module; used up.
+        dy : ndarray, optional
+            Shaped like y; values past a sequence's length are not read. None: zeros.
+        dstate : tuple of ndarray, optional
+            (dh_n, dc_n) shaped like the state; either may be None.
+        need_dx : bool
+            Whether to compute the gradient of x.
+        threads : int, optional
+
+        Returns
+        -------
+        Gradients
+            x, hx = (dh_0, dc_0), params.
+
+        Raises
+        ------
+        ValueError
+            The tape belongs to another module or has served its backward, or a shape does not fit.
+        TypeError
+            tape is no tape, or a dtype does not fit.
+        """
+        if not isinstance(tape, Tape):
+            raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {_describe(tape)}")
+        if tape.module is not self:
+            raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
+        if tape.used:
+            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
+        call, (T, B, width) = tape.call, tape.y_shape
+        dh_n, dc_n = self._check_state(dstate, "dstate", ("dh_n", "dc_n"), B, call.batched, optional=True)
+        if dy is not None:
+            shape = self._outside(np.broadcast_to(np.int8(0), tape.y_shape), call.batched).shape
+            axes = "(T, D*R)" if not call.batched else "(B, T, D*R)" if self.batch_first else "(T, B, D*R)"
+            dy = checks.shaped(dy, "dy", self.dtype, shape, axes)
+            dy = dy[:, None] if not call.batched else dy.swapaxes(0, 1) if self.batch_first else dy
+        threads = checks.threads(threads)
+        tape.used = True
+        R, D, H, L = self.output_size, self.num_directions, self.hidden_size, self.num_layers
+        dh0, dc0 = np.empty((L * D, B, R), self.dtype), np.empty((L * D, B, H), self.dtype)
+        _, grads = self._params.like()
+        suffixes = self._suffixes()
+        for layer in reversed(range(L)):
+            below = None
+            if layer or need_dx:
+                batch_major = not layer and self.batch_first and call.batched
+                below = self._output(T, B, self.input_size if not layer else D * R, call.ragged, batch_major)
+            for d in range(D):
+                n, s = layer * D + d, suffixes[layer * D + d]
+                lstm_backward(
+                    tape.layers[layer][d], None if dy is None else dy[:, :, d * R:(d + 1) * R],
+                    None if dh_n is None else dh_n[n], None if dc_n is None else dc_n[n],
+                    below, dh0[n], dc0[n], grads[f"weight_ih_{s}"], grads[f"weight_hh_{s}"], grads.get(f"bias_ih_{s}"),
+                    grads.get(f"weight_hr_{s}"), bool(d), threads)
+                if self.bias:
+                    grads[f"bias_hh_{s}"][...] = grads[f"bias_ih_{s}"]
+            if tape.masks[layer] is not None:
+                below *= tape.masks[layer]
+            dy = below
+        tape.layers.clear()
+        dx = None if below is None else self._outside(below, call.batched)
+        return Gradients(dx, self._state_outside(dh0, dc0, call.batched), grads)
+
+    def session(self, batch_size=1):
+        """A stream of steps with carried state; see `Session`."""
+        return Session(self, batch_size)
+
+    def explain(self):
+        """Which kernels this module runs on, and why.
+
+        Returns
+        -------
+        str
+        """
+        n, isa = core.max_threads(), core.isa()
+        if not core.has_openmp():
+            why = "built without OpenMP"
+        elif core.forked():
+            why = "this is a forked child process, whose parent's threads are gone"
+        else:
+            why = "rows of the batch are divided among them; a small call, and a batch of 1, run on one"
+        lines = [
+            f"{self!r}: {self.num_layers * self.num_directions} fused LSTM kernel(s) in {self.dtype}",
+            f"instruction set: {isa} (usable here: {', '.join(core.usable_isas())}), "
+            f"tiles of {core.tile_rows()} rows x 4 gates, cell update in registers",
+            f"threads: up to {n}: {why}",
+            "path: W x and U h fused per step; below two tiles of rows a thread, W x is computed for several steps at once",
+        ]
+        if isa == "baseline":
+            lines.append("slow path: no fused multiply-add on this machine (or LSTMC_ISA=baseline); bits differ from the others")
+        if self.proj_size:
+            lines.append("projection: a second product per step, on the same rows")
+        if self.bidirectional:
+            lines.append("directions run one after the other")
+        return "\n".join(lines)
+
+    def __repr__(self):
+        shown = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "proj_size": 0}
+        extra = "".join(f", {k}={getattr(self, k)}" for k, default in shown.items() if getattr(self, k) != default)
+        dtype = "" if self.dtype == np.float32 else f", dtype={str(self.dtype)!r}"
+        return f"LSTM({self.input_size}, {self.hidden_size}{extra}{dtype})"
+
+
+def _describe(value):
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return type(value).__name__

@@ -1,0 +1,198 @@
+"""Streaming: a session steps a unidirectional module with carried state, and many sessions can step together."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lstmc.kernels.lstm_fwd import lstm_forward
+from lstmc.kernels.schedule import Schedule
+from lstmc.kernels.stream import Stream
+from lstmc.nn import checks
+
+STEP_THREADS = 1        # a step is small; waking threads for it costs more than it saves, so more is opt-in
+
+
+class Snapshot(NamedTuple):
+    """State of a session at one moment."""
+
+    h: np.ndarray       # (L, B, R)
+    c: np.ndarray       # (L, B, H)
+
+
+class Session:
+    """Carried state of `batch_size` streams of one module; made by `LSTM.session`.
+
+    The session keeps the weights that the module had when the session was opened. Its outputs are bit for bit those
+    of the module on the whole sequence. One Python thread may use a session at a time.
+
+    Parameters
+    ----------
+    module : LSTM
+        Not bidirectional: a reverse direction would have to know the future.
+    batch_size : int
+        B, streams that advance together.
+
+    Raises
+    ------
+    ValueError
+        The module is bidirectional.
+    """
+
+    def __init__(self, module, batch_size=1):
+        if module.bidirectional:
+            raise ValueError("session: expected a unidirectional module, received a bidirectional one, "
+                             "whose reverse direction needs the end of the sequence first")
+        self.module = module
+        self.batch_size = checks.integer(batch_size, "batch_size", 1)
+        self._weights = module._weights(False)
+        self._stream = Stream(self._weights, self.batch_size)
+        self._stream.set_state(None, None)
+
+    def _shapes(self):
+        m, B = self.module, self.batch_size
+        return (m.num_layers, B, m.output_size), (m.num_layers, B, m.hidden_size)
+
+    def step(self, x_t, out=None, *, threads=STEP_THREADS):
+        """Advance by one step.
+
+        Parameters
+        ----------
+        x_t : ndarray
+            (B, I), any strides.
+        out : ndarray, optional
+            (B, R) C-contiguous, written and returned; must not overlap x_t. With it, nothing is allocated.
+        threads : int
+            1 by default.
+
+        Returns
+        -------
+        ndarray
+            (B, R): the top layer's output.
+        """
+        m = self.module
+        x_t = checks.shaped(x_t, "x_t", m.dtype, (self.batch_size, m.input_size), "(B, I)")
+        shape = (self.batch_size, m.output_size)
+        if out is None:
+            out = np.empty(shape, m.dtype)
+        else:
+            if not isinstance(out, np.ndarray) or out.dtype != m.dtype or not out.dtype.isnative:
+                raise TypeError(f"out: expected an ndarray of {m.dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
+            if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable or not out.flags.aligned:
+                raise ValueError(f"out: expected a writable C-contiguous array of shape (B, R) = {checks.shape_text(shape)}, "
+                                 f"received shape {checks.shape_text(out.shape)}, strides {out.strides}")
+            if np.may_share_memory(out, x_t):
+                raise ValueError("out: expected memory apart from x_t, received an overlapping array")
+        self._stream.step(x_t, out, checks.threads(threads))
+        return out
+
+    def run(self, x, *, threads=None):
+        """Advance by a block of steps.
+
+        Parameters
+        ----------
+        x : ndarray
+            (T, B, I), or (B, T, I) if the module is batch_first; any strides.
+        threads : int, optional
+
+        Returns
+        -------
+        ndarray
+            (T, B, R), or (B, T, R) if the module is batch_first.
+        """
+        m, B = self.module, self.batch_size
+        x = checks.array(x, "x", m.dtype)
+        axes = "(B, T, I)" if m.batch_first else "(T, B, I)"
+        steps_axis = 1 if m.batch_first else 0
+        if x.ndim != 3 or x.shape[2] != m.input_size or x.shape[1 - steps_axis] != B:
+            raise ValueError(f"x: expected shape {axes} with B = {B}, I = {m.input_size}, received {checks.shape_text(x.shape)}")
+        x = x.swapaxes(0, steps_axis)
+        y = x
+        schedule, threads = Schedule(x.shape[0], B), checks.threads(threads)
+        h, c = self.state
+        for layer, weights in enumerate(self._weights):
+            batch_major = m.batch_first and layer == m.num_layers - 1
+            below = y
+            y = m._output(x.shape[0], B, m.output_size, False, batch_major)
+            lstm_forward(weights, schedule, below, y, h[layer].copy(), c[layer].copy(), h[layer], c[layer], False, False, threads)
+        self._stream.set_state(h, c)
+        return y.swapaxes(0, steps_axis)
+
+    @property
+    def state(self):
+        """(h (L, B, R), c (L, B, H)): copies of the current state. May be set to such a pair."""
+        h, c = (np.empty(s, self.module.dtype) for s in self._shapes())
+        self._stream.get_state(h, c)
+        return h, c
+
+    @state.setter
+    def state(self, value):
+        h, c = self.module._check_state(value, "state", ("h", "c"), self.batch_size, True)
+        self._stream.set_state(h, c)
+
+    def reset(self):
+        """Go back to a state of zeros."""
+        self._stream.set_state(None, None)
+
+    def snapshot(self):
+        """The current state, for `restore`."""
+        return Snapshot(*self.state)
+
+    def restore(self, snapshot):
+        """Return to a state from `snapshot`, of this session or of another of the same shape."""
+        if not isinstance(snapshot, Snapshot):
+            raise TypeError(f"snapshot: expected what snapshot() returned, received {type(snapshot).__name__}")
+        self.state = tuple(snapshot)
+
+    def fork(self):
+        """A second session with the same weights and state, independent from here on."""
+        twin = object.__new__(type(self))
+        twin.module, twin.batch_size, twin._weights = self.module, self.batch_size, self._weights
+        twin._stream = Stream(self._weights, self.batch_size)
+        twin._stream.set_state(*self.state)
+        return twin
+
+
+def step_many(sessions, xs, *, threads=None):
+    """Advance many independent sessions of one module by one step in one call.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        All opened on the same module with the same weights, each at most once; batch sizes may differ.
+    xs : sequence of ndarray
+        x_t (B, I) of each session.
+    threads : int, optional
+
+    Returns
+    -------
+    list of ndarray
+        y_t (B, R) of each session: the bits that its own `step` would have given.
+    """
+    sessions, xs = list(sessions), list(xs)
+    if len(sessions) != len(xs):
+        raise ValueError(f"xs: expected one input for each of {len(sessions)} sessions, received {len(xs)}")
+    if not sessions:
+        return []
+    for s in sessions:
+        if not isinstance(s, Session):
+            raise TypeError(f"sessions: expected Session objects, received {type(s).__name__}")
+        if s._weights is not sessions[0]._weights:
+            raise ValueError("sessions: expected sessions of one module opened with the same weights, received others")
+    if len({id(s) for s in sessions}) != len(sessions):
+        raise ValueError("sessions: expected each session once, received one twice")
+    m = sessions[0].module
+    x = [checks.shaped(x_t, f"xs[{i}]", m.dtype, (s.batch_size, m.input_size), "(B, I)")
+         for i, (s, x_t) in enumerate(zip(sessions, xs))]
+    h, c = (np.concatenate(part, axis=1) for part in zip(*(s.state for s in sessions)))
+    stream = Stream(sessions[0]._weights, h.shape[1])
+    stream.set_state(h, c)
+    y = np.empty((h.shape[1], m.output_size), m.dtype)
+    stream.step(np.concatenate(x), y, checks.threads(threads))
+    stream.get_state(h, c)
+    out, at = [], 0
+    for s in sessions:
+        part = slice(at, at + s.batch_size)
+        s._stream.set_state(h[:, part], c[:, part])
+        out.append(y[part])
+        at = part.stop
+    return out
