@@ -27,3 +27,6 @@
 #undef v_copysign
 #undef v_sel_neg
 #undef v_pow2
+#undef scalar_max
+#undef scalar_min
+#undef scalar_pow2

@@ -249,8 +249,8 @@ def elementary(str name, src, dst):
 
 def _from_environment():
     text = os.environ.get("LSTMC_NUM_THREADS")
-    if text is not None:
-        if not text.strip().isdigit() or not 1 <= int(text) <= MAX_THREADS:
+    if text:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_THREADS):
             raise ValueError(f"LSTMC_NUM_THREADS: expected a whole number from 1 to {MAX_THREADS}, received {text!r}")
         set_threads(int(text))
     use_isa(os.environ.get("LSTMC_ISA") or usable_isas()[0])

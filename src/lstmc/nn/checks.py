@@ -49,7 +49,7 @@ def float_dtype(dtype):
         found = None
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}")
-    return found.newbyteorder("=")
+    return np.dtype(found.type)
 
 
 def array(value, name, dtype):

@@ -15,6 +15,9 @@ from lstmc.nn.params import Parameters
 from lstmc.nn.session import Session
 
 
+MAX_UNITS = 2**50       # more than any address space holds; below it no size computed in the kernels overflows
+
+
 class Gradients(NamedTuple):
     """What `LSTM.backward` returns.
 
@@ -213,6 +216,8 @@ class LSTM:
                              f"received {checks.shape_text(x.shape)}")
         x = x[:, None] if not batched else x.swapaxes(0, 1) if self.batch_first else x
         T, B = x.shape[:2]
+        if T * B * (self.hidden_size + 16) > MAX_UNITS:
+            raise MemoryError(f"x: {T} steps of {B} sequences of {self.hidden_size} units do not fit into any memory")
         if lengths is not None and not batched and np.ndim(lengths) == 0:
             lengths = [lengths]
         lengths = checks.lengths(lengths, B, T)

@@ -44,9 +44,13 @@ class Session:
                              "whose reverse direction needs the end of the sequence first")
         self.module = module
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
-        self._weights = module._weights(False)
-        self._stream = Stream(self._weights, self.batch_size)
+        self._open(module._weights(False))
         self._stream.set_state(None, None)
+
+    def _open(self, weights):
+        m, B = self.module, self.batch_size
+        self._weights, self._stream = weights, Stream(weights, B)
+        self._dtype, self._x_shape, self._y_shape = m.dtype, (B, m.input_size), (B, m.output_size)
 
     def _shapes(self):
         m, B = self.module, self.batch_size
@@ -69,21 +73,28 @@ class Session:
         ndarray
             (B, R): the top layer's output.
         """
-        m = self.module
-        x_t = checks.shaped(x_t, "x_t", m.dtype, (self.batch_size, m.input_size), "(B, I)")
-        shape = (self.batch_size, m.output_size)
+        # The plain case is recognised in a few attribute look-ups; anything else takes the full checks.
+        if type(x_t) is not np.ndarray or x_t.dtype is not self._dtype or x_t.shape != self._x_shape or not x_t.flags.aligned:
+            x_t = checks.shaped(x_t, "x_t", self._dtype, self._x_shape, "(B, I)")
         if out is None:
-            out = np.empty(shape, m.dtype)
+            out = np.empty(self._y_shape, self._dtype)
         else:
-            if not isinstance(out, np.ndarray) or out.dtype != m.dtype or not out.dtype.isnative:
-                raise TypeError(f"out: expected an ndarray of {m.dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
-            if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable or not out.flags.aligned:
-                raise ValueError(f"out: expected a writable C-contiguous array of shape (B, R) = {checks.shape_text(shape)}, "
-                                 f"received shape {checks.shape_text(out.shape)}, strides {out.strides}")
-            if np.may_share_memory(out, x_t):
-                raise ValueError("out: expected memory apart from x_t, received an overlapping array")
-        self._stream.step(x_t, out, checks.threads(threads))
+            self._check_out(out, x_t)
+        self._stream.step(x_t, out, threads if threads is STEP_THREADS else checks.threads(threads))
         return out
+
+    def _check_out(self, out, x_t):
+        shape = self._y_shape
+        if type(out) is not np.ndarray or out.dtype is not self._dtype:
+            if not isinstance(out, np.ndarray) or out.dtype != self._dtype:
+                raise TypeError(f"out: expected an ndarray of {self._dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
+        flags = out.flags
+        if out.shape != shape or not flags.c_contiguous or not flags.writeable or not flags.aligned:
+            raise ValueError(f"out: expected a writable C-contiguous array of shape (B, R) = {checks.shape_text(shape)}, "
+                             f"received shape {checks.shape_text(out.shape)}, strides {out.strides}")
+        apart = out.base is None and x_t.base is None and out is not x_t
+        if not apart and np.may_share_memory(out, x_t):
+            raise ValueError("out: expected memory apart from x_t, received an overlapping array")
 
     def run(self, x, *, threads=None):
         """Advance by a block of steps.
@@ -146,8 +157,8 @@ class Session:
     def fork(self):
         """A second session with the same weights and state, independent from here on."""
         twin = object.__new__(type(self))
-        twin.module, twin.batch_size, twin._weights = self.module, self.batch_size, self._weights
-        twin._stream = Stream(self._weights, self.batch_size)
+        twin.module, twin.batch_size = self.module, self.batch_size
+        twin._open(self._weights)
         twin._stream.set_state(*self.state)
         return twin
 
