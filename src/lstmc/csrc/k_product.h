@@ -135,8 +135,9 @@ INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t 
 INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
 {
     const ptrdiff_t blocks = (s->N + FN(NU) - 1) / FN(NU), whole = blocks / 4 * FN(NS);
-    const ptrdiff_t end = (blocks + 3) / 4 * FN(NS), step = s->n_tiles == 1 ? end : FN(NS);
-    for (ptrdiff_t q0 = 0; q0 < end; q0 += step)
+    const ptrdiff_t begin = s->q0 * FN(NS), end = (s->q1 ? s->q1 : (blocks + 3) / 4) * FN(NS);
+    const ptrdiff_t step = s->n_tiles == 1 ? end - begin : FN(NS);
+    for (ptrdiff_t q0 = begin; q0 < end; q0 += step)
         for (ptrdiff_t i = 0; i < s->n_tiles; i++) {
             const lstmc_tile tile = s->tiles[i];
             const int wide = FN(slices)[tile.mr - 1];

@@ -68,6 +68,7 @@ typedef struct {
     const lstmc_tile *tiles;
     ptrdiff_t n_tiles;
     ptrdiff_t N;                  /* output columns */
+    ptrdiff_t q0, q1;             /* column groups q0 <= q < q1 only; q1 == 0: all */
     lstmc_runs a;                 /* a.a == NULL: no product, the addends alone */
     const void *b;                /* packed columns, K rows */
     ptrdiff_t K;

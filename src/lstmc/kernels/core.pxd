@@ -33,7 +33,7 @@ cdef extern from "lstmc.h" nogil:
 
     ctypedef struct lstmc_product:
         const lstmc_tile *tiles
-        Py_ssize_t n_tiles, N
+        Py_ssize_t n_tiles, N, q0, q1
         lstmc_runs a
         const void *b
         Py_ssize_t K

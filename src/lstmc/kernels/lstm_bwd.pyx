@@ -5,13 +5,14 @@ Phase 2 is the weight gradients, split over output tiles, and dx, split over row
 run in blocks of KBLOCK pairs in schedule order, so no bit depends on the number of threads.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, prange, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport (LSTMC_GATES, LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_outer, lstmc_product,
                                  lstmc_runs, lstmc_tile, span, team)
+from lstmc.kernels.crew cimport Crew, dismiss, gather, live_tiles, lstmc_crew_size, lstmc_wait
 from lstmc.kernels.lstm_fwd cimport Forward, Tape, copy_blocks, load_state, work
-from lstmc.kernels.schedule cimport Rows, Team, deal, live_tiles, n_active, row_of, seq, step_of, undeal, x_at
+from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, step_of, x_at
 from lstmc.kernels.weights cimport Weights, block, round_up
 
 from lstmc.kernels import arena
@@ -21,16 +22,15 @@ cdef Py_ssize_t CHUNK = 8 * LSTMC_KBLOCK
 
 
 cdef struct Backward:
-    Team team
+    Crew crew
     Span dy, dx
     bint has_dy, has_dh, add_dx
     lstmc_runs d_gates       # how a row of dG is read as an operand
     char *dc                 # [p][B][NU]
     char *dh                 # gradient of the final h, sorted rows, [B][ldh]
-    Py_ssize_t dc_ps
+    Py_ssize_t dc_ps, groups # column groups of dh
     char *dp                 # projection: dh of every live pair, [N][ldh]
-    const void **yrow
-    void **prow
+    void **rows              # per thread: dy and dp row pointers, [threads][2][B]
     # weight gradients
     Py_ssize_t M, m_tiles    # features x | h | 1 and their tiles
     lstmc_tile *tiles
@@ -40,16 +40,22 @@ cdef struct Backward:
     lstmc_tile *row_tiles
 
 
-cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t i) noexcept nogil:
-    """Back in time for the rows of thread i: gates become dG, dc becomes the gradient of c_0."""
+cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t i,
+                          Py_ssize_t n) noexcept nogil:
+    """Back in time for the rows of thread i, or, if n threads share them, for its part of the units: gates become
+    dG, dc becomes the gradient of c_0."""
+    cdef const void **yrow = <const void **>g.rows + 2 * i * s.B
+    cdef void **prow = g.rows + (2 * i + 1) * s.B
     cdef lstmc_product a, c
     cdef Py_ssize_t t, j, q, part, next_live, es = f.es, B = s.B, prev, low, high, panel_row = LSTMC_GATES * f.nu
     memset(&a, 0, sizeof(a))
-    a.tiles = g.team.live + g.team.first[i]
+    a.tiles = g.crew.live + g.crew.first[i]
     a.N, a.b, a.K = w.R, w.u_cols, LSTMC_GATES * w.H
     a.adds, a.ld_add2 = g.dy.stride[2], f.ldh
     a.gates_ps, a.c_prev_ps, a.c_ps, a.dc_ps, a.dc = f.gates_ps, f.c_ps, f.c_ps, g.dc_ps, g.dc
-    a.out, a.outs = g.prow, 1
+    a.out, a.outs = prow, 1
+    if g.crew.shared:
+        a.q0, a.q1 = i * g.groups // n, (i + 1) * g.groups // n
     memset(&c, 0, sizeof(c))
     c.tiles = a.tiles
     c.N, c.b, c.K = w.H, w.hr_cols, w.P
@@ -64,48 +70,61 @@ cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, We
         for part in range(2):                   # rows that go on after t, rows whose last step is t
             low = next_live if part else 0
             high = n_active(s, t) if part else next_live
-            a.n_tiles = live_tiles(&g.team, i, low, high)
+            a.n_tiles = live_tiles(&g.crew, i, low, high)
             if a.n_tiles == 0:
                 continue
             a.a = g.d_gates
             a.a.a = NULL if part else f.gates + row_of(s, t + 1) * panel_row * es
-            a.add = g.yrow if g.has_dy else NULL
+            a.add = yrow if g.has_dy else NULL
             a.add2 = g.dh if part and g.has_dh else NULL
             for q in range(a.n_tiles):
                 for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
                     if g.has_dy:
-                        g.yrow[j] = x_at(&g.dy, s, t, j, f.reverse)
+                        yrow[j] = x_at(&g.dy, s, t, j, f.reverse)
                     if w.P:
-                        g.prow[j] = g.dp + (row_of(s, t) + j) * f.ldh * es
+                        prow[j] = g.dp + (row_of(s, t) + j) * f.ldh * es
             if w.P:
                 f.k.product(&a)
             else:
                 f.k.lstm_step_bwd(&a)
         if w.P:
-            c.n_tiles = live_tiles(&g.team, i, 0, n_active(s, t))
+            c.n_tiles = live_tiles(&g.crew, i, 0, n_active(s, t))
             c.a.a = g.dp + row_of(s, t) * f.ldh * es
             if c.n_tiles:
                 f.k.lstm_step_bwd(&c)
+        if g.crew.shared:
+            lstmc_wait(g.crew.flags, n, i, s.T - t)
+
+
+cdef void run_thread(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """The share of thread i of the n that came: fewer may come than were asked for."""
+    if g.crew.shared:
+        backward_thread(f, g, s, w, i, n)
+        return
+    while i < g.crew.threads:
+        backward_thread(f, g, s, w, i, 1)
+        i += n
 
 
 cdef void h0_gradient(const Forward *f, const Backward *g, const Rows *s, Weights w, const Span *dh0) noexcept nogil:
     """dh_0 = dG_0 U for rows that have a step; the final gradient passes through the others."""
     cdef lstmc_product a
+    cdef void **prow = g.rows
     cdef Py_ssize_t j, n = n_active(s, 0) if s.T else 0, es = f.es
     memset(&a, 0, sizeof(a))
     for j in range(s.B):
-        g.prow[j] = dh0.p + seq(s, j) * dh0.stride[0] * es
+        prow[j] = dh0.p + seq(s, j) * dh0.stride[0] * es
         if j >= n:
             if g.has_dh:
-                memcpy(g.prow[j], g.dh + j * f.ldh * es, w.R * es)
+                memcpy(prow[j], g.dh + j * f.ldh * es, w.R * es)
             else:
-                memset(g.prow[j], 0, w.R * es)
-    a.tiles = g.team.live
-    a.n_tiles = balanced(g.team.live, 0, n, f.k.mr)
+                memset(prow[j], 0, w.R * es)
+    a.tiles = g.crew.live
+    a.n_tiles = balanced(g.crew.live, 0, n, f.k.mr)
     a.N, a.b, a.K = w.R, w.u_cols, LSTMC_GATES * w.H
     a.a = g.d_gates
     a.a.a = f.gates
-    a.out, a.outs = g.prow, 1
+    a.out, a.outs = prow, 1
     f.k.product(&a)
 
 
@@ -270,19 +289,18 @@ def lstm_backward(Tape tape not None, dy, dh_n, dc_n, dx, dh0, dc0, d_ih, d_hh, 
     g.d_gates.n_tail, g.d_gates.tail_len, g.d_gates.tail_stride = (G if w.H % nu else 0), w.H % nu, nu
     g.dc_ps = B * nu
     g.M = w.I + w.R + 1
-    g.team.threads = team(work(w, s.N), max(B, 1), threads)
+    g.groups = (w.panels + 3) // 4
     try:
-        deal(&g.team, s, f.k.mr)
+        gather(&g.crew, s, f.k.mr, work(w, s.N), 0 if w.P else g.groups, G * w.H * w.R * es, threads)
         g.dh = block(scratch, B * f.ldh * es)
         g.dc = block(scratch, w.panels * g.dc_ps * es)
         if w.P:
             g.dp = block(scratch, s.N * f.ldh * es)
-        g.yrow = <const void **>block(scratch, 2 * (B + 1) * sizeof(void *))
-        g.prow = <void **>g.yrow + B
+        g.rows = <void **>block(scratch, g.crew.threads * 2 * (B + 1) * sizeof(void *))
         with nogil:
             load_state(s, g.dh, f.ldh, g.dc, g.dc_ps, &dh_in, &dc_in, w.R, w.H, nu, es)
-            for i in prange(g.team.threads, schedule="static", chunksize=1, num_threads=g.team.threads):
-                backward_thread(&f, &g, s, w, i)
+            with parallel(num_threads=g.crew.threads):
+                run_thread(&f, &g, s, w, threadid(), lstmc_crew_size())
             h0_gradient(&f, &g, s, w, &dh_out)
             for j in range(B):
                 copy_blocks(dc_out.p + seq(s, j) * dc_out.stride[0] * es, nu * es, g.dc + j * nu * es, g.dc_ps * es, w.H, nu, es)
@@ -323,6 +341,6 @@ def lstm_backward(Tape tape not None, dy, dh_n, dc_n, dx, dh0, dc0, d_ih, d_hh, 
         if w.P:
             projection_gradient(&f, &g, s, w, d_hr, scratch, threads)
     finally:
-        undeal(&g.team)
+        dismiss(&g.crew)
         arena.give(*scratch)
         tape.release()

@@ -1,11 +1,12 @@
 # lstm_fwd.pxd -- the state of a forward call, and the tape that it leaves for backward.
 from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_tile
-from lstmc.kernels.schedule cimport Rows, Schedule, Team
+from lstmc.kernels.crew cimport Crew
+from lstmc.kernels.schedule cimport Rows, Schedule
 from lstmc.kernels.weights cimport Weights
 
 
 cdef struct Forward:
-    Team team
+    Crew crew
     const lstmc_kernels *k
     Span x, y
     Py_ssize_t nu, es
@@ -17,9 +18,7 @@ cdef struct Forward:
     char *gates
     char *hf                 # projection: h before it
     Py_ssize_t ldh, ldf, c_ps, gates_ps
-    const void **xrow
-    void **yrow
-    void **hrow
+    void **rows              # per thread: x, y and h row pointers, [threads][3][B]
     # z = bias + W x for z_steps steps: per thread a buffer of z_rows rows
     Py_ssize_t z_steps, z_rows
     char *z

@@ -5,11 +5,12 @@ Arguments are checked by the faces. Arrays have axes (T, B, features) with any s
 y and states have unit feature stride.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport (LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, team)
-from lstmc.kernels.schedule cimport Rows, Schedule, deal, len_of, live_tiles, n_active, row_of, seq, undeal, x_at
+from lstmc.kernels.core cimport (LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span)
+from lstmc.kernels.crew cimport dismiss, gather, live_tiles, lstmc_crew_size, lstmc_wait
+from lstmc.kernels.schedule cimport Rows, Schedule, len_of, n_active, row_of, seq, x_at
 from lstmc.kernels.weights cimport Weights, block, round_up, row_stride
 
 from lstmc.kernels import arena
@@ -19,11 +20,12 @@ cdef Py_ssize_t Z_BELOW_TILES = 2
 cdef Py_ssize_t Z_BYTES = 384 * 1024
 
 
-cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t t0) noexcept nogil:
-    """z of thread i's rows for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive here."""
+cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1,
+                 Py_ssize_t t0) noexcept nogil:
+    """z of thread i's rows and panels for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive here."""
     cdef lstmc_lstm_fwd a
-    cdef Py_ssize_t j0 = f.team.tiles[f.team.first[i]].row, j1, t, j, n = 0
-    cdef lstmc_tile *last = f.team.tiles + f.team.first[i + 1] - 1
+    cdef Py_ssize_t j0 = f.crew.tiles[f.crew.first[i]].row, j1, t, j, n = 0
+    cdef lstmc_tile *last = f.crew.tiles + f.crew.first[i + 1] - 1
     cdef const void **zx = f.zx + i * f.z_rows
     memset(&a, 0, sizeof(a))
     for t in range(t0, min(t0 + f.z_steps, s.T)):
@@ -34,7 +36,7 @@ cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ss
             n += 1
     a.tiles = f.z_tiles + i * f.z_rows
     a.n_tiles = balanced(f.z_tiles + i * f.z_rows, 0, n, f.k.mr)
-    a.p1 = w.panels
+    a.p0, a.p1 = p0, p1
     a.I, a.R, a.H = w.I, w.R, w.H
     a.x, a.xs = zx, f.x.stride[2]
     a.w, a.bias = w.w, w.bias
@@ -43,34 +45,39 @@ cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ss
     f.k.lstm_gates_x(&a)
 
 
-cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t i) noexcept nogil:
-    """The whole time loop for the rows of thread i."""
+cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """The whole time loop for the rows of thread i, or, if n threads share them, for its part of the units."""
+    cdef const void **xrow = <const void **>f.rows + 3 * i * s.B
+    cdef void **yrow = f.rows + (3 * i + 1) * s.B
+    cdef void **hrow = f.rows + (3 * i + 2) * s.B
     cdef lstmc_lstm_fwd a
     cdef lstmc_product proj
     cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = f.es, panel_row = LSTMC_GATES * f.nu
     memset(&a, 0, sizeof(a))
     memset(&proj, 0, sizeof(proj))
-    a.tiles = proj.tiles = f.team.live + f.team.first[i]
+    a.tiles = proj.tiles = f.crew.live + f.crew.first[i]
     a.p1 = w.panels
+    if f.crew.shared:
+        a.p0, a.p1 = i * w.panels // n, (i + 1) * w.panels // n
     a.I, a.R, a.H = w.I, w.R, w.H
-    a.x, a.xs = f.xrow, f.x.stride[2]
+    a.x, a.xs = xrow, f.x.stride[2]
     a.w, a.bias = w.w, w.bias
     a.ldh = f.ldh
     a.c_prev_ps = a.c_ps = f.c_ps
     a.gates_ps = f.gates_ps
     a.ld_out = f.ldf if w.P else f.ldh
-    a.y = NULL if w.P else f.yrow
+    a.y = NULL if w.P else yrow
     if w.P:
         proj.N, proj.K, proj.b = w.P, w.H, w.hr
         proj.a.row_stride, proj.a.k_stride, proj.a.n_full, proj.a.full_len = f.ldf, 1, 1, w.H
-        proj.out, proj.outs = f.hrow, 1
+        proj.out, proj.outs = hrow, 1
     for t in range(s.T):
-        a.n_tiles = proj.n_tiles = live_tiles(&f.team, i, 0, n_active(s, t))
+        a.n_tiles = proj.n_tiles = live_tiles(&f.crew, i, 0, n_active(s, t))
         if a.n_tiles == 0:
             break
         if f.z_steps:
             if t % f.z_steps == 0:
-                fill_z(f, s, w, i, t)
+                fill_z(f, s, w, i, a.p0, a.p1, t)
             a.z_ps = f.z_rows * panel_row
             a.z = f.z + (i * f.z_rows * w.panels + f.z_first[i * f.z_steps + t % f.z_steps] - a.tiles[0].row) * panel_row * es
         if f.train:
@@ -86,15 +93,27 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
             proj.a.a = a.h_out = f.hf + (row_of(s, t) * f.ldf * es if f.train else 0)
         for q in range(a.n_tiles):
             for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
-                f.xrow[j] = x_at(&f.x, s, t, j, f.reverse)
-                f.yrow[j] = x_at(&f.y, s, t, j, f.reverse)
-                f.hrow[j] = f.h + (cur + j) * f.ldh * es
+                xrow[j] = x_at(&f.x, s, t, j, f.reverse)
+                yrow[j] = x_at(&f.y, s, t, j, f.reverse)
+                hrow[j] = f.h + (cur + j) * f.ldh * es
         f.k.lstm_step_fwd(&a)
+        if f.crew.shared:
+            lstmc_wait(f.crew.flags, n, i, t + 1)
         if w.P:
             f.k.product(&proj)
             for q in range(a.n_tiles):
                 for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
-                    memcpy(f.yrow[j], f.hrow[j], w.P * es)
+                    memcpy(yrow[j], hrow[j], w.P * es)
+
+
+cdef void run_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """The share of thread i of the n that came: fewer may come than were asked for."""
+    if f.crew.shared:
+        forward_thread(f, s, w, i, n)
+        return
+    while i < f.crew.threads:
+        forward_thread(f, s, w, i, 1)
+        i += n
 
 
 cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
@@ -164,30 +183,27 @@ def lstm_forward(Weights w not None, Schedule schedule not None, x, y, h0, c0, h
     f.ldh, f.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
     f.c_ps = (B + s.N if train else B) * nu
     f.gates_ps = s.N * panel_row
-    f.team.threads = max(team(work(w, s.N), max(B, 1), threads), 1)
     try:
-        deal(&f.team, s, w.k.mr)
+        gather(&f.crew, s, w.k.mr, work(w, s.N), 0 if w.P else w.panels, 4 * w.H * w.R * es, threads)
         f.h = block(keep, rows * f.ldh * es)
         f.c = block(keep, w.panels * f.c_ps * es)
         if train:
             f.gates = block(keep, w.panels * f.gates_ps * es)
         if w.P:
             f.hf = block(keep, (s.N if train else B) * f.ldf * es)
-        f.xrow = <const void **>block(scratch, 3 * (B + 1) * sizeof(void *))
-        f.yrow = <void **>f.xrow + B
-        f.hrow = f.yrow + B
-        cap = (B + f.team.threads - 1) // f.team.threads
-        if s.T > 1 and cap < Z_BELOW_TILES * w.k.mr and (f.team.threads == 1 or not s.ragged):
+        f.rows = <void **>block(scratch, f.crew.threads * 3 * (B + 1) * sizeof(void *))
+        cap = B if f.crew.shared else (B + f.crew.threads - 1) // f.crew.threads
+        if s.T > 1 and cap < Z_BELOW_TILES * w.k.mr and (f.crew.shared or f.crew.threads == 1 or not s.ragged):
             f.z_steps = min(max(Z_BYTES // (cap * w.panels * panel_row * es), 4), 64)
             f.z_rows = f.z_steps * cap
-            f.z = block(scratch, f.team.threads * f.z_rows * w.panels * panel_row * es)
-            f.zx = <const void **>block(scratch, f.team.threads * f.z_rows * sizeof(void *))
-            f.z_tiles = <lstmc_tile *>block(scratch, f.team.threads * f.z_rows * sizeof(lstmc_tile))
-            f.z_first = <Py_ssize_t *>block(scratch, f.team.threads * f.z_steps * sizeof(Py_ssize_t))
+            f.z = block(scratch, f.crew.threads * f.z_rows * w.panels * panel_row * es)
+            f.zx = <const void **>block(scratch, f.crew.threads * f.z_rows * sizeof(void *))
+            f.z_tiles = <lstmc_tile *>block(scratch, f.crew.threads * f.z_rows * sizeof(lstmc_tile))
+            f.z_first = <Py_ssize_t *>block(scratch, f.crew.threads * f.z_steps * sizeof(Py_ssize_t))
         with nogil:
             load_state(s, f.h, f.ldh, f.c, f.c_ps, &h_in, &c_in, w.R, w.H, nu, es)
-            for i in prange(f.team.threads, schedule="static", chunksize=1, num_threads=f.team.threads):
-                forward_thread(&f, s, w, i)
+            with parallel(num_threads=f.crew.threads):
+                run_thread(&f, s, w, threadid(), lstmc_crew_size())
             for j in range(B):
                 if train:
                     row = j if len_of(s, j) == 0 else B + row_of(s, len_of(s, j) - 1) + j
@@ -197,7 +213,7 @@ def lstm_forward(Weights w not None, Schedule schedule not None, x, y, h0, c0, h
                 copy_blocks(c_out.p + seq(s, j) * c_out.stride[0] * es, nu * es,
                             f.c + (row if train else j) * nu * es, f.c_ps * es, w.H, nu, es)
     finally:
-        undeal(&f.team)
+        dismiss(&f.crew)
         arena.give(*scratch)
         if not train:
             arena.give(*keep)

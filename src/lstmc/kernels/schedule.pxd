@@ -1,5 +1,5 @@
-# schedule.pxd -- the rows of a (possibly ragged) batch, step by step, and their division among threads.
-from lstmc.kernels.core cimport Span, lstmc_tile
+# schedule.pxd -- the rows of a (possibly ragged) batch, step by step.
+from lstmc.kernels.core cimport Span
 
 
 cdef struct Rows:
@@ -15,16 +15,6 @@ cdef class Schedule:
     cdef Rows rows
 
 
-cdef struct Team:
-    Py_ssize_t threads
-    lstmc_tile *tiles            # all tiles, thread after thread, ascending rows within a thread
-    lstmc_tile *live             # scratch of the same size
-    Py_ssize_t *first            # [threads + 1]
-
-
-cdef int deal(Team *team_, const Rows *s, Py_ssize_t mr) except -1
-cdef void undeal(Team *team_) noexcept
-cdef Py_ssize_t live_tiles(const Team *team_, Py_ssize_t i, Py_ssize_t low, Py_ssize_t high) noexcept nogil
 cdef Py_ssize_t step_of(const Rows *s, Py_ssize_t n) noexcept nogil
 
 

@@ -7,8 +7,6 @@ sums over pairs run in it; it depends on the lengths alone, never on threads.
 
 from libc.stdlib cimport free, malloc
 
-from lstmc.kernels.core cimport balanced, lstmc_tile
-
 import numpy as np
 
 
@@ -66,65 +64,3 @@ cdef Py_ssize_t step_of(const Rows *s, Py_ssize_t n) noexcept nogil:
         else:
             high = mid - 1
     return low
-
-
-cdef int deal(Team *team_, const Rows *s, Py_ssize_t mr) except -1:
-    """Give each of team_.threads threads its tiles: even slices, or ragged tiles to the least loaded thread."""
-    cdef Py_ssize_t nt = team_.threads, B = s.B, i, j, n, at, best
-    cdef Py_ssize_t *load
-    team_.tiles = <lstmc_tile *>malloc(3 * (B + nt) * sizeof(lstmc_tile))
-    team_.first = <Py_ssize_t *>malloc((2 * nt + 1 + B) * sizeof(Py_ssize_t))
-    if team_.tiles == NULL or team_.first == NULL:
-        raise MemoryError
-    team_.live = team_.tiles + B + nt
-    if nt == 1 or not s.ragged:
-        n = 0
-        for i in range(nt):
-            team_.first[i] = n
-            n += balanced(team_.tiles + n, i * B // nt, (i + 1) * B // nt - i * B // nt, mr)
-        team_.first[nt] = n
-        return 0
-    load = team_.first + nt + 1
-    cdef Py_ssize_t *owner = load + nt
-    cdef lstmc_tile *cut = team_.live + B + nt
-    for i in range(nt):
-        load[i] = 0
-    n = balanced(cut, 0, B, min(mr, max(B // nt, 1)))
-    for i in range(n):
-        best = 0
-        for j in range(1, nt):
-            if load[j] < load[best]:
-                best = j
-        owner[i] = best
-        for j in range(cut[i].row, cut[i].row + cut[i].mr):
-            load[best] += s.lens[j]
-    at = 0
-    for j in range(nt):
-        team_.first[j] = at
-        for i in range(n):
-            if owner[i] == j:
-                team_.tiles[at] = cut[i]
-                at += 1
-    team_.first[nt] = at
-    return 0
-
-
-cdef Py_ssize_t live_tiles(const Team *team_, Py_ssize_t i, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
-    """Fill thread i's scratch with the parts of its tiles in rows low <= j < high; returns their number."""
-    cdef lstmc_tile *out = team_.live + team_.first[i]
-    cdef Py_ssize_t n = 0, a, b, q
-    for q in range(team_.first[i], team_.first[i + 1]):
-        a = max(team_.tiles[q].row, low)
-        b = min(team_.tiles[q].row + team_.tiles[q].mr, high)
-        if a < b:
-            out[n].row = a
-            out[n].mr = b - a
-            n += 1
-    return n
-
-
-cdef void undeal(Team *team_) noexcept:
-    free(team_.tiles)
-    free(team_.first)
-    team_.tiles = NULL
-    team_.first = NULL

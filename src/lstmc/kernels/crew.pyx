@@ -1,0 +1,99 @@
+"""The threads of one call.
+
+Usually a thread owns rows of the batch for the whole time loop and needs no other thread. With few rows and
+recurrent weights too large to read fast on one core, the threads share all rows, each owns a part of the units,
+and they wait for each other after every step. Neither choice changes a bit of the result.
+"""
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from lstmc.kernels.core cimport balanced, team
+
+# Sharing rows pays if a thread would have fewer rows than this ...
+cdef Py_ssize_t SHARE_BELOW_ROWS = 4
+# ... and the recurrent weights are larger than this.
+cdef Py_ssize_t SHARE_ABOVE_BYTES = 128 * 1024
+
+
+cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize_t parts, Py_ssize_t shared_bytes,
+                object threads) except -1:
+    """Choose the number of threads and deal the row tiles.
+
+    flops: of the call; parts: groups of units that can be dealt to sharing threads (0: never share);
+    shared_bytes: recurrent weights, read at every step; threads: None, or the caller's number.
+    """
+    cdef Py_ssize_t sharing = 0, nt, B = s.B, i, n
+    memset(crew, 0, sizeof(Crew))
+    if LSTMC_CAN_WAIT and parts > 1 and s.T > 1 and shared_bytes >= SHARE_ABOVE_BYTES:
+        sharing = team(flops, parts, threads)
+    crew.shared = sharing > 1 and B < SHARE_BELOW_ROWS * sharing
+    nt = crew.threads = sharing if crew.shared else max(team(flops, max(B, 1), threads), 1)
+    n = nt * B if crew.shared else B + nt
+    crew.tiles = <lstmc_tile *>malloc((2 * n + B + 1) * sizeof(lstmc_tile))
+    crew.first = <Py_ssize_t *>malloc((2 * nt + 1 + B) * sizeof(Py_ssize_t))
+    if crew.tiles == NULL or crew.first == NULL:
+        raise MemoryError
+    crew.live = crew.tiles + n
+    if crew.shared:
+        crew.flags = <lstmc_flag *>malloc(nt * sizeof(lstmc_flag))
+        if crew.flags == NULL:
+            raise MemoryError
+        memset(crew.flags, 0, nt * sizeof(lstmc_flag))
+    if s.ragged and nt > 1 and not crew.shared:
+        deal_ragged(crew, s, mr, crew.live + n)
+        return 0
+    crew.first[0] = n = 0
+    for i in range(nt):
+        if crew.shared:
+            n += balanced(crew.tiles + n, 0, B, mr)
+        else:
+            n += balanced(crew.tiles + n, i * B // nt, (i + 1) * B // nt - i * B // nt, mr)
+        crew.first[i + 1] = n
+    return 0
+
+
+cdef void deal_ragged(Crew *crew, const Rows *s, Py_ssize_t mr, lstmc_tile *cut) noexcept:
+    """Tiles in order of descending length, each to the thread with the least work so far."""
+    cdef Py_ssize_t nt = crew.threads, i, j, n, at = 0, best
+    cdef Py_ssize_t *load = crew.first + nt + 1
+    cdef Py_ssize_t *owner = load + nt
+    for i in range(nt):
+        load[i] = 0
+    n = balanced(cut, 0, s.B, min(mr, max(s.B // nt, 1)))
+    for i in range(n):
+        best = 0
+        for j in range(1, nt):
+            if load[j] < load[best]:
+                best = j
+        owner[i] = best
+        for j in range(cut[i].row, cut[i].row + cut[i].mr):
+            load[best] += s.lens[j]
+    for j in range(nt):
+        crew.first[j] = at
+        for i in range(n):
+            if owner[i] == j:
+                crew.tiles[at] = cut[i]
+                at += 1
+    crew.first[nt] = at
+
+
+cdef Py_ssize_t live_tiles(const Crew *crew, Py_ssize_t i, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
+    """Fill thread i's scratch with the parts of its tiles in rows low <= j < high; returns their number."""
+    cdef lstmc_tile *out = crew.live + crew.first[i]
+    cdef Py_ssize_t n = 0, a, b, q
+    for q in range(crew.first[i], crew.first[i + 1]):
+        a = max(crew.tiles[q].row, low)
+        b = min(crew.tiles[q].row + crew.tiles[q].mr, high)
+        if a < b:
+            out[n].row = a
+            out[n].mr = b - a
+            n += 1
+    return n
+
+
+cdef void dismiss(Crew *crew) noexcept:
+    free(crew.tiles)
+    free(crew.first)
+    free(crew.flags)
+    memset(crew, 0, sizeof(Crew))
