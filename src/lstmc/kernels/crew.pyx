@@ -10,10 +10,13 @@ from libc.string cimport memset
 
 from lstmc.kernels.core cimport balanced, team
 
+cdef Py_ssize_t share_below_rows, share_above_bytes
+
 # Sharing rows pays if a thread would have fewer rows than this ...
-cdef Py_ssize_t SHARE_BELOW_ROWS = 4
+SHARE_BELOW_ROWS = 4
 # ... and the recurrent weights are larger than this.
-cdef Py_ssize_t SHARE_ABOVE_BYTES = 128 * 1024
+SHARE_ABOVE_BYTES = 128 * 1024
+share_below_rows, share_above_bytes = SHARE_BELOW_ROWS, SHARE_ABOVE_BYTES
 
 
 cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize_t parts, Py_ssize_t shared_bytes,
@@ -25,9 +28,9 @@ cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize
     """
     cdef Py_ssize_t sharing = 0, nt, B = s.B, i, n
     memset(crew, 0, sizeof(Crew))
-    if LSTMC_CAN_WAIT and parts > 1 and s.T > 1 and shared_bytes >= SHARE_ABOVE_BYTES:
+    if LSTMC_CAN_WAIT and parts > 1 and s.T > 1 and shared_bytes >= share_above_bytes:
         sharing = team(flops, parts, threads)
-    crew.shared = sharing > 1 and B < SHARE_BELOW_ROWS * sharing
+    crew.shared = sharing > 1 and B < share_below_rows * sharing
     nt = crew.threads = sharing if crew.shared else max(team(flops, max(B, 1), threads), 1)
     n = nt * B if crew.shared else B + nt
     crew.tiles = <lstmc_tile *>malloc((2 * n + B + 1) * sizeof(lstmc_tile))

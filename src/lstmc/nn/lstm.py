@@ -1,66 +1,21 @@
 """nn.LSTM: PyTorch's LSTM on NumPy arrays, forward and backward on the fused kernels."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from lstmc.kernels import core
+from lstmc.kernels.crew import SHARE_ABOVE_BYTES, SHARE_BELOW_ROWS
 from lstmc.kernels.lstm_bwd import lstm_backward
 from lstmc.kernels.lstm_fwd import lstm_forward
-from lstmc.kernels.schedule import Schedule
 from lstmc.kernels.weights import Weights
 from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
+from lstmc.nn.module import Module
 from lstmc.nn.params import Parameters
 from lstmc.nn.session import Session
+from lstmc.nn.tape import Gradients, Tape, describe
 
 
-MAX_UNITS = 2**50       # more than any address space holds; below it no size computed in the kernels overflows
-
-
-class Gradients(NamedTuple):
-    """What `LSTM.backward` returns.
-
-    Attributes
-    ----------
-    x : ndarray
-        Gradient of x, shaped like it; None if it was not asked for.
-    hx : tuple of ndarray
-        Gradients of (h_0, c_0), shaped like the state.
-    params : dict
-        Gradients by parameter name, keyed and shaped like `state_dict`.
-    """
-
-    x: np.ndarray
-    hx: tuple
-    params: dict
-
-
-class Call(NamedTuple):
-    """The checked arguments of one call, time-major."""
-
-    x: np.ndarray           # (T, B, I)
-    h0: np.ndarray          # (L*D, B, R) or None
-    c0: np.ndarray          # (L*D, B, H) or None
-    schedule: Schedule
-    ragged: bool
-    batched: bool
-
-
-class Tape:
-    """What one backward needs, made by `LSTM.forward(train=True)`. It serves one `backward` of the same module.
-
-    x itself is kept, not a copy: it must not be changed before `backward`.
-    """
-
-    def __init__(self, module, call, y_shape):
-        self.module, self.call, self.y_shape = module, call, y_shape
-        self.layers = []        # one list of kernel tapes (a direction each) a layer
-        self.masks = []         # dropout mask on the input of layer l, or None
-        self.used = False
-
-
-class LSTM:
+class LSTM(Module):
     r"""Long short-term memory over sequences, with the conventions of ``torch.nn.LSTM``.
 
     .. math::
@@ -151,46 +106,6 @@ class LSTM:
             if self.proj_size:
                 yield f"weight_hr_{s}", (R, H)
 
-    def state_dict(self):
-        """The parameters by PyTorch's names, gates in the order i, f, g, o.
-
-        Returns
-        -------
-        dict of ndarray
-            The live arrays: writing to them changes the module, at its next call.
-        """
-        return dict(self._params.arrays)
-
-    def load_state_dict(self, state_dict, strict=True):
-        """Copy parameters from arrays; nothing is written unless all of them fit.
-
-        Parameters
-        ----------
-        state_dict : dict of array_like
-            Floating point, of the module's precision or less.
-        strict : bool
-            Whether missing and unexpected names are errors.
-
-        Returns
-        -------
-        LoadResult
-            (missing_keys, unexpected_keys)
-
-        Raises
-        ------
-        ValueError, TypeError
-            Names (strict) or shapes do not match, or a dtype would lose precision.
-        """
-        return self._params.load(state_dict, strict)
-
-    def named_parameters(self):
-        """Iterate over (name, live array)."""
-        return iter(self._params.arrays.items())
-
-    def parameters(self):
-        """Iterate over the live parameter arrays, in the order of `state_dict`."""
-        return iter(self._params.arrays.values())
-
     def _weights(self, train):
         """Packed weights of every layer and direction, packed again only when a value has changed."""
         key = (self._params.fingerprint(), core.isa())
@@ -206,40 +121,6 @@ class LSTM:
         return packed[2]
 
     # Calls -------------------------------------------------------------------------------------------------
-
-    def _check(self, x, hx, lengths):
-        x = checks.array(x, "x", self.dtype)
-        batched = x.ndim == 3
-        axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
-        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
-            raise ValueError(f"x: expected shape {axes} or unbatched (T, I) with I = {self.input_size}, "
-                             f"received {checks.shape_text(x.shape)}")
-        x = x[:, None] if not batched else x.swapaxes(0, 1) if self.batch_first else x
-        T, B = x.shape[:2]
-        if T * B * (self.hidden_size + 16) > MAX_UNITS:
-            raise MemoryError(f"x: {T} steps of {B} sequences of {self.hidden_size} units do not fit into any memory")
-        if lengths is not None and not batched and np.ndim(lengths) == 0:
-            lengths = [lengths]
-        lengths = checks.lengths(lengths, B, T)
-        h0, c0 = self._check_state(hx, "hx", ("h_0", "c_0"), B, batched)
-        return Call(x, h0, c0, Schedule(T, B, lengths), lengths is not None, batched)
-
-    def _check_state(self, state, name, parts, B, batched, optional=False):
-        """(h, c) as (L*D, B, ·) arrays with unit feature stride; each may be None if optional."""
-        if state is None:
-            return None, None
-        if not isinstance(state, (tuple, list)) or len(state) != 2:
-            raise ValueError(f"{name}: expected a pair ({', '.join(parts)}), received {_describe(state)}")
-        LD, found = self.num_layers * self.num_directions, []
-        for value, part, width, letter in zip(state, parts, (self.output_size, self.hidden_size),
-                                              ("P" if self.proj_size else "H", "H")):
-            if value is None and optional:
-                found.append(None)
-                continue
-            shape, axes = ((LD, B, width), f"(L*D, B, {letter})") if batched else ((LD, width), f"(L*D, {letter})")
-            a = checks.shaped(value, f"{name}: {part}", self.dtype, shape, axes)
-            found.append(checks.unit_stride(a if batched else a[:, None]))
-        return found
 
     def __call__(self, x, hx=None, lengths=None, *, threads=None):
         """Run sequences through the module (inference: no dropout).
@@ -314,19 +195,6 @@ class LSTM:
             tape.y_shape = below.shape
         return self._outside(below, call.batched), self._state_outside(h_n, c_n, call.batched), tape
 
-    def _output(self, T, B, width, ragged, batch_major):
-        """A (T, B, width) array, or a view of a (B, T, width) one; zeroed if parts of it will not be written."""
-        make = np.zeros if ragged else np.empty
-        return make((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else make((T, B, width), self.dtype)
-
-    def _outside(self, a, batched):
-        """(T, B, ·) in the caller's layout."""
-        return a[:, 0] if not batched else a.swapaxes(0, 1) if self.batch_first else a
-
-    @staticmethod
-    def _state_outside(h, c, batched):
-        return (h, c) if batched else (h[:, 0], c[:, 0])
-
     def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
         """Gradients of a scalar whose gradients with respect to y and the final state are given.
 
@@ -355,12 +223,12 @@ class LSTM:
             tape is no tape, or a dtype does not fit.
         """
         if not isinstance(tape, Tape):
-            raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {_describe(tape)}")
+            raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {describe(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
         if tape.used:
             raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
-        call, (T, B, width) = tape.call, tape.y_shape
+        call, (T, B, _) = tape.call, tape.y_shape
         dh_n, dc_n = self._check_state(dstate, "dstate", ("dh_n", "dc_n"), B, call.batched, optional=True)
         if dy is not None:
             shape = self._outside(np.broadcast_to(np.int8(0), tape.y_shape), call.batched).shape
@@ -411,13 +279,13 @@ class LSTM:
         elif core.forked():
             why = "this is a forked child process, whose parent's threads are gone"
         else:
-            why = "rows of the batch are divided among them; a small call, and a batch of 1, run on one"
+            why = f"{self._sharing()}; a call too small to gain from threads runs on one"
         lines = [
             f"{self!r}: {self.num_layers * self.num_directions} fused LSTM kernel(s) in {self.dtype}",
-            f"instruction set: {isa} (usable here: {', '.join(core.usable_isas())}), "
-            f"tiles of {core.tile_rows()} rows x 4 gates, cell update in registers",
+            f"instruction set: {isa} (usable here: {', '.join(core.usable_isas())})",
+            f"tiles: {core.tile_rows()} rows x 4 gates, cell update in registers",
             f"threads: up to {n}: {why}",
-            "path: W x and U h fused per step; below two tiles of rows a thread, W x is computed for several steps at once",
+            "input: W x and U h fused per step; below two tiles of rows a thread, W x is computed for several steps at once",
         ]
         if isa == "baseline":
             lines.append("slow path: no fused multiply-add on this machine (or LSTMC_ISA=baseline); bits differ from the others")
@@ -427,14 +295,18 @@ class LSTM:
             lines.append("directions run one after the other")
         return "\n".join(lines)
 
+    def _sharing(self):
+        rows = "rows of the batch are divided among them"
+        if self.proj_size:
+            return f"{rows}; with a projection they cannot divide units, so a batch of 1 runs on one"
+        size = 4 * self.hidden_size * self.output_size * self.dtype.itemsize
+        few, above = SHARE_BELOW_ROWS, SHARE_ABOVE_BYTES
+        if size < above:
+            return f"{rows}; recurrent weights of {size} bytes are too small to divide units instead"
+        return f"{rows}; below {few} rows a thread, units are divided instead, with a wait after each step"
+
     def __repr__(self):
         shown = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "proj_size": 0}
         extra = "".join(f", {k}={getattr(self, k)}" for k, default in shown.items() if getattr(self, k) != default)
         dtype = "" if self.dtype == np.float32 else f", dtype={str(self.dtype)!r}"
         return f"LSTM({self.input_size}, {self.hidden_size}{extra}{dtype})"
-
-
-def _describe(value):
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return type(value).__name__

@@ -85,9 +85,8 @@ class Session:
 
     def _check_out(self, out, x_t):
         shape = self._y_shape
-        if type(out) is not np.ndarray or out.dtype is not self._dtype:
-            if not isinstance(out, np.ndarray) or out.dtype != self._dtype:
-                raise TypeError(f"out: expected an ndarray of {self._dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
+        if not isinstance(out, np.ndarray) or (out.dtype is not self._dtype and out.dtype != self._dtype):
+            raise TypeError(f"out: expected an ndarray of {self._dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
         flags = out.flags
         if out.shape != shape or not flags.c_contiguous or not flags.writeable or not flags.aligned:
             raise ValueError(f"out: expected a writable C-contiguous array of shape (B, R) = {checks.shape_text(shape)}, "
@@ -193,8 +192,8 @@ def step_many(sessions, xs, *, threads=None):
         raise ValueError("sessions: expected each session once, received one twice")
     m = sessions[0].module
     x = [checks.shaped(x_t, f"xs[{i}]", m.dtype, (s.batch_size, m.input_size), "(B, I)")
-         for i, (s, x_t) in enumerate(zip(sessions, xs))]
-    h, c = (np.concatenate(part, axis=1) for part in zip(*(s.state for s in sessions)))
+         for i, (s, x_t) in enumerate(zip(sessions, xs, strict=True))]
+    h, c = (np.concatenate(part, axis=1) for part in zip(*(s.state for s in sessions), strict=True))
     stream = Stream(sessions[0]._weights, h.shape[1])
     stream.set_state(h, c)
     y = np.empty((h.shape[1], m.output_size), m.dtype)
