@@ -171,10 +171,8 @@ static void FN(pack_outer)(void *dst, const lstmc_features *f, ptrdiff_t m0, ptr
     T *d = dst;
     const ptrdiff_t m1 = m0 + mr, IR = f->I + f->R;
     if (m0 < f->I) FN(pack_part)(d, mr, f->n, f->x, m0 * f->xs, f->xs, (m1 < f->I ? m1 : f->I) - m0);
-    if (m1 > f->I && m0 < IR) {
-        const ptrdiff_t a = m0 > f->I ? m0 : f->I, b = m1 < IR ? m1 : IR;
-        FN(pack_part)(d + (a - m0), mr, f->n, f->h, (a - f->I) * f->hs, f->hs, b - a);
-    }
+    const ptrdiff_t a = m0 > f->I ? m0 : f->I, b = m1 < IR ? m1 : IR;
+    if (a < b) FN(pack_part)(d + (a - m0), mr, f->n, f->h, (a - f->I) * f->hs, f->hs, b - a);
     if (m1 > IR)
         for (ptrdiff_t n = 0; n < f->n; n++) d[n * mr + mr - 1] = 1;
 }

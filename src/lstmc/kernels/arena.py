@@ -4,6 +4,7 @@
 shared by all threads under a lock, and what is not returned is simply garbage collected.
 """
 
+import os
 import threading
 
 import numpy as np
@@ -54,3 +55,14 @@ def clear():
     with _lock:
         _free.clear()
         _held = 0
+
+
+def _in_child():
+    """A fork may come while another thread holds the lock, and that thread does not exist in the child."""
+    global _lock, _held
+    _lock, _held = threading.Lock(), 0
+    _free.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 from lstmc.kernels.core cimport (LSTMC_GATES, LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_outer, lstmc_product,
                                  lstmc_runs, lstmc_tile, span, team)
 from lstmc.kernels.crew cimport Crew, dismiss, gather, live_tiles, lstmc_crew_size, lstmc_wait
+from lstmc.kernels.linear cimport weight_gradient
 from lstmc.kernels.lstm_fwd cimport Forward, Tape, copy_blocks, load_state, work
 from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, step_of, x_at
 from lstmc.kernels.weights cimport Weights, block, round_up
@@ -147,8 +148,8 @@ cdef void pack_features(const Forward *f, const Backward *g, const Rows *s, Weig
         f.k.pack_outer(dst + g.tiles[m].row * (n1 - n0) * f.es, &a, g.tiles[m].row, g.tiles[m].mr)
 
 
-cdef void weight_gradient(const Forward *f, const Backward *g, Weights w, Py_ssize_t n0, Py_ssize_t n1,
-                          Py_ssize_t u0, Py_ssize_t u1) noexcept nogil:
+cdef void gate_gradient(const Forward *f, const Backward *g, Weights w, Py_ssize_t n0, Py_ssize_t n1,
+                        Py_ssize_t u0, Py_ssize_t u1) noexcept nogil:
     """Add live pairs n0 .. n1-1 (whole blocks of a chunk) to output tiles u0 .. u1-1, numbered panel by panel."""
     cdef lstmc_outer a
     cdef Py_ssize_t p, q, low, high, n, panel_row = LSTMC_GATES * f.nu
@@ -170,8 +171,8 @@ cdef void weight_gradient(const Forward *f, const Backward *g, Weights w, Py_ssi
 
 
 cdef void x_gradient(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t n0, Py_ssize_t a0,
-                     Py_ssize_t a1, Py_ssize_t i) noexcept nogil:
-    """dx of live pairs n0+a0 .. n0+a1-1; thread i's scratch starts at row a0."""
+                     Py_ssize_t a1) noexcept nogil:
+    """dx of live pairs n0+a0 .. n0+a1-1, with that part of the scratch."""
     cdef lstmc_product a
     cdef Py_ssize_t n, t, j
     if a0 >= a1:
@@ -195,57 +196,14 @@ cdef void x_gradient(const Forward *f, const Backward *g, const Rows *s, Weights
     f.k.product(&a)
 
 
-cdef int projection_gradient(const Forward *f, const Backward *g, const Rows *s, Weights w, object d_hr, list scratch,
-                             object threads_) except -1:
-    """dW_hr (P, H) = sum over live pairs of dh^T h_full, in blocks of KBLOCK pairs."""
-    cdef Span out = span(d_hr, True)
-    cdef Py_ssize_t es = f.es, nu = f.nu, wide = 4 * nu, blocks = round_up(w.H, nu) // nu, groups = (blocks + 3) // 4
-    cdef Py_ssize_t n_tiles = (w.P + f.k.mr - 1) // f.k.mr, u, threads, r, n, i
-    cdef lstmc_tile *tiles = <lstmc_tile *>block(scratch, n_tiles * sizeof(lstmc_tile))
-    cdef Py_ssize_t a_blocks = (s.N + LSTMC_KBLOCK - 1) // LSTMC_KBLOCK
-    cdef char *packed = block(scratch, s.N * w.P * es)
-    cdef char *grad = block(scratch, w.P * blocks * nu * es)
-    balanced(tiles, 0, w.P, f.k.mr)
-    threads = team(2.0 * s.N * w.P * w.H, groups, threads_)
-    with nogil:
-        for i in prange(a_blocks, schedule="static", num_threads=threads):
-            pack_rows(f, g, w, tiles, n_tiles, i * LSTMC_KBLOCK, min(s.N, (i + 1) * LSTMC_KBLOCK), packed)
-        for u in prange(groups, schedule="static", num_threads=threads):
-            projection_columns(f, w, tiles, n_tiles, s.N, u, min(blocks - 4 * u, 4), packed, grad + u * wide * w.P * es)
-        for u in range(groups):
-            n = min(blocks - 4 * u, 4) * nu
-            for r in range(w.P):
-                for i in range(min(n, w.H - u * wide)):
-                    memcpy(out.p + (r * out.stride[0] + (u * wide + i) * out.stride[1]) * es,
-                           grad + (u * wide * w.P + r * n + i) * es, es)
-    return 0
-
-
-cdef void pack_rows(const Forward *f, const Backward *g, Weights w, const lstmc_tile *tiles, Py_ssize_t n_tiles,
-                    Py_ssize_t n0, Py_ssize_t n1, char *packed) noexcept nogil:
-    cdef const void *rows[LSTMC_KBLOCK]
-    cdef lstmc_features a
-    cdef Py_ssize_t n, m
-    for n in range(n1 - n0):
-        rows[n] = g.dp + (n0 + n) * f.ldh * f.es
-    a.n, a.I, a.R, a.x, a.h, a.xs, a.hs = n1 - n0, w.P, 0, rows, NULL, 1, 1
-    for m in range(n_tiles):
-        f.k.pack_outer(packed + (n0 * w.P + tiles[m].row * (n1 - n0)) * f.es, &a, tiles[m].row, tiles[m].mr)
-
-
-cdef void projection_columns(const Forward *f, Weights w, const lstmc_tile *tiles, Py_ssize_t n_tiles, Py_ssize_t N,
-                             Py_ssize_t group, Py_ssize_t nb, char *packed, char *grad) noexcept nogil:
-    cdef lstmc_outer a
-    cdef Py_ssize_t n, q
-    memset(&a, 0, sizeof(a))
-    a.m_tiles, a.n_tiles, a.nb, a.bs, a.c, a.ldc = tiles, n_tiles, nb, f.ldf, grad, nb * f.nu
-    for q in range((N + LSTMC_KBLOCK - 1) // LSTMC_KBLOCK):
-        n = q * LSTMC_KBLOCK
-        a.n = a.a_rows = min(N - n, LSTMC_KBLOCK)
-        a.first = n == 0
-        a.a = packed + n * w.P * f.es
-        a.b = f.hf + (n * f.ldf + group * 4 * f.nu) * f.es
-        f.k.outer(&a)
+cdef int projection_gradient(const Forward *f, const Backward *g, const Rows *s, Weights w, object d_hr, object threads) except -1:
+    """dW_hr (P, H) = sum over live pairs of dh^T h_full: the weight gradient of a linear map."""
+    cdef Span dh, h_full, none
+    dh.p, dh.shape[0], dh.shape[1], dh.stride[0], dh.stride[1], dh.itemsize, dh.ndim = g.dp, s.N, w.P, f.ldh, 1, f.es, 2
+    h_full = dh
+    h_full.p, h_full.shape[1], h_full.stride[0] = f.hf, w.H, f.ldf
+    none.p = NULL
+    return weight_gradient(w.k, dh, h_full, span(d_hr, True), none, threads)
 
 
 cdef int zero(object array) except -1:
@@ -328,9 +286,9 @@ def lstm_backward(Tape tape not None, dy, dh_n, dc_n, dx, dh0, dc0, d_ih, d_hh, 
                     pack_features(&f, &g, s, w, n0 + i * LSTMC_KBLOCK, min(n1, n0 + (i + 1) * LSTMC_KBLOCK),
                                   g.a + i * LSTMC_KBLOCK * g.M * es)
                 for i in prange(threads2, schedule="static", chunksize=1, num_threads=threads2):
-                    weight_gradient(&f, &g, w, n0, n1, i * units // threads2, (i + 1) * units // threads2)
+                    gate_gradient(&f, &g, w, n0, n1, i * units // threads2, (i + 1) * units // threads2)
                     if g.dx.p != NULL:
-                        x_gradient(&f, &g, s, w, n0, i * (n1 - n0) // threads2, (i + 1) * (n1 - n0) // threads2, i)
+                        x_gradient(&f, &g, s, w, n0, i * (n1 - n0) // threads2, (i + 1) * (n1 - n0) // threads2)
         with nogil:
             for p in prange(w.panels, schedule="static", num_threads=threads2):
                 f.k.unpack_gates(gi.p, gi.stride[0], gi.stride[1], g.dw, g.M * panel_row, G, w.H, w.I, p, p + 1)
@@ -339,7 +297,7 @@ def lstm_backward(Tape tape not None, dy, dh_n, dc_n, dx, dh0, dc0, d_ih, d_hh, 
                 if gb.p != NULL:
                     f.k.unpack_gates(gb.p, 1, 1, g.dw + (w.I + w.R) * panel_row * es, g.M * panel_row, G, w.H, 1, p, p + 1)
         if w.P:
-            projection_gradient(&f, &g, s, w, d_hr, scratch, threads)
+            projection_gradient(&f, &g, s, w, d_hr, threads)
     finally:
         dismiss(&g.crew)
         arena.give(*scratch)

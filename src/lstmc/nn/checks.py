@@ -44,10 +44,10 @@ def flag(value, name):
 
 def float_dtype(dtype):
     try:
-        found = np.dtype(dtype)
+        found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}")
     return np.dtype(found.type)
 

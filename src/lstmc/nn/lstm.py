@@ -10,7 +10,7 @@ from lstmc.kernels.weights import Weights
 from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
 from lstmc.nn.module import Module
-from lstmc.nn.params import Parameters
+from lstmc.nn.params import Packed, Parameters
 from lstmc.nn.session import Session
 from lstmc.nn.tape import Gradients, Tape, describe
 
@@ -110,15 +110,15 @@ class LSTM(Module):
         """Packed weights of every layer and direction, packed again only when a value has changed."""
         key = (self._params.fingerprint(), core.isa())
         packed = self._packed
-        if packed is None or packed[0] != key or (train and not packed[1]):
+        if packed is None or packed.key != key or (train and not packed.train):
             a = self._params.arrays
-            packed = key, train, [
+            packed = Packed(key, train, [
                 Weights(a[f"weight_ih_{s}"], a[f"weight_hh_{s}"], a.get(f"bias_ih_{s}"), a.get(f"bias_hh_{s}"),
                         a.get(f"weight_hr_{s}"), train)
                 for s in self._suffixes()
-            ]
+            ])
             self._packed = packed
-        return packed[2]
+        return packed
 
     # Calls -------------------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class LSTM(Module):
     def _run(self, x, hx, lengths, train, threads):
         call = self._check(x, hx, lengths)
         threads = checks.threads(threads)
-        weights = self._weights(train)
+        weights = self._weights(train).weights
         R, D, H = self.output_size, self.num_directions, self.hidden_size
         T, B = call.x.shape[:2]
         h_n = np.empty((self.num_layers * D, B, R), self.dtype)

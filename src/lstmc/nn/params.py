@@ -12,6 +12,14 @@ from lstmc.kernels import core
 from lstmc.nn import checks
 
 
+class Packed(NamedTuple):
+    """Packed weights of all layers and directions."""
+
+    key: tuple          # fingerprint of the parameters they were made from, instruction set
+    train: bool         # whether the operands of backward are among them
+    weights: list
+
+
 class LoadResult(NamedTuple):
     """What `load_state_dict` did not match."""
 

@@ -8,6 +8,7 @@ from lstmc.kernels.lstm_fwd import lstm_forward
 from lstmc.kernels.schedule import Schedule
 from lstmc.kernels.stream import Stream
 from lstmc.nn import checks
+from lstmc.nn.module import MAX_UNITS
 
 STEP_THREADS = 1        # a step is small; waking threads for it costs more than it saves, so more is opt-in
 
@@ -47,9 +48,11 @@ class Session:
         self._open(module._weights(False))
         self._stream.set_state(None, None)
 
-    def _open(self, weights):
+    def _open(self, packed):
         m, B = self.module, self.batch_size
-        self._weights, self._stream = weights, Stream(weights, B)
+        if B * (m.hidden_size + 16) * m.num_layers > MAX_UNITS:
+            raise MemoryError(f"batch_size: {B} streams of {m.hidden_size} units do not fit into any memory")
+        self._packed, self._stream = packed, Stream(packed.weights, B)
         self._dtype, self._x_shape, self._y_shape = m.dtype, (B, m.input_size), (B, m.output_size)
 
     def _shapes(self):
@@ -119,7 +122,7 @@ class Session:
         y = x
         schedule, threads = Schedule(x.shape[0], B), checks.threads(threads)
         h, c = self.state
-        for layer, weights in enumerate(self._weights):
+        for layer, weights in enumerate(self._packed.weights):
             batch_major = m.batch_first and layer == m.num_layers - 1
             below = y
             y = m._output(x.shape[0], B, m.output_size, False, batch_major)
@@ -157,7 +160,7 @@ class Session:
         """A second session with the same weights and state, independent from here on."""
         twin = object.__new__(type(self))
         twin.module, twin.batch_size = self.module, self.batch_size
-        twin._open(self._weights)
+        twin._open(self._packed)
         twin._stream.set_state(*self.state)
         return twin
 
@@ -186,7 +189,7 @@ def step_many(sessions, xs, *, threads=None):
     for s in sessions:
         if not isinstance(s, Session):
             raise TypeError(f"sessions: expected Session objects, received {type(s).__name__}")
-        if s._weights is not sessions[0]._weights:
+        if s.module is not sessions[0].module or s._packed.key != sessions[0]._packed.key:
             raise ValueError("sessions: expected sessions of one module opened with the same weights, received others")
     if len({id(s) for s in sessions}) != len(sessions):
         raise ValueError("sessions: expected each session once, received one twice")
@@ -194,7 +197,7 @@ def step_many(sessions, xs, *, threads=None):
     x = [checks.shaped(x_t, f"xs[{i}]", m.dtype, (s.batch_size, m.input_size), "(B, I)")
          for i, (s, x_t) in enumerate(zip(sessions, xs, strict=True))]
     h, c = (np.concatenate(part, axis=1) for part in zip(*(s.state for s in sessions), strict=True))
-    stream = Stream(sessions[0]._weights, h.shape[1])
+    stream = Stream(sessions[0]._packed.weights, h.shape[1])
     stream.set_state(h, c)
     y = np.empty((h.shape[1], m.output_size), m.dtype)
     stream.step(np.concatenate(x), y, checks.threads(threads))

@@ -1,0 +1,247 @@
+"""y = x w + b over the rows of a matrix, and its gradients: the product of dense layers.
+
+w has Keras' shape (K, N). Every element of y and dx is one fused multiply-add chain over ascending k. A weight
+gradient is summed over blocks of KBLOCK rows in row order, each block from zero. Threads share output tiles
+and never a sum, so no bit depends on their number or on the instruction set (among those with FMA).
+
+Arrays may have any strides. The callers own dtypes; shapes are compared here because a mistake would write
+outside an array.
+"""
+
+from cython.parallel cimport prange
+from libc.string cimport memset
+
+from lstmc.kernels.core cimport (LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer, lstmc_product,
+                                 lstmc_tile, span, table, team)
+from lstmc.kernels.weights cimport block, round_up
+
+from lstmc.kernels import arena
+
+# Rows of x per call of `product`: they stay in the second-level cache while the columns of w pass by.
+# Features per packed operand of a weight gradient, for the same reason.
+cdef enum:
+    ROW_CHUNK = 96
+    FEATURE_CHUNK = 96
+
+
+cdef int agree(str name, Span s, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t itemsize) except -1:
+    if s.ndim != 2 or s.shape[0] != rows or s.shape[1] != cols or s.itemsize != itemsize:
+        raise ValueError(f"{name}: expected shape ({rows}, {cols}) and {itemsize}-byte items, "
+                         f"received {tuple(s.shape[i] for i in range(s.ndim))} and {s.itemsize}-byte items")
+    return 0
+
+
+cdef Span vector(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint writable) except *:
+    cdef Span s = span(array, writable)
+    if s.ndim != 1 or s.shape[0] != n or s.itemsize != itemsize:
+        raise ValueError(f"{name}: expected shape ({n},) and {itemsize}-byte items, "
+                         f"received {tuple(s.shape[i] for i in range(s.ndim))} and {s.itemsize}-byte items")
+    return s
+
+
+# Products --------------------------------------------------------------------------------------------------
+
+cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t ks, Py_ssize_t ns, Py_ssize_t K,
+                            Py_ssize_t N, char *bias, Span y, object threads) except -1:
+    """y = x B + bias with B[k][n] = w[k*ks + n*ns]; bias holds N values rounded up to whole blocks, or is NULL."""
+    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], nu = k.nu, groups = round_up(N, 4 * nu) // (4 * nu)
+    cdef Py_ssize_t most = round_up(M, k.mr) // k.mr, i, j, nt, n_tiles
+    cdef list keep = []
+    cdef char *columns
+    cdef void **rows = NULL
+    cdef lstmc_tile *tiles
+    if M == 0 or N == 0:
+        return 0
+    nt = team(2.0 * M * K * N, most, threads)
+    columns = block(keep, K * round_up(N, nu) * es)
+    rows = <void **>block(keep, M * sizeof(void *) + most * sizeof(lstmc_tile))
+    tiles = <lstmc_tile *>(rows + M)
+    with nogil:
+        for i in prange(groups, num_threads=nt, schedule="static"):
+            k.pack_columns(columns, w, ks, ns, K, N, 0, i, i + 1)
+        for j in range(M):
+            rows[j] = y.p + j * y.stride[0] * es
+        n_tiles = balanced(tiles, 0, M, k.mr)
+        for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+            multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles + i * n_tiles // nt,
+                     (i + 1) * n_tiles // nt - i * n_tiles // nt)
+    arena.give(*keep)
+    return 0
+
+
+cdef void multiply(const lstmc_kernels *k, Span x, Py_ssize_t K, char *columns, char *bias, void **rows, Py_ssize_t outs,
+                   Py_ssize_t N, lstmc_tile *tiles, Py_ssize_t n_tiles) noexcept nogil:
+    cdef lstmc_product s
+    cdef Py_ssize_t step = max(ROW_CHUNK // k.mr, 1), done = 0
+    memset(&s, 0, sizeof(s))
+    s.N, s.K, s.b, s.bias, s.out, s.outs = N, K, columns, bias, rows, outs
+    s.a.a, s.a.row_stride, s.a.k_stride, s.a.n_full, s.a.full_len = x.p, x.stride[0], x.stride[1], 1, K
+    while done < n_tiles:
+        s.tiles = tiles + done
+        s.n_tiles = min(step, n_tiles - done)
+        k.product(&s)
+        done += s.n_tiles
+
+
+def linear_fwd(x, w, b, y, threads=None):
+    """y = x w + b.
+
+    Parameters
+    ----------
+    x : (M, K) array
+    w : (K, N) array
+    b : (N,) array or None
+    y : (M, N) array, written
+    threads : int, optional
+        Overrides the rule that decides by the amount of work.
+    """
+    cdef Span sx = span(x), sw = span(w), sy = span(y, True), sb
+    cdef const lstmc_kernels *k = table(sw.itemsize)
+    cdef Py_ssize_t es = sw.itemsize, K = sw.shape[0], N = sw.shape[1]
+    cdef list keep = []
+    cdef char *bias = NULL
+    agree("w", sw, K, N, es)
+    agree("x", sx, sx.shape[0], K, es)
+    agree("y", sy, sx.shape[0], N, es)
+    if b is not None:
+        sb = vector("b", b, N, es, False)
+        bias = block(keep, round_up(N, k.nu) * es)
+        k.pack_columns(bias, sb.p, 0, sb.stride[0], 1, N, 0, 0, round_up(N, 4 * k.nu) // (4 * k.nu))
+    rows_times_columns(k, sx, sw.p, sw.stride[0], sw.stride[1], K, N, bias, sy, threads)
+    arena.give(*keep)
+
+
+# Weight gradients ------------------------------------------------------------------------------------------
+
+cdef void pad_rows(Span dy, char *dst, Py_ssize_t wide, Py_ssize_t n0, Py_ssize_t n1) noexcept nogil:
+    """Rows n0 .. n1-1 of dy, zero-filled to `wide` columns."""
+    cdef Py_ssize_t es = dy.itemsize, n, i
+    for n in range(n0, n1):
+        if es == 4:
+            for i in range(dy.shape[1]):
+                (<float *>dst)[n * wide + i] = (<float *>dy.p)[n * dy.stride[0] + i * dy.stride[1]]
+        else:
+            for i in range(dy.shape[1]):
+                (<double *>dst)[n * wide + i] = (<double *>dy.p)[n * dy.stride[0] + i * dy.stride[1]]
+        memset(dst + (n * wide + dy.shape[1]) * es, 0, (wide - dy.shape[1]) * es)
+
+
+cdef void outer_sums(const lstmc_kernels *k, Span x, const void **rows, char *dy, Py_ssize_t dys, Py_ssize_t N, char *pack,
+                     char *sums, Py_ssize_t lds, Py_ssize_t m0, Py_ssize_t m1) noexcept nogil:
+    """Features m0 .. m1-1 of sums = (x | 1)^T dy."""
+    cdef lstmc_features f
+    cdef lstmc_outer s
+    cdef lstmc_tile tiles[FEATURE_CHUNK]
+    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], wide = 4 * k.nu, blocks = round_up(N, k.nu) // k.nu
+    cdef Py_ssize_t n0 = 0, i, q
+    memset(&f, 0, sizeof(f))
+    memset(&s, 0, sizeof(s))
+    f.I, f.xs = x.shape[1], x.stride[1]
+    s.m_tiles = tiles
+    s.n_tiles = balanced(tiles, m0, m1 - m0, k.mr)
+    s.bs, s.ldc, s.a = dys, lds, pack
+    while n0 < M:
+        f.x = f.h = rows + n0       # R = 0: no feature is read through h
+        f.n = s.n = s.a_rows = min(<Py_ssize_t>LSTMC_KBLOCK, M - n0)
+        s.first = n0 == 0
+        for i in range(s.n_tiles):
+            k.pack_outer(pack + (tiles[i].row - m0) * s.a_rows * es, &f, tiles[i].row, tiles[i].mr)
+        for q in range((blocks + 3) // 4):
+            s.nb = min(<Py_ssize_t>4, blocks - 4 * q)
+            s.b = dy + (n0 * dys + q * wide) * es
+            s.c = sums + q * wide * es
+            k.outer(&s)
+        n0 += LSTMC_KBLOCK
+
+
+cdef void copy_out(Span dst, Py_ssize_t r, char *src, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
+    """n values to row r of dst."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if dst.itemsize == 4:
+            (<float *>dst.p)[r * dst.stride[0] + i * stride] = (<float *>src)[i]
+        else:
+            (<double *>dst.p)[r * dst.stride[0] + i * stride] = (<double *>src)[i]
+
+
+def linear_bwd(x, w, dy, dx, dw, db, threads=None):
+    """Gradients of y = x w + b: dx = dy w^T, dw = x^T dy, db = the sum of dy over rows.
+
+    Parameters
+    ----------
+    x : (M, K) array
+    w : (K, N) array
+    dy : (M, N) array
+    dx : (M, K) array, written, or None
+    dw : (K, N) array, written
+    db : (N,) array, written, or None
+    threads : int, optional
+        Overrides the rule that decides by the amount of work.
+    """
+    cdef Span sx = span(x), sw = span(w), sdy = span(dy), sdw = span(dw, True), sdx, sdb
+    cdef const lstmc_kernels *k = table(sw.itemsize)
+    cdef Py_ssize_t es = sw.itemsize, M = sx.shape[0], K = sw.shape[0], N = sw.shape[1]
+    agree("w", sw, K, N, es)
+    agree("x", sx, M, K, es)
+    agree("dy", sdy, M, N, es)
+    agree("dw", sdw, K, N, es)
+    sdb.p = NULL
+    if db is not None:
+        sdb = vector("db", db, N, es, True)
+    if dx is not None:
+        sdx = span(dx, True)
+        agree("dx", sdx, M, K, es)
+        rows_times_columns(k, sdy, sw.p, sw.stride[1], sw.stride[0], N, K, NULL, sdx, threads)
+    weight_gradient(k, sx, sdy, sdw, sdb, threads)
+
+
+cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span db, object threads) except -1:
+    """dw = x^T dy, and db = the sum of dy over rows unless db.p is NULL."""
+    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], K = x.shape[1], N = dy.shape[1], i, dys = dy.stride[0]
+    cdef Py_ssize_t F = K + (db.p != NULL), nt, per, chunks, wide = round_up(N, k.nu), pack_size
+    cdef list keep = []
+    cdef char *grad = dy.p
+    cdef char *packs
+    cdef char *sums
+    cdef const void **rows
+    if F == 0 or N == 0:
+        return 0
+    nt = team(2.0 * M * F * N, round_up(F, k.mr) // k.mr, threads)
+    per = min(<Py_ssize_t>FEATURE_CHUNK, round_up(round_up(F, nt) // nt, k.mr))
+    chunks = round_up(F, per) // per
+    nt = min(nt, chunks)
+    sums = block(keep, F * wide * es)
+    pack_size = per * LSTMC_KBLOCK * es
+    packs = block(keep, nt * pack_size)
+    if dy.stride[1] != 1 or wide != N:
+        grad, dys = block(keep, max(M, 1) * wide * es), wide
+    rows = <const void **>block(keep, max(M, 1) * sizeof(void *))
+    with nogil:
+        for i in range(M):
+            rows[i] = x.p + i * x.stride[0] * es
+        if grad != dy.p:
+            for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+                pad_rows(dy, grad, wide, i * M // nt, (i + 1) * M // nt)
+        if M == 0:
+            memset(sums, 0, F * wide * es)
+        for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+            share(k, x, rows, grad, dys, N, packs + i * pack_size, sums, wide, F, per, i * chunks // nt,
+                  (i + 1) * chunks // nt, dw, db, K)
+    arena.give(*keep)
+    return 0
+
+
+cdef void share(const lstmc_kernels *k, Span x, const void **rows, char *dy, Py_ssize_t dys, Py_ssize_t N, char *pack,
+                char *sums, Py_ssize_t wide, Py_ssize_t F, Py_ssize_t per, Py_ssize_t chunk0, Py_ssize_t chunk1, Span dw,
+                Span db, Py_ssize_t K) noexcept nogil:
+    """One thread's part of the weight gradient: chunks chunk0 .. chunk1-1 of `per` features, summed and handed out."""
+    cdef Py_ssize_t c, m, m1, es = x.itemsize
+    for c in range(chunk0, chunk1):
+        m1 = min((c + 1) * per, F)
+        if x.shape[0]:
+            outer_sums(k, x, rows, dy, dys, N, pack, sums, wide, c * per, m1)
+        for m in range(c * per, m1):
+            if m < K:
+                copy_out(dw, m, sums + m * wide * es, N, dw.stride[1])
+            else:
+                copy_out(db, 0, sums + m * wide * es, N, db.stride[0])
