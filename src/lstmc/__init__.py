@@ -13,7 +13,7 @@ from lstmc.runtime import build_info, get_num_threads, set_num_threads, threads
 __all__ = ["FormatError", "Sequential", "__version__", "build_info", "get_num_threads", "load", "set_num_threads", "threads"]
 
 # Imported at first use, so that `import lstmc` stays quick.
-_MODULES = {"callbacks", "datasets", "layers", "losses", "metrics", "nn", "optimizers", "reference", "training"}
+_MODULES = {"callbacks", "datasets", "initializers", "layers", "losses", "metrics", "nn", "optimizers", "reference", "training"}
 _NAMES = {"Sequential": "training", "load": "training"}
 
 

@@ -1,0 +1,5 @@
+"""Data sets that ship with the package. Each has its licence and source in LICENSE.md beside this file."""
+
+from lstmc.datasets.japanese_vowels import JapaneseVowels, load_japanese_vowels
+
+__all__ = ["JapaneseVowels", "load_japanese_vowels"]

@@ -1,0 +1,224 @@
+"""What every layer has: a name, a dtype, weights in Keras' layout, and a forward and backward that share a tape.
+
+A layer keeps weights and settings only. Whatever belongs to one call is in the tape that `forward` returns and
+`backward` consumes, so one layer can serve several threads. Shapes are Keras': batch first, None where a size
+is free.
+"""
+
+import re
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from lstmc import seeds
+from lstmc.nn import checks
+
+# Keras arguments that every layer of Keras has: default, and what to do instead.
+COMMON = {
+    "activity_regularizer": (None, "add the penalty to the loss yourself"),
+    "autocast": (True, "inputs are always cast to the layer's dtype"),
+    "trainable": (True, "all weights are trained"),
+    "input_shape": (None, "put Input(shape) first in the Sequential"),
+    "input_dim": (None, "put Input(shape) first in the Sequential"),
+    "batch_input_shape": (None, "put Input(shape) first in the Sequential"),
+}
+NO_PENALTY = "weight_decay of the optimizer is the supported penalty"
+
+
+class Variable(NamedTuple):
+    """One weight: the live array that kernels read, and whether Keras' layout is its transpose."""
+
+    name: str
+    array: np.ndarray
+    transposed: bool = False
+
+    def get(self):
+        """A copy in Keras' layout."""
+        return (self.array.T if self.transposed else self.array).copy()
+
+    def set(self, value):
+        self.array[...] = value.T if self.transposed else value
+
+
+def refuse(kind, arguments, known):
+    """Raise for arguments of Keras that are not supported, unless they have Keras' default: name -> (default, advice)."""
+    for name, value in arguments.items():
+        default, instead = known.get(name, (None, None))
+        if instead is None:
+            raise TypeError(f"{kind}: unexpected argument {name!r}")
+        if not (value is default or (isinstance(value, (bool, int, float, str)) and value == default)):
+            raise ValueError(f"{kind}: {name}={value!r} is not supported (only {default!r}); {instead}")
+
+
+class Layer:
+    """Base class of layers.
+
+    Subclasses give `compute_output_shape`, `weight_shapes`, `check_shape` where not everything fits, `forward`
+    and `backward`. Parameters that they share:
+
+    Parameters
+    ----------
+    name : str, optional
+        Unique in a model; made from the class name if None.
+    dtype : {"float32", "float64"}
+        Of weights, inputs and outputs.
+    seed : int, optional
+        Of this layer's random numbers; drawn from `set_random_seed`'s sequence when built if None.
+    """
+
+    # Keras arguments, beyond COMMON, that are refused unless at their default.
+    unsupported: ClassVar = {}
+    # Whether a mask on the input is passed on; otherwise it is lost, with a warning from the model.
+    supports_masking = True
+
+    def __init__(self, name=None, dtype=None, seed=None, **arguments):
+        refuse(type(self).__name__, arguments, {**COMMON, **self.unsupported})
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a string, received {type(name).__name__}")
+        if name is not None and not re.fullmatch(r"[A-Za-z0-9_.\-]+", name):
+            raise ValueError(f"name: expected letters, digits and _ . -, received {name!r}")
+        self.auto_named = name is None
+        self.name = name or default_name(type(self).__name__)
+        self.dtype = checks.float_dtype(dtype or "float32")
+        self.seed = None if seed is None else seeds.check_seed(seed)
+        self.built = False
+        self.variables = []
+
+    # What subclasses define ----------------------------------------------------------------------------------
+
+    def check_shape(self, shape):
+        """Raise ValueError if an input of this shape (None: free) cannot be processed."""
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the output for a shape of the input, both with the batch axis."""
+        return tuple(input_shape)
+
+    def weight_shapes(self, input_shape):
+        """name -> shape in Keras' layout, in the order of `get_weights`."""
+        return {}
+
+    def initialize(self, input_shape):
+        """Fill `self.variables`, which `weight_shapes` describes."""
+
+    def forward(self, x, mask=None, training=False, step=0):
+        """Run a batch.
+
+        Parameters
+        ----------
+        x : (B, ...) array of the layer's dtype
+        mask : (B, T) bool array, optional
+            False: the step is padding.
+        training : bool
+            Whether to keep what `backward` needs, and to apply dropout.
+        step : int
+            Counts training steps; with the seed it determines dropout.
+
+        Returns
+        -------
+        y, mask, tape
+            tape is None unless training.
+        """
+        raise NotImplementedError
+
+    def backward(self, tape, dy, need_dx=True):
+        """Gradients of one `forward(training=True)`.
+
+        Parameters
+        ----------
+        tape : object
+            From forward.
+        dy : array
+            Gradient of the output.
+        need_dx : bool
+            Whether the gradient of the input is wanted.
+
+        Returns
+        -------
+        dx : array or None
+        grads : list of array
+            For `variables`, shaped like their live arrays.
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        """Constructor arguments that rebuild the layer; JSON types only."""
+        return {"name": self.name, "dtype": str(self.dtype), "seed": self.seed}
+
+    # What they inherit ---------------------------------------------------------------------------------------
+
+    def build(self, input_shape):
+        """Create and initialise the weights for inputs of this shape (with the batch axis, None where free)."""
+        self.check_shape(tuple(input_shape))
+        if self.built:
+            return
+        if self.seed is None:
+            self.seed = seeds.next_seed()
+        self.initialize(tuple(input_shape))
+        self.built = True
+
+    def __call__(self, x, mask=None, training=False):
+        """The output for a batch, building the layer first if need be."""
+        x = as_floats(x, self.dtype, "x")
+        self.check_shape(x.shape)
+        self.build((None, *x.shape[1:]))
+        return self.forward(x, None if mask is None else np.asarray(mask, bool), training)[0]
+
+    @property
+    def weights(self):
+        """The live arrays, in the layout of the kernels."""
+        return [v.array for v in self.variables]
+
+    def count_params(self):
+        """Number of weights."""
+        return sum(v.array.size for v in self.variables)
+
+    def get_weights(self):
+        """Copies of the weights in Keras' order and layout."""
+        return [v.get() for v in self.variables]
+
+    def set_weights(self, weights):
+        """Replace the weights by arrays in Keras' order and layout; nothing is written unless all fit."""
+        if len(weights) != len(self.variables):
+            raise ValueError(f"{self.name}: expected {len(self.variables)} weights "
+                             f"({', '.join(v.name for v in self.variables) or 'none'}), received {len(weights)}")
+        found = [as_floats(w, self.dtype, f"{self.name}/{v.name}") for v, w in zip(self.variables, weights, strict=True)]
+        for v, w in zip(self.variables, found, strict=True):
+            shape = v.array.shape[::-1] if v.transposed else v.array.shape
+            if w.shape != shape:
+                raise ValueError(f"{self.name}/{v.name}: expected shape {checks.shape_text(shape)}, "
+                                 f"received {checks.shape_text(w.shape)}")
+        for v, w in zip(self.variables, found, strict=True):
+            v.set(w)
+
+    def draw(self, initializer, shape, index):
+        """Values for the weight with this index."""
+        values = np.asarray(initializer(shape, seeds.generator(self.seed, index)))
+        return np.ascontiguousarray(values, dtype=self.dtype)
+
+    def wrong_shape(self, expected, shape, hint=""):
+        """The ValueError for an input of the wrong shape."""
+        return ValueError(f"{self.name}: expected input of shape {expected}, received {checks.shape_text(shape)}{hint}")
+
+
+def default_name(kind):
+    """'TimeDistributed' -> 'time_distributed', 'LSTM' -> 'lstm'."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+
+
+def as_floats(value, dtype, name):
+    """value as an array of dtype: numbers and booleans are cast, as in Keras; anything else raises.
+
+    The cast from float64 to float32 rounds and is deliberate: pass dtype="float64" to layers to compute in it.
+    """
+    try:
+        a = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected a rectangular array; pad sequences to one length ({error})") from None
+    if a.dtype == object:
+        raise TypeError(f"{name}: expected numbers, received dtype object; pad sequences of unequal length to one array")
+    if a.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected real numbers, received dtype {a.dtype}")
+    if a.dtype == dtype and a.dtype.isnative and a.flags.aligned:
+        return a
+    with np.errstate(over="ignore"):
+        return a.astype(dtype)

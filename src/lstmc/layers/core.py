@@ -1,0 +1,237 @@
+"""Layers without recurrence: Input, Dense, Activation, Dropout, Flatten, Masking."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+
+from lstmc import initializers, seeds
+from lstmc.kernels import linear
+from lstmc.layers import activations
+from lstmc.layers.base import NO_PENALTY, Layer, Variable
+from lstmc.nn import checks
+
+
+class Input(Layer):
+    """Declares the shape of a model's input; the first entry of a `Sequential`.
+
+    Parameters
+    ----------
+    shape : tuple
+        Without the batch axis; None where a size is free, as the number of steps may be.
+    batch_size : None
+        Never fixed here.
+    dtype : {"float32", "float64"}, optional
+        If given, the dtype that all layers must have.
+    """
+
+    unsupported: ClassVar = {
+        "sparse": (None, "pass a dense array"),
+        "ragged": (None, "pad sequences and add Masking"),
+        "batch_shape": (None, "use shape"),
+        "tensor": (None, "arrays are given to fit and predict"),
+        "optional": (False, "a Sequential has one input"),
+    }
+
+    def __init__(self, shape=None, batch_size=None, dtype=None, name=None, **arguments):
+        super().__init__(name=name, dtype=dtype, **arguments)
+        if shape is None or isinstance(shape, (int, str)):
+            raise ValueError(f"shape: expected a tuple without the batch axis, such as (None, 12), received {shape!r}")
+        if batch_size is not None:
+            raise ValueError(f"batch_size: any size is accepted at every call, expected None, received {batch_size!r}")
+        self.shape = tuple(None if n is None else checks.integer(n, "shape", 1) for n in shape)
+        self.any_dtype = dtype is None
+
+    def check_shape(self, shape):
+        if len(shape) != len(self.shape) + 1 or any(w not in (None, n) and n is not None
+                                                    for w, n in zip(self.shape, shape[1:], strict=True)):
+            raise self.wrong_shape(checks.shape_text(("batch", *self.shape)).replace("None", "any"), shape)
+
+    def forward(self, x, mask=None, training=False, step=0):
+        return x, mask, () if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        return dy, []
+
+    def get_config(self):
+        return {"shape": list(self.shape), "name": self.name, "dtype": None if self.any_dtype else str(self.dtype)}
+
+
+class Dense(Layer):
+    """y = activation(x w + b) on the last axis; kernel (inputs, units), bias (units,).
+
+    Parameters
+    ----------
+    units : int
+    activation : {None, "linear", "relu", "sigmoid", "tanh", "softmax"}
+    use_bias : bool
+    kernel_initializer, bias_initializer : str or lstmc.initializers.Initializer
+    name, dtype, seed
+        See `Layer`.
+    """
+
+    unsupported: ClassVar = {
+        "kernel_regularizer": (None, NO_PENALTY),
+        "bias_regularizer": (None, NO_PENALTY),
+        "kernel_constraint": (None, "change the weights in a callback with set_weights"),
+        "bias_constraint": (None, "change the weights in a callback with set_weights"),
+        "lora_rank": (None, "train all weights"),
+        "lora_alpha": (None, "train all weights"),
+        "quantization_config": (None, "use dtype float32 or float64"),
+    }
+
+    def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
+                 *, name=None, dtype=None, seed=None, **arguments):
+        super().__init__(name, dtype, seed, **arguments)
+        self.units = checks.integer(units, "units", 1)
+        self.activation = activations.get(activation)
+        self.use_bias = checks.flag(use_bias, "use_bias")
+        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
+
+    def check_shape(self, shape):
+        inputs = self.weights[0].shape[0] if self.built else None
+        if len(shape) < 2 or shape[-1] is None or (inputs is not None and shape[-1] != inputs):
+            raise self.wrong_shape(f"(batch, ..., {inputs or 'inputs'})", shape)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def weight_shapes(self, input_shape):
+        shapes = {"kernel": (input_shape[-1], self.units), "bias": (self.units,)}
+        return shapes if self.use_bias else {"kernel": shapes["kernel"]}
+
+    def initialize(self, input_shape):
+        from_name = {"kernel": self.kernel_initializer, "bias": self.bias_initializer}
+        self.variables = [Variable(name, self.draw(from_name[name], shape, i))
+                          for i, (name, shape) in enumerate(self.weight_shapes(input_shape).items())]
+
+    def forward(self, x, mask=None, training=False, step=0):
+        w, b = (*self.weights, None)[:2]
+        flat = x.reshape(-1, x.shape[-1])
+        z = np.empty((*x.shape[:-1], self.units), self.dtype)
+        linear.linear_fwd(flat, w, b, z.reshape(-1, self.units))
+        y = self.activation.forward(z)
+        return y, mask, (flat, x.shape, y) if training else None
+
+    def backward(self, tape, dy, need_dx=True, preactivation=False):
+        """As `Layer.backward`; with preactivation, dy is the gradient of x w + b."""
+        flat, shape, y = tape
+        dz = dy if preactivation else self.activation.backward(y, dy)
+        grads = [np.empty_like(w) for w in self.weights]
+        dx = np.empty(shape, self.dtype) if need_dx else None
+        linear.linear_bwd(flat, self.weights[0], dz.reshape(-1, self.units), None if dx is None else dx.reshape(flat.shape),
+                          *(*grads, None)[:2])
+        return dx, grads
+
+    def get_config(self):
+        return {
+            "units": self.units,
+            "activation": self.activation.name,
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.config_of(self.kernel_initializer),
+            "bias_initializer": initializers.config_of(self.bias_initializer),
+            **super().get_config(),
+        }
+
+
+class Activation(Layer):
+    """An activation function as a layer.
+
+    Parameters
+    ----------
+    activation : {"linear", "relu", "sigmoid", "tanh", "softmax"}
+        softmax acts on the last axis.
+    """
+
+    def __init__(self, activation, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, **arguments)
+        self.activation = activations.get(activation)
+
+    def forward(self, x, mask=None, training=False, step=0):
+        y = self.activation.forward(x)
+        return y, mask, y if training else None
+
+    def backward(self, tape, dy, need_dx=True, preactivation=False):
+        """As `Layer.backward`; with preactivation, dy is the gradient of the layer's input."""
+        return dy if preactivation else self.activation.backward(tape, dy), []
+
+    def get_config(self):
+        config = super().get_config()
+        return {"activation": self.activation.name, "name": config["name"], "dtype": config["dtype"]}
+
+
+class Dropout(Layer):
+    """In training, each value is 0 with probability `rate` and otherwise divided by 1 - rate.
+
+    Which values is a function of seed, training step and position alone.
+    """
+
+    unsupported: ClassVar = {"noise_shape": (None, "every value is dropped on its own")}
+
+    def __init__(self, rate, noise_shape=None, seed=None, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, seed, noise_shape=noise_shape, **arguments)
+        self.rate = checks.probability(rate, "rate")
+
+    def forward(self, x, mask=None, training=False, step=0):
+        if not training or not self.rate:
+            return x, mask, () if training else None
+        kept = seeds.generator(self.seed, step).random(x.shape, np.float32) >= self.rate
+        scale = kept * np.asarray(1 / (1 - self.rate), self.dtype)
+        return x * scale, mask, scale
+
+    def backward(self, tape, dy, need_dx=True):
+        return dy if isinstance(tape, tuple) else dy * tape, []
+
+    def get_config(self):
+        return {"rate": self.rate, **super().get_config()}
+
+
+class Flatten(Layer):
+    """(batch, ...) to (batch, everything)."""
+
+    unsupported: ClassVar = {"data_format": (None, "the layout is channels last")}
+    supports_masking = False
+
+    def __init__(self, data_format=None, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, data_format=data_format, **arguments)
+
+    def compute_output_shape(self, input_shape):
+        rest = input_shape[1:]
+        return (input_shape[0], None if None in rest else math.prod(rest))
+
+    def forward(self, x, mask=None, training=False, step=0):
+        return x.reshape(len(x), math.prod(x.shape[1:])), None, x.shape if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        return dy.reshape(tape), []
+
+    def get_config(self):
+        return {"name": self.name, "dtype": str(self.dtype)}
+
+
+class Masking(Layer):
+    """Marks the steps whose values all equal `mask_value` as padding, and zeroes them.
+
+    Recurrent layers need the padding of a sequence at its end.
+    """
+
+    def __init__(self, mask_value=0.0, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, **arguments)
+        if isinstance(mask_value, (bool, str)) or not np.isscalar(mask_value):
+            raise TypeError(f"mask_value: expected a number, received {mask_value!r}")
+        self.mask_value = float(mask_value)
+
+    def check_shape(self, shape):
+        if len(shape) != 3:
+            raise self.wrong_shape("(batch, time, features)", shape)
+
+    def forward(self, x, mask=None, training=False, step=0):
+        valid = (x != self.dtype.type(self.mask_value)).any(-1)
+        return np.where(valid[:, :, None], x, self.dtype.type(0)), valid, valid if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        return np.where(tape[:, :, None], dy, self.dtype.type(0)), []
+
+    def get_config(self):
+        return {"mask_value": self.mask_value, "name": self.name, "dtype": str(self.dtype)}

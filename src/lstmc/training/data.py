@@ -1,0 +1,102 @@
+"""From arrays to batches: checks, validation split, class weights, and how much every value counts."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from lstmc import losses
+from lstmc.nn import checks
+
+
+class Data(NamedTuple):
+    """Arrays with one entry per sample: x, y as given, y as the loss wants it, weights or None."""
+
+    x: np.ndarray
+    y: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray | None
+
+    def __getitem__(self, index):
+        return Data(*(None if a is None else a[index] for a in self))
+
+    @property
+    def size(self):
+        """Number of samples."""
+        return len(self.x)
+
+
+def prepare(model, x, y, sample_weight=None, class_weight=None):
+    """Checked `Data` for a compiled model, which is built if need be."""
+    x, shape = model.accept(x)
+    if y is None:
+        raise ValueError("y: expected targets, received None")
+    y = np.asarray(y)
+    if y.ndim == 0 or len(y) != len(x):
+        raise ValueError(f"y: expected {len(x)} entries, one per sample of x, received {'a scalar' if y.ndim == 0 else len(y)}")
+    targets = model.loss.targets(y, shape, model.dtype)
+    weights = None
+    if class_weight is not None:
+        if sample_weight is not None:
+            raise ValueError("sample_weight: expected None together with class_weight; multiply them into sample_weight")
+        sample_weight = class_weights(y, class_weight)
+    if sample_weight is not None:
+        weights = np.asarray(sample_weight)
+        if weights.dtype.kind not in "biuf":
+            raise TypeError(f"sample_weight: expected numbers, received dtype {weights.dtype}")
+        weights = losses.spread(weights.astype(np.float64), shape[:-1])
+    return Data(x, y, targets, weights)
+
+
+def class_weights(y, class_weight):
+    """A weight per sample from its label, or from the largest entry of its one-hot target; 1 for classes not named."""
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight: expected a dict of class to weight, received {type(class_weight).__name__}")
+    if y.ndim > 2:
+        raise ValueError(f"class_weight: expected one label per sample, received y of shape {checks.shape_text(y.shape)}; "
+                         "use sample_weight")
+    known = np.fromiter(class_weight, np.float64, len(class_weight))
+    label = y.argmax(-1) if y.ndim == 2 and y.shape[1] != 1 else np.round(y.reshape(-1))
+    weights = np.ones(len(y))
+    for c, w in zip(known, class_weight.values(), strict=True):
+        weights[label == c] = w
+    return weights
+
+
+def split(data, fraction):
+    """(training, validation): the last `fraction` of the samples validates, before any shuffling."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"validation_split: expected 0 or a fraction below 1, received {fraction}")
+    at = math.floor(data.size * (1 - fraction))
+    if at in (0, data.size):
+        raise ValueError(f"validation_split: expected to leave samples on both sides, received {fraction} of {data.size} samples")
+    return data[:at], data[at:]
+
+
+def unpack(validation_data):
+    """(x, y, sample_weight) of validation_data."""
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        raise ValueError("validation_data: expected (x, y) or (x, y, sample_weight)")
+    return (*validation_data, None)[:3]
+
+
+def batches(n, batch_size, order=None):
+    """Indices of consecutive batches of n samples, in `order` if given."""
+    for start in range(0, n, batch_size):
+        yield slice(start, start + batch_size) if order is None else order[start:start + batch_size]
+
+
+def counts(shape, weights, mask):
+    """What each of the values of this shape contributes to the loss: a number, or an array of float64.
+
+    Without weights and mask, 1 / size. A mask takes the mean over valid steps instead; weights multiply, and the
+    divisor stays, as in Keras.
+    """
+    size = math.prod(shape)
+    c = 1 / size if size else 0.0
+    if mask is not None and mask.shape == tuple(shape[:mask.ndim]):
+        c = mask * (c * mask.size / max(mask.sum(), 1))
+        c = c.reshape(mask.shape + (1,) * (len(shape) - mask.ndim))
+    if weights is not None:
+        c = weights * c
+    return np.broadcast_to(c, shape) if np.ndim(c) else c

@@ -1,0 +1,53 @@
+"""The progress line: one per epoch, redrawn in place on a terminal."""
+
+import sys
+import time
+
+INTERVAL = 0.05     # seconds between two drawings of a line
+
+
+def verbosity(verbose):
+    """0 silent, 1 a line that is redrawn, 2 a line at the end; "auto" is 1 on a terminal and else 2."""
+    if verbose == "auto":
+        return 1 if sys.stdout is not None and sys.stdout.isatty() else 2
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose: expected 0, 1, 2 or 'auto', received {verbose!r}")
+    return int(verbose)
+
+
+class Progress:
+    """Prints `title 9/9 - 0s 12ms/step - accuracy: 0.9444 - loss: 0.2612` for one pass over the data."""
+
+    def __init__(self, verbose, steps, title=""):
+        self.verbose, self.steps, self.title = verbose, steps, title
+        self.start, self.drawn, self.width = time.perf_counter(), 0.0, 0
+
+    def update(self, step, logs):
+        """After `step` batches."""
+        now = time.perf_counter()
+        if self.verbose == 1 and now - self.drawn >= INTERVAL:
+            self.drawn = now
+            left = (now - self.start) / step * (self.steps - step)
+            self._draw(step, f"{left:.0f}s left", now, logs, "")
+
+    def end(self, step, logs):
+        """After the last batch, with the results of the whole pass."""
+        if self.verbose:
+            now = time.perf_counter()
+            self._draw(step, f"{now - self.start:.0f}s", now, logs, "\n")
+
+    def _draw(self, step, clock, now, logs, end):
+        parts = [f"{self.title}{step:{len(str(self.steps))}d}/{self.steps}", f"{clock} {duration((now - self.start) / max(step, 1))}/step"]
+        parts += [f"{name}: {value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{name}: {value:.4e}" for name, value in logs.items()]
+        line = " - ".join(parts)
+        start = "\r" if self.verbose == 1 else ""
+        sys.stdout.write(start + line + " " * (self.width - len(line) if self.verbose == 1 else 0) + end)
+        sys.stdout.flush()
+        self.width = len(line)
+
+
+def duration(seconds):
+    """'12ms', '3s' or '450us'."""
+    if seconds >= 1:
+        return f"{seconds:.0f}s"
+    return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"

@@ -1,0 +1,183 @@
+"""fit, evaluate, predict: loops over the batches of a data set."""
+
+import math
+
+import numpy as np
+
+from lstmc import seeds
+from lstmc.callbacks import CallbackList, History
+from lstmc.nn import checks
+from lstmc.training import data as arrays
+from lstmc.training.progress import Progress, verbosity
+from lstmc.training.step import Stepper
+
+
+class Trainer(Stepper):
+    """A stack that can be trained.
+
+    Attributes
+    ----------
+    stop_training : bool
+        Set by callbacks to end `fit`.
+    history : History
+        Of the last `fit`; None before.
+    """
+
+    def __init__(self, layers=None, name=None):
+        super().__init__(layers, name)
+        self.stop_training, self.history = False, None
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
+            validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
+            validation_batch_size=None, validation_freq=1):
+        """Train.
+
+        Parameters
+        ----------
+        x : (N, ...) array
+            Integers, booleans and floats of any precision are cast to the model's dtype.
+        y : (N, ...) array
+        batch_size : int, optional
+            32 if None. The last batch of an epoch may be smaller.
+        epochs : int
+            Number of the last epoch, which starts at `initial_epoch`.
+        verbose : {"auto", 0, 1, 2}
+            Silent, a progress line that is redrawn, or a line per epoch; auto is 1 on a terminal, else 2.
+        callbacks : list of lstmc.callbacks.Callback, optional
+        validation_split : float
+            Fraction at the end of the data that is kept for validation.
+        validation_data : tuple, optional
+            (x, y) or (x, y, sample_weight); used instead of a split.
+        shuffle : bool
+            Whether to go through the samples in a new random order every epoch.
+        class_weight : dict, optional
+            Weight of the loss by class; 1 for classes that are not named.
+        sample_weight : (N,) or (N, T) array, optional
+            Weight of the loss by sample, or by sample and step.
+        initial_epoch : int
+            To go on counting after an earlier call.
+        steps_per_epoch : int, optional
+            Batches per epoch; the next epoch goes on where this one stopped.
+        validation_batch_size : int, optional
+            `batch_size` if None.
+        validation_freq : int
+            Validate after every so many epochs.
+
+        Returns
+        -------
+        History
+            `.history`: name -> one value per epoch.
+        """
+        self._need_loss("fit")
+        batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
+        epochs, initial_epoch = checks.integer(epochs, "epochs", 0), checks.integer(initial_epoch, "initial_epoch", 0)
+        validation_freq = checks.integer(validation_freq, "validation_freq", 1)
+        train, validation = self._prepare(x, y, sample_weight, class_weight), None
+        if validation_data is not None:
+            validation = self._prepare(*arrays.unpack(validation_data))
+        elif validation_split:
+            train, validation = arrays.split(train, validation_split)
+        if not train.size or (validation is not None and not validation.size):
+            raise ValueError("x: expected at least one sample, received none")
+        steps = math.ceil(train.size / batch_size)
+        if steps_per_epoch is not None:
+            steps = checks.integer(steps_per_epoch, "steps_per_epoch", 1)
+        validation_batch = batch_size if validation_batch_size is None else checks.integer(validation_batch_size, "validation_batch_size", 1)
+        verbose = verbosity(verbose)
+        self.history, self.stop_training = History(), False
+        params = {"verbose": verbose, "epochs": epochs, "steps": steps}
+        hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, self.history], self, params)
+        stream = self._stream(train.size, batch_size, shuffle)
+        logs = {}
+        hooks.call("on_train_begin")
+        for epoch in range(initial_epoch, epochs):
+            self.reset_metrics()
+            hooks.call("on_epoch_begin", epoch)
+            progress = Progress(verbose, steps, f"Epoch {epoch + 1}/{epochs} - " if epochs > 1 else "")
+            for n in range(steps):
+                hooks.call("on_train_batch_begin", n)
+                self._train(train[next(stream)])
+                logs = self._logs()
+                hooks.call("on_train_batch_end", n, logs)
+                progress.update(n + 1, logs)
+                if self.stop_training:
+                    break
+            logs = dict(logs)
+            if validation is not None and (epoch + 1) % validation_freq == 0:
+                found = self._evaluate(validation, validation_batch, hooks)
+                logs.update({f"val_{name}": value for name, value in found.items()})
+            progress.end(n + 1, logs)
+            hooks.call("on_epoch_end", epoch, logs)
+            if self.stop_training:
+                break
+        hooks.call("on_train_end", logs)
+        return self.history
+
+    def _stream(self, n, batch_size, shuffle):
+        """Batches of one pass over the data after another."""
+        while True:
+            order = seeds.generator(self.shuffle_seed, self.passes).permutation(n) if shuffle else None
+            self.passes += 1
+            yield from arrays.batches(n, batch_size, order)
+
+    def _evaluate(self, found, batch_size, hooks, progress=None):
+        hooks.call("on_test_begin")
+        self.reset_metrics()
+        for n, index in enumerate(arrays.batches(found.size, batch_size)):
+            hooks.call("on_test_batch_begin", n)
+            self._test(found[index])
+            logs = self._logs()
+            hooks.call("on_test_batch_end", n, logs)
+            if progress:
+                progress.update(n + 1, logs)
+        hooks.call("on_test_end", logs)
+        return logs
+
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, callbacks=None, return_dict=False):
+        """Loss, or [loss, metrics...], over a data set; a dict by name with return_dict.
+
+        Parameters are those of `fit`.
+        """
+        self._need_loss("evaluate")
+        batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
+        found = self._prepare(x, y, sample_weight)
+        if not found.size:
+            raise ValueError("x: expected at least one sample, received none")
+        steps, verbose = math.ceil(found.size / batch_size), verbosity(verbose)
+        hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": steps})
+        progress = Progress(verbose, steps)
+        logs = self._evaluate(found, batch_size, hooks, progress)
+        progress.end(steps, logs)
+        return self._result(logs, return_dict)
+
+    def predict(self, x, batch_size=None, verbose="auto", callbacks=None):
+        """The model's output for a data set. Safe to call from several threads at once.
+
+        Parameters
+        ----------
+        x : (N, ...) array
+        batch_size : int, optional
+            32 if None; results do not depend on it.
+        verbose, callbacks
+            As in `fit`.
+
+        Returns
+        -------
+        (N, ...) array
+        """
+        batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
+        verbose = verbosity(verbose)
+        x, shape = self.accept(x)
+        steps = math.ceil(len(x) / batch_size)
+        hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": steps})
+        progress = Progress(verbose, steps)
+        y = np.empty(shape, self.dtype)
+        hooks.call("on_predict_begin")
+        for n, index in enumerate(arrays.batches(len(x), batch_size)):
+            hooks.call("on_predict_batch_begin", n)
+            y[index] = self.run(x[index])[0]
+            hooks.call("on_predict_batch_end", n, {"outputs": y[index]})
+            progress.update(n + 1, {})
+        hooks.call("on_predict_end")
+        progress.end(steps, {})
+        return y
