@@ -1,0 +1,86 @@
+"""Writes `bits.json`: a SHA-256 of nn.LSTM's outputs and gradients for the runs below, one for every machine with fused
+multiply-add and one for the baseline.
+
+To regenerate, from the root of the repository, after a change that is meant to change bits::
+
+    python tests/golden/make_bits.py
+
+It refuses to write if the instruction sets with fused multiply-add disagree. Inputs and weights are whole
+numbers times powers of two, made with integer arithmetic alone, so they are the same on every machine.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from lstmc import nn
+from lstmc.kernels import core
+
+PATH = Path(__file__).with_name("bits.json")
+
+# name: (T, B, I, H, settings of nn.LSTM, lengths)
+RUNS = {
+    "one sequence": (97, 1, 5, 17, {}, None),
+    "row tiles": (9, 23, 7, 33, {}, None),
+    "wide": (3, 7, 131, 141, {"bias": False}, None),
+    "blocks of a weight gradient": (131, 17, 3, 5, {}, None),
+    "ragged stack": (12, 9, 6, 19, {"num_layers": 2, "bidirectional": True}, [3, 12, 0, 7, 12, 1, 9, 5, 2]),
+    "ragged projection": (11, 7, 5, 65, {"num_layers": 2, "proj_size": 9}, [4, 11, 11, 0, 2, 8, 5]),
+}
+
+
+def dyadic(seed, shape, dtype, shift=0):
+    """Odd numbers of all the bits that the type holds, times a power of two: splitmix64 of the element's index.
+
+    Magnitudes are below 2**-shift. Products and sums of such numbers must be rounded, so that the order of a sum
+    shows in its bits.
+    """
+    bits = np.finfo(dtype).nmant + 1
+    z = (np.arange(1, math.prod(shape) + 1, dtype=np.uint64) + np.uint64(seed << 32)) * np.uint64(0x9E3779B97F4A7C15)
+    for right, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ (z >> np.uint64(right))) * np.uint64(factor)
+    k = (z >> np.uint64(65 - bits)).astype(np.int64) * 2 + 1 - 2 ** (bits - 1)
+    return (k / 2.0 ** (bits - 1 + shift)).astype(dtype).reshape(shape)
+
+
+def digest(name, dtype, threads=None):
+    """SHA-256 of y, h_n, c_n and every gradient of a run, on the instruction set in use."""
+    T, B, I, H, settings, lengths = RUNS[name]
+    m = nn.LSTM(I, H, **settings, dtype=dtype, seed=0)
+    shift = H.bit_length() // 2 - 1
+    m.load_state_dict({k: dyadic(i, w.shape, dtype, shift) for i, (k, w) in enumerate(m.state_dict().items())})
+    D, R, LD = m.num_directions, m.output_size, m.num_layers * m.num_directions
+    shapes = ((T, B, I), (LD, B, R), (LD, B, H), (T, B, D * R), (LD, B, R), (LD, B, H))
+    x, h0, c0, dy, dh_n, dc_n = (dyadic(100 + i, shape, dtype) for i, shape in enumerate(shapes))
+    y, state, tape = m.forward(x, (h0, c0), lengths, threads=threads)
+    grads = m.backward(tape, dy, (dh_n, dc_n), threads=threads)
+    found = hashlib.sha256()
+    for a in (y, *state, grads.x, *grads.hx, *grads.params.values()):
+        found.update(np.ascontiguousarray(a, a.dtype.newbyteorder("<")).tobytes())
+    return found.hexdigest()
+
+
+def key(name, dtype, isa):
+    return f"{name}, {dtype}, {'baseline' if isa == 'baseline' else 'fma'}"
+
+
+def main():
+    bits = {}
+    for isa in core.usable_isas():
+        core.use_isa(isa)
+        for name in RUNS:
+            for dtype in ("float32", "float64"):
+                found, k = digest(name, dtype), key(name, dtype, isa)
+                if bits.setdefault(k, found) != found:
+                    raise SystemExit(f"{k}: {isa} has other bits than the instruction sets before it; nothing written")
+    if len(bits) < 4 * len(RUNS):
+        raise SystemExit("this machine has no usable instruction set with fused multiply-add; nothing written")
+    PATH.write_text(json.dumps(bits, indent=1, sort_keys=True) + "\n")
+    print(f"{PATH.name}: {len(bits)} digests from {', '.join(core.usable_isas())}")
+
+
+if __name__ == "__main__":
+    main()
