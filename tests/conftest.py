@@ -2,7 +2,7 @@
 results by name, and the two comparisons (close to a reference, equal bit for bit).
 """
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def any_isa():
     core.use_isa(before)
 
 
-@lru_cache(maxsize=None)
+@cache
 def numbers_of(case, dtype="float64", seed=0):
     """`cases.make`, once per case: read only, so that no test can disturb another."""
     numbers = make(case, seed, np.dtype(dtype))
@@ -78,7 +78,7 @@ def train(m, n, threads=None, **changed):
     return named(y, state, m.backward(tape, n["dy"], (n["dh_n"], n["dc_n"]), threads=threads))
 
 
-@lru_cache(maxsize=None)
+@cache
 def expected_of(case, dtype):
     """What the reference says, by name, for the numbers that `dtype` holds."""
     n = numbers_of(case, dtype)

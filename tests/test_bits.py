@@ -184,10 +184,9 @@ def test_step_many(case, dtype, isa):
     want = [m(x)[0] for x in xs]
     sessions = [m.session(B) for B in sizes]
     for t in range(case.T):
-        if t % 3 == 2:      # a step of its own in between
-            got = [s.step(x[t]) for s, x in zip(sessions, xs, strict=True)]
-        else:
-            got = step_many(sessions, [x[t] for x in xs], threads=1 + t % 2)
+        alone = t % 3 == 2      # now and then each takes its step by itself
+        got = ([s.step(x[t]) for s, x in zip(sessions, xs, strict=True)] if alone
+               else step_many(sessions, [x[t] for x in xs], threads=1 + t % 2))
         for y, w in zip(got, want, strict=True):
             assert_same_bits(y, w[t])
     for s, x in zip(sessions, xs, strict=True):

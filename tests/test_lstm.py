@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cases import Case
-from conftest import (CASES, DTYPES, ISAS, TOLERANCE, assert_close, assert_same_bits, expected_of, module_of, named, numbers_of,
-                      train)
+from conftest import CASES, DTYPES, ISAS, TOLERANCE, assert_close, assert_same_bits, expected_of, module_of, named, numbers_of, train
 from lstmc import build_info, nn
 from lstmc.nn.dropout import keep_mask
 

@@ -167,11 +167,11 @@ def test_step_with_out_allocates_nothing(dtype, threads, isa):
     tracemalloc.start()
     try:
         start = tracemalloc.get_traced_memory()[0]
-        for _ in range(100):
+        for _ in range(20):
             step(x, out, threads=threads)
         tracemalloc.reset_peak()
         middle = tracemalloc.get_traced_memory()[0]
-        for _ in range(1000):
+        for _ in range(1000 // threads**3):
             step(x, out, threads=threads)
         end, peak = tracemalloc.get_traced_memory()
     finally:
@@ -202,7 +202,7 @@ def test_workspaces_do_not_pile_up(isa):
         end = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert end - start < 4096
+    assert end - start < 50 * 1024      # the smallest workspace, left behind once a round, would be 200 KiB
 
 
 @pytest.mark.parametrize(("error", "text", "call"), [
