@@ -34,13 +34,18 @@ class Peak:
         As in `lstmc.build_info()["isas"]`.
     dtype : {"float32", "float64"}
 
+    Attributes
+    ----------
+    best : dict
+        Number of threads -> the highest rate that `measure` has found so far.
+
     Raises
     ------
     NoCompiler
     """
 
     def __init__(self, isa, dtype="float32"):
-        self.isa, self.dtype = isa, dtype
+        self.isa, self.dtype, self.best = isa, dtype, {}
         with tempfile.TemporaryDirectory() as folder:
             self._library = ctypes.CDLL(compiled(isa, dtype, folder))
         self._library.peak_run.argtypes = [ctypes.c_long]
@@ -72,7 +77,9 @@ class Peak:
         for thread in team:
             thread.join()
         elapsed = max(end for _, end in times) - min(start for start, _ in times)
-        return threads * n * self._flops / elapsed / 1e9
+        rate = threads * n * self._flops / elapsed / 1e9
+        self.best[threads] = max(rate, self.best.get(threads, 0.0))
+        return rate
 
 
 def compiler():

@@ -5,8 +5,8 @@
 Method. A contender's results are compared with the float64 reference first. Then each round gives lstmc, torch and the
 multiply-add probe a block of calls each, the first of which is not counted; a block lasts long enough that the clock does
 not matter. Before a block there is a pause in which the thread pool of the block before goes to sleep. Figures are medians
-over rounds; the spread is that of lstmc's rounds, largest minus smallest over the median. The percentage is of the probe's
-best within the same case, on the same number of threads, so that a drifting clock rate meets both.
+over rounds; the spread is that of lstmc's rounds, largest minus smallest over the median. The percentage is of the best that
+the probe reached so far on as many threads: measured anew in every round, since clock rates drift, and never the lower one.
 """
 
 import argparse
@@ -44,8 +44,6 @@ def main():
     for case in cases:
         rows.append(measure(case, options, torch, peak))
         print(line(rows[-1]), flush=True)
-    about["load after"] = load()
-    print(f"\nload after    {about['load after']}")
     if options.json:
         options.json.write_text(json.dumps({"about": about, "rows": rows}, indent=2) + "\n")
 
@@ -84,7 +82,7 @@ def header(options, torch, peak):
         "dtype": options.dtype,
         "rounds": options.rounds,
         "peak": peak_text(peak, options.threads),
-        "load before": load(),
+        "load": load(),
     }
 
 
@@ -96,7 +94,7 @@ def peak_text(peak, threads):
 
 
 def load():
-    """Processes that wanted a CPU, averaged over the last minute; a benchmark wants to be alone."""
+    """Processes that wanted a CPU in the minute before the benchmark, which wants to be alone."""
     if not hasattr(os, "getloadavg"):
         return "unknown"
     one = os.getloadavg()[0]
@@ -126,7 +124,7 @@ def measure(case, options, torch, peak):
         "lstmc_us": median["lstmc"] * 1e6,
         "spread": (max(rounds["lstmc"]) - min(rounds["lstmc"])) / median["lstmc"],
         "gflops": rate,
-        "of_peak": rate / max(peaks) if peaks else None,
+        "of_peak": rate / peak.best[options.threads] if peak else None,
         "torch_us": median["torch"] * 1e6 if torch else None,
         "ratio": median["torch"] / median["lstmc"] if torch else None,
         "rounds_us": {name: [t * 1e6 for t in times] for name, times in rounds.items()},

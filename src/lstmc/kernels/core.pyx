@@ -52,8 +52,9 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_isa_usable(const char *isa)
     const lstmc_kernels *lstmc_table(const char *isa, int itemsize)
 
-# A parallel region costs 1 to 3 microseconds and must find more work than that on every thread.
-cdef double FLOPS_PER_THREAD = 1e6
+# A parallel region costs 1 to 3 microseconds, far more where other processes use the cores: every thread must find
+# ten microseconds of work.
+cdef double FLOPS_PER_THREAD = 3e6
 # More threads than this is taken for a mistake.
 MAX_THREADS = 1024
 

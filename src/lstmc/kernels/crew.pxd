@@ -1,4 +1,4 @@
-# crew.pxd -- the threads of one call: what each owns, and the barrier between those that share rows.
+# crew.pxd -- the threads of one call: what each owns, and where those that share rows meet.
 from lstmc.kernels.core cimport lstmc_tile
 from lstmc.kernels.schedule cimport Rows
 
@@ -11,40 +11,53 @@ cdef extern from *:
     static inline int lstmc_crew_size(void) { return 1; }
     #endif
 
-    /* One cache line a thread. wait: publish that this thread has finished `epoch` and wait for the other n-1.
+    /* One cache line a thread. meet: publish that this thread has finished `epoch` and wait for the other n-1.
      * It spins for some microseconds, then yields the processor each time, so that an oversubscribed machine
-     * goes on. Nothing waits here between calls. */
+     * goes on. When thread 0 has waited long a few times it dissolves the crew: from the epoch in `solo` on it
+     * works alone, and the others leave. Returns whether that epoch has come. Nothing waits here between calls. */
     #if defined(__GNUC__) || defined(__clang__)
     #include <sched.h>
-    #define LSTMC_CAN_WAIT 1
-    typedef struct { _Alignas(64) unsigned long epoch; } lstmc_flag;
-    static void lstmc_wait(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, unsigned long epoch)
+    #define LSTMC_CAN_MEET 1
+    #define LSTMC_SPINS 2000        /* a few microseconds */
+    #define LSTMC_LONG 64           /* yields that make a wait long: the other thread has lost its core */
+    #define LSTMC_PATIENCE 3        /* long waits before thread 0 goes on alone */
+    typedef struct { _Alignas(64) long epoch; long solo, waits; } lstmc_flag;
+    static int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
     {
+        long yields = 0, solo;
+        if (i == 0 && flags[0].waits >= LSTMC_PATIENCE && !flags[0].solo)
+            __atomic_store_n(&flags[0].solo, epoch, __ATOMIC_RELAXED);
         __atomic_store_n(&flags[i].epoch, epoch, __ATOMIC_RELEASE);
         for (Py_ssize_t j = 0; j < n; j++)
-            for (unsigned spins = 0; __atomic_load_n(&flags[j].epoch, __ATOMIC_ACQUIRE) < epoch; spins++) {
-                if (spins > 2000) sched_yield();
+            for (long spins = 0; __atomic_load_n(&flags[j].epoch, __ATOMIC_ACQUIRE) < epoch; spins++) {
+                if (spins > LSTMC_SPINS) {
+                    sched_yield();
+                    yields++;
+                }
     #if defined(__x86_64__) || defined(__i386__)
                 else if (spins % 16 == 15) __builtin_ia32_pause();
     #endif
             }
+        if (i == 0 && yields > LSTMC_LONG) flags[0].waits++;
+        solo = __atomic_load_n(&flags[0].solo, __ATOMIC_RELAXED);
+        return solo && epoch >= solo;
     }
     #else
-    #define LSTMC_CAN_WAIT 0
-    typedef struct { unsigned long epoch; } lstmc_flag;
-    static void lstmc_wait(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, unsigned long epoch) {}
+    #define LSTMC_CAN_MEET 0
+    typedef struct { long epoch, solo, waits; } lstmc_flag;
+    static int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
     #endif
     """
     int lstmc_crew_size() noexcept nogil
     ctypedef struct lstmc_flag:
-        pass
-    void lstmc_wait(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, unsigned long epoch) noexcept nogil
-    bint LSTMC_CAN_WAIT
+        long epoch, solo, waits
+    bint lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
+    bint LSTMC_CAN_MEET
 
 
 cdef struct Crew:
     Py_ssize_t threads       # asked for; a shared crew works with those that came
-    bint shared              # every thread has all rows and a part of the units, and waits after each step
+    bint shared              # every thread has all rows and a part of the units, and they meet after each step
     lstmc_tile *tiles        # all tiles, thread after thread, ascending rows within a thread
     lstmc_tile *live         # scratch of the same size
     Py_ssize_t *first        # [threads + 1]

@@ -2,7 +2,9 @@
 
 Usually a thread owns rows of the batch for the whole time loop and needs no other thread. With few rows and
 recurrent weights too large to read fast on one core, the threads share all rows, each owns a part of the units,
-and they wait for each other after every step. Neither choice changes a bit of the result.
+and they meet after every step. A
+crew whose threads lose their cores to other processes dissolves, and the first goes on alone. Nothing of this
+changes a bit of the result.
 """
 
 from libc.stdlib cimport free, malloc
@@ -19,6 +21,16 @@ SHARE_ABOVE_BYTES = 128 * 1024
 share_below_rows, share_above_bytes = SHARE_BELOW_ROWS, SHARE_ABOVE_BYTES
 
 
+# For tests: the epoch at which every sharing crew dissolves; 0: only when threads wait long.
+cdef long solo_from = 0
+
+
+def dissolve_at(long epoch):
+    """Make every sharing crew dissolve after this many steps, 0 for never without need. For tests."""
+    global solo_from
+    solo_from = epoch
+
+
 cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize_t parts, Py_ssize_t shared_bytes,
                 object threads) except -1:
     """Choose the number of threads and deal the row tiles.
@@ -28,7 +40,7 @@ cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize
     """
     cdef Py_ssize_t sharing = 0, nt, B = s.B, i, n
     memset(crew, 0, sizeof(Crew))
-    if LSTMC_CAN_WAIT and parts > 1 and s.T > 1 and shared_bytes >= share_above_bytes:
+    if LSTMC_CAN_MEET and parts > 1 and s.T > 1 and shared_bytes >= share_above_bytes:
         sharing = team(flops, parts, threads)
     crew.shared = sharing > 1 and B < share_below_rows * sharing
     nt = crew.threads = sharing if crew.shared else max(team(flops, max(B, 1), threads), 1)
@@ -43,6 +55,7 @@ cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize
         if crew.flags == NULL:
             raise MemoryError
         memset(crew.flags, 0, nt * sizeof(lstmc_flag))
+        crew.flags[0].solo = solo_from
     if s.ragged and nt > 1 and not crew.shared:
         deal_ragged(crew, s, mr, crew.live + n)
         return 0

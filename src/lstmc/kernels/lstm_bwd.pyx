@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport (LSTMC_GATES, LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_outer, lstmc_product,
                                  lstmc_runs, lstmc_tile, span, team)
-from lstmc.kernels.crew cimport Crew, dismiss, gather, live_tiles, lstmc_crew_size, lstmc_wait
+from lstmc.kernels.crew cimport Crew, dismiss, gather, live_tiles, lstmc_crew_size, lstmc_meet
 from lstmc.kernels.linear cimport weight_gradient
 from lstmc.kernels.lstm_fwd cimport Forward, Tape, copy_blocks, load_state, work
 from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, step_of, x_at
@@ -55,7 +55,8 @@ cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, We
     a.adds, a.ld_add2 = g.dy.stride[2], f.ldh
     a.gates_ps, a.c_prev_ps, a.c_ps, a.dc_ps, a.dc = f.gates_ps, f.c_ps, f.c_ps, g.dc_ps, g.dc
     a.out, a.outs = prow, 1
-    if g.crew.shared:
+    cdef bint sharing = g.crew.shared
+    if sharing:
         a.q0, a.q1 = i * g.groups // n, (i + 1) * g.groups // n
     memset(&c, 0, sizeof(c))
     c.tiles = a.tiles
@@ -93,8 +94,10 @@ cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, We
             c.a.a = g.dp + row_of(s, t) * f.ldh * es
             if c.n_tiles:
                 f.k.lstm_step_bwd(&c)
-        if g.crew.shared:
-            lstmc_wait(g.crew.flags, n, i, s.T - t)
+        if sharing and lstmc_meet(g.crew.flags, n, i, s.T - t):
+            if i:
+                return
+            sharing, a.q0, a.q1 = False, 0, g.groups
 
 
 cdef void run_thread(const Forward *f, const Backward *g, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t n) noexcept nogil:

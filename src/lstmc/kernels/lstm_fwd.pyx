@@ -9,7 +9,7 @@ from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport (LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span)
-from lstmc.kernels.crew cimport dismiss, gather, live_tiles, lstmc_crew_size, lstmc_wait
+from lstmc.kernels.crew cimport dismiss, gather, live_tiles, lstmc_crew_size, lstmc_meet
 from lstmc.kernels.schedule cimport Rows, Schedule, len_of, n_active, row_of, seq, x_at
 from lstmc.kernels.weights cimport Weights, block, round_up, row_stride
 
@@ -53,11 +53,13 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
     cdef lstmc_lstm_fwd a
     cdef lstmc_product proj
     cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = f.es, panel_row = LSTMC_GATES * f.nu
+    cdef Py_ssize_t z0 = -1         # first step that z holds, -1: none
+    cdef bint sharing = f.crew.shared
     memset(&a, 0, sizeof(a))
     memset(&proj, 0, sizeof(proj))
     a.tiles = proj.tiles = f.crew.live + f.crew.first[i]
     a.p1 = w.panels
-    if f.crew.shared:
+    if sharing:
         a.p0, a.p1 = i * w.panels // n, (i + 1) * w.panels // n
     a.I, a.R, a.H = w.I, w.R, w.H
     a.x, a.xs = xrow, f.x.stride[2]
@@ -76,10 +78,11 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
         if a.n_tiles == 0:
             break
         if f.z_steps:
-            if t % f.z_steps == 0:
+            if z0 < 0 or t - z0 >= f.z_steps:
+                z0 = t
                 fill_z(f, s, w, i, a.p0, a.p1, t)
             a.z_ps = f.z_rows * panel_row
-            a.z = f.z + (i * f.z_rows * w.panels + f.z_first[i * f.z_steps + t % f.z_steps] - a.tiles[0].row) * panel_row * es
+            a.z = f.z + (i * f.z_rows * w.panels + f.z_first[i * f.z_steps + t - z0] - a.tiles[0].row) * panel_row * es
         if f.train:
             prev, cur = 0 if t == 0 else B + row_of(s, t - 1), B + row_of(s, t)
             a.c_prev, a.c = f.c + prev * f.nu * es, f.c + cur * f.nu * es
@@ -97,8 +100,10 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
                 yrow[j] = x_at(&f.y, s, t, j, f.reverse)
                 hrow[j] = f.h + (cur + j) * f.ldh * es
         f.k.lstm_step_fwd(&a)
-        if f.crew.shared:
-            lstmc_wait(f.crew.flags, n, i, t + 1)
+        if sharing and lstmc_meet(f.crew.flags, n, i, t + 1):
+            if i:
+                return
+            sharing, a.p0, a.p1, z0 = False, 0, w.panels, -1
         if w.P:
             f.k.product(&proj)
             for q in range(a.n_tiles):
