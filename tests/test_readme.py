@@ -23,7 +23,9 @@ def test_there_is_an_example_for_each_face():
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block{n}" for n in range(1, len(BLOCKS) + 1)])
 def test_a_block_runs_as_written(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    names = {"__name__": "readme"}
+    exec(compile(block, "README.md", "exec"), names)
+    assert {"lstm", "model"} & names.keys()
 
 
 @pytest.mark.parametrize("command", ["python -m pip install . && python -m lstmc demo", 'python -m pip install -e ".[test]" && python -m pytest'])

@@ -1,5 +1,7 @@
 """nn.LSTM: PyTorch's LSTM on NumPy arrays, forward and backward on the fused kernels."""
 
+import warnings
+
 import numpy as np
 
 from lstmc.kernels import core
@@ -71,7 +73,7 @@ class LSTM(Module):
         if self.proj_size >= self.hidden_size:
             raise ValueError(f"proj_size: expected less than hidden_size = {self.hidden_size}, received {self.proj_size}")
         if self.dropout and self.num_layers == 1:
-            raise ValueError(f"dropout: acts between layers, expected 0 with num_layers=1, received {self.dropout}")
+            warnings.warn(f"dropout={self.dropout} has no effect with num_layers=1: it acts between layers", stacklevel=2)
         self.dtype = checks.float_dtype(dtype)
         self.seed = int(np.random.SeedSequence().entropy % 2**63) if seed is None else checks.integer(seed, "seed", 0, 2**64 - 1)
         self.step = 0

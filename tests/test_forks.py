@@ -1,0 +1,123 @@
+"""Forked children of a process that has used threads: they finish, on one thread, with the same bits."""
+
+import os
+
+from processes import printed
+
+PREPARE = """
+    import os, sys, threading, time, warnings
+    import numpy as np
+    import lstmc
+    from lstmc import nn
+    warnings.simplefilter("ignore")     # newer Pythons warn about any fork of a process with threads
+    m = nn.LSTM(8, 33, 2, bidirectional=True, seed=0)
+    x = np.random.default_rng(0).standard_normal((12, 9, 8), np.float32)
+
+    def results(threads=2):
+        y, state, tape = m.forward(x, threads=threads)
+        g = m.backward(tape, y, threads=threads)
+        return b"".join(a.tobytes() for a in (y, *state, g.x, *g.hx, *g.params.values(), m(x, threads=threads)[0]))
+
+    def ends_well(pid, seconds=10):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return status == 0
+            time.sleep(0.01)
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        return False
+
+    def in_child(check):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(0 if check() else 1)
+            except BaseException as error:
+                print(repr(error), file=sys.stderr, flush=True)
+                os._exit(2)
+        return ends_well(pid)
+
+    want = results()
+"""
+
+if hasattr(os, "fork"):
+
+    def test_a_forked_child_computes_the_same_and_does_not_hang():
+        assert printed(PREPARE + """
+    def check():
+        info = lstmc.build_info()
+        assert info["forked"] and info["threads"] == 1 == lstmc.get_num_threads(), info
+        assert "forked child" in m.explain() or not info["openmp"]
+        lstmc.set_num_threads(4)
+        assert lstmc.get_num_threads() == 1
+        return results() == results(3) == want and in_child(lambda: results() == want)
+
+    assert in_child(check), "child"
+    # The parent goes on with its threads.
+    assert results() == want and not lstmc.build_info()["forked"]
+    assert in_child(check), "second child"
+    assert not in_child(lambda: results() == b""), "a wrong result would be noticed"
+    print("done")
+    """, 60) == "done"
+
+    def test_a_child_of_a_parent_that_has_not_used_threads():
+        assert printed(PREPARE.replace("want = results()", "want = None") + """
+    assert in_child(lambda: len(results()) > 1000), "child"
+    print("done")
+    """, 60) == "done"
+
+    def test_a_fork_while_another_thread_takes_a_workspace():
+        """The child has only the forking thread: a lock that another one held must not stay locked in it."""
+        assert printed(PREPARE + """
+    from lstmc.kernels import arena
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        with arena._lock:
+            held.set()
+            over.wait(0.5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    ended = in_child(lambda: results() == want)
+    over.set()
+    thread.join()
+    assert ended, "child"
+    assert results() == want
+    print("done")
+    """, 60) == "done"
+
+    def test_forks_while_other_threads_compute():
+        assert printed(PREPARE + """
+    sys.setswitchinterval(1e-5)
+    over = False
+
+    def compute():
+        while not over:
+            results()
+
+    threads = [threading.Thread(target=compute) for _ in range(2)]
+    for t in threads:
+        t.start()
+    ended = [in_child(lambda: results() == want) for _ in range(10)]
+    over = True
+    for t in threads:
+        t.join()
+    assert all(ended), ended
+    print("done")
+    """, 150) == "done"
+
+    def test_multiprocessing_with_fork():
+        assert printed(PREPARE + """
+    import multiprocessing
+
+    def work(threads):
+        return results(threads) == want
+
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map_async(work, [1, 2, 3, 2]).get(30) == [True] * 4
+    print("done")
+    """, 60) == "done"

@@ -1,0 +1,150 @@
+"""The weights of nn.LSTM: names, live arrays, loading, seeds; and what a module says about itself."""
+
+import numpy as np
+import pytest
+
+from cases import Case
+from conftest import ISAS, assert_same_bits, module_of, named, numbers_of, train
+from lstmc import build_info, nn
+
+STACK = Case(6, 5, 4, 9, L=2, D=2, P=3, ragged=True)
+
+
+# Weights ----------------------------------------------------------------------------------------------------
+
+def test_state_dict_has_torchs_names_and_shapes():
+    m = nn.LSTM(4, 9, 2, bidirectional=True, proj_size=3)
+    shapes = {name: w.shape for name, w in m.state_dict().items()}
+    assert shapes == {
+        "weight_ih_l0": (36, 4), "weight_hh_l0": (36, 3), "bias_ih_l0": (36,), "bias_hh_l0": (36,), "weight_hr_l0": (3, 9),
+        "weight_ih_l0_reverse": (36, 4), "weight_hh_l0_reverse": (36, 3), "bias_ih_l0_reverse": (36,),
+        "bias_hh_l0_reverse": (36,), "weight_hr_l0_reverse": (3, 9),
+        "weight_ih_l1": (36, 6), "weight_hh_l1": (36, 3), "bias_ih_l1": (36,), "bias_hh_l1": (36,), "weight_hr_l1": (3, 9),
+        "weight_ih_l1_reverse": (36, 6), "weight_hh_l1_reverse": (36, 3), "bias_ih_l1_reverse": (36,),
+        "bias_hh_l1_reverse": (36,), "weight_hr_l1_reverse": (3, 9),
+    }
+    assert list(nn.LSTM(4, 9, bias=False).state_dict()) == ["weight_ih_l0", "weight_hh_l0"]
+    assert [w.shape for w in m.parameters()] == list(shapes.values())
+    assert dict(m.named_parameters()).keys() == shapes.keys()
+
+
+@pytest.mark.parametrize("index", [0, -1])
+def test_a_written_weight_is_noticed(index, isa):
+    """The arrays are live: one changed value in any of them changes the next call, inference and training alike."""
+    n, m = numbers_of(STACK), module_of(STACK)
+    train(m, n)
+    m(n["x"])
+    for name in m.state_dict():
+        params = {k: w.copy() for k, w in m.state_dict().items()}
+        params[name].flat[index] += 0.5
+        m.state_dict()[name].flat[index] += 0.5
+        fresh = module_of(STACK, params=params)
+        assert_same_bits(named(*m(n["x"])), named(*fresh(n["x"])))
+        assert_same_bits(train(m, n), train(fresh, n))
+
+
+def test_a_tape_keeps_the_weights_it_was_made_with(isa):
+    n, m = numbers_of(STACK), module_of(STACK)
+    want = train(m, n)
+    y, state, tape = m.forward(n["x"], (n["h0"], n["c0"]), n["lengths"])
+    for w in m.parameters():
+        w[...] = 0
+    m(n["x"])
+    assert_same_bits(named(y, state, m.backward(tape, n["dy"], (n["dh_n"], n["dc_n"]))), want)
+
+
+def test_several_tapes_at_once_in_any_order(isa):
+    n, m = numbers_of(STACK), module_of(STACK)
+    runs = [{**n, "x": n["x"] * k} for k in (1, -1, 2)]
+    want = [train(m, r) for r in runs]
+    done = [m.forward(r["x"], (r["h0"], r["c0"]), r["lengths"]) for r in runs]
+    for k in (1, 2, 0):
+        y, state, tape = done[k]
+        assert_same_bits(named(y, state, m.backward(tape, n["dy"], (n["dh_n"], n["dc_n"]))), want[k])
+
+
+def test_load_state_dict_copies():
+    a, b = nn.LSTM(3, 4, seed=1), nn.LSTM(3, 4, seed=2)
+    result = b.load_state_dict(a.state_dict())
+    assert (result.missing_keys, result.unexpected_keys) == ([], [])
+    assert_same_bits(b.state_dict(), a.state_dict())
+    a.state_dict()["weight_ih_l0"][0, 0] = 7
+    assert b.state_dict()["weight_ih_l0"][0, 0] != 7
+    swapped = {name: np.asfortranarray(w.astype(w.dtype.newbyteorder())) for name, w in a.state_dict().items()}
+    b.load_state_dict(swapped)
+    assert_same_bits(b.state_dict(), a.state_dict())
+    double = nn.LSTM(3, 4, dtype="float64")
+    double.load_state_dict(a.state_dict())
+    assert all(np.array_equal(w, a.state_dict()[name]) for name, w in double.state_dict().items())
+
+
+def test_load_state_dict_strict_and_not():
+    m = nn.LSTM(3, 4, seed=1)
+    before = {name: w.copy() for name, w in m.state_dict().items()}
+    part = {"weight_hh_l0": np.ones((16, 4), np.float32), "other": np.ones(3, np.float32)}
+    with pytest.raises(ValueError, match=r"missing \['weight_ih_l0', 'bias_ih_l0', 'bias_hh_l0'\], unexpected \['other'\]"):
+        m.load_state_dict(part)
+    assert_same_bits(m.state_dict(), before)
+    result = m.load_state_dict(part, strict=False)
+    assert result == (["weight_ih_l0", "bias_ih_l0", "bias_hh_l0"], ["other"])
+    assert_same_bits(m.state_dict(), before | {"weight_hh_l0": part["weight_hh_l0"]})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(("bad", "error", "text"), [
+    (np.ones((16, 5), np.float32), ValueError, r"weight_hh_l0: expected shape \(16, 4\), received \(16, 5\)"),
+    (np.ones((16, 4)), TypeError, "weight_hh_l0: expected dtype float32, received float64"),
+    (np.ones((16, 4), np.int64), TypeError, "weight_hh_l0: expected dtype float32, received int64"),
+    (np.ones((16, 4), complex), TypeError, "weight_hh_l0: expected dtype float32, received complex128"),
+    (np.ones((16, 4), object), TypeError, "weight_hh_l0: expected dtype float32, received object"),
+], ids=["shape", "float64", "int", "complex", "object"])
+def test_load_state_dict_is_all_or_nothing(bad, error, text, strict):
+    m = nn.LSTM(3, 4, seed=1)
+    before = {name: w.copy() for name, w in m.state_dict().items()}
+    good = {name: np.zeros_like(w) for name, w in before.items()}
+    with pytest.raises(error, match=text):
+        m.load_state_dict(good | {"weight_hh_l0": bad}, strict)
+    assert_same_bits(m.state_dict(), before)
+
+
+def test_seeds_and_initial_range():
+    one, same, other = (nn.LSTM(30, 50, 2, seed=s).state_dict() for s in (7, 7, 8))
+    assert_same_bits(one, same)
+    assert all(not np.array_equal(one[name], other[name]) for name in one)
+    values = np.concatenate([w.ravel() for w in one.values()])
+    bound = 1 / np.sqrt(50)
+    assert 0.99 * bound < np.abs(values).max() <= bound
+    assert abs(values.mean()) < 5 * bound / np.sqrt(3 * values.size)
+    assert abs(values.std() - bound / np.sqrt(3)) < 0.01 * bound
+    assert not np.array_equal(nn.LSTM(3, 4).state_dict()["weight_ih_l0"], nn.LSTM(3, 4).state_dict()["weight_ih_l0"])
+    m = nn.LSTM(3, 4)
+    assert_same_bits(m.state_dict(), nn.LSTM(3, 4, seed=m.seed).state_dict())
+    assert nn.LSTM(3, 4, seed=2**64 - 1).seed == 2**64 - 1
+
+
+def test_numpys_global_generator_is_left_alone():
+    before = np.random.get_state()[1].tobytes()  # noqa: NPY002
+    m = nn.LSTM(3, 4, 2, dropout=0.5)
+    m.forward(np.ones((2, 3, 3), np.float32))
+    assert np.random.get_state()[1].tobytes() == before  # noqa: NPY002
+
+
+# What it says about itself ----------------------------------------------------------------------------------
+
+def test_repr():
+    assert repr(nn.LSTM(3, 4)) == "LSTM(3, 4)"
+    full = nn.LSTM(3, 4, 2, False, True, 0.25, True, 2, dtype="float64")
+    assert repr(full) == ("LSTM(3, 4, num_layers=2, bias=False, batch_first=True, dropout=0.25, bidirectional=True, proj_size=2, "
+                          "dtype='float64')")
+
+
+def test_explain(isa):
+    text = nn.LSTM(3, 4, bidirectional=True, proj_size=2).explain()
+    assert f"instruction set: {isa} " in text
+    assert all(name in text for name in ISAS)
+    assert f"threads: up to {build_info()['threads']}" in text
+    assert "float32" in text
+    assert "projection" in text
+    assert "2 fused LSTM kernel(s)" in text
+    assert ("slow path" in text) == (isa == "baseline")
+    assert "projection" not in nn.LSTM(3, 4).explain()
