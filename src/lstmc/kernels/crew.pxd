@@ -21,8 +21,8 @@ cdef extern from *:
     #define LSTMC_SPINS 2000        /* a few microseconds */
     #define LSTMC_LONG 64           /* yields that make a wait long: the other thread has lost its core */
     #define LSTMC_PATIENCE 3        /* long waits before thread 0 goes on alone */
-    typedef struct { _Alignas(64) long epoch; long solo, waits; } lstmc_flag;
-    static int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
+    typedef struct { long epoch, solo, waits; char apart[64 - 3 * sizeof(long)]; } lstmc_flag;
+    static inline int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
     {
         long yields = 0, solo;
         if (i == 0 && flags[0].waits >= LSTMC_PATIENCE && !flags[0].solo)

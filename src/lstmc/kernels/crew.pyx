@@ -2,9 +2,8 @@
 
 Usually a thread owns rows of the batch for the whole time loop and needs no other thread. With few rows and
 recurrent weights too large to read fast on one core, the threads share all rows, each owns a part of the units,
-and they meet after every step. A
-crew whose threads lose their cores to other processes dissolves, and the first goes on alone. Nothing of this
-changes a bit of the result.
+and they meet after every step. A crew whose threads lose their cores to other processes dissolves, and the first
+goes on alone. Nothing of this changes a bit of the result.
 """
 
 from libc.stdlib cimport free, malloc

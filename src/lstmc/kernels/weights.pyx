@@ -35,6 +35,7 @@ cdef class Weights:
         self.w = block(keep, self.panels * panel * es)
         self.bias = block(keep, self.panels * G * nu * es)
         b1.p = b2.p = NULL
+        hr = wh          # only read with a projection
         if b_ih is not None:
             b1 = span(b_ih)
         if b_hh is not None:
