@@ -1,6 +1,7 @@
 """LSTM backward over a whole sequence, one layer and one direction.
 
-Phase 1 goes back in time, each thread for its own rows, and turns the gates of the tape into gate gradients.
+Phase 1 goes back in time, each thread for its own rows (or its own units of all rows, see crew.pyx), and turns the
+gates of the tape into gate gradients.
 Phase 2 is the weight gradients, split over output tiles, and dx, split over rows. Sums over the (t, b) pairs
 run in blocks of KBLOCK pairs in schedule order, so no bit depends on the number of threads.
 """
@@ -14,7 +15,7 @@ from lstmc.kernels.crew cimport Crew, dismiss, gather, live_tiles, lstmc_crew_si
 from lstmc.kernels.linear cimport weight_gradient
 from lstmc.kernels.lstm_fwd cimport Forward, Tape, copy_blocks, load_state, work
 from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, step_of, x_at
-from lstmc.kernels.weights cimport Weights, block, round_up
+from lstmc.kernels.weights cimport Weights, block
 
 from lstmc.kernels import arena
 
@@ -49,13 +50,13 @@ cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, We
     cdef void **prow = g.rows + (2 * i + 1) * s.B
     cdef lstmc_product a, c
     cdef Py_ssize_t t, j, q, part, next_live, es = f.es, B = s.B, prev, low, high, panel_row = LSTMC_GATES * f.nu
+    cdef bint sharing = g.crew.shared
     memset(&a, 0, sizeof(a))
     a.tiles = g.crew.live + g.crew.first[i]
     a.N, a.b, a.K = w.R, w.u_cols, LSTMC_GATES * w.H
     a.adds, a.ld_add2 = g.dy.stride[2], f.ldh
     a.gates_ps, a.c_prev_ps, a.c_ps, a.dc_ps, a.dc = f.gates_ps, f.c_ps, f.c_ps, g.dc_ps, g.dc
     a.out, a.outs = prow, 1
-    cdef bint sharing = g.crew.shared
     if sharing:
         a.q0, a.q1 = i * g.groups // n, (i + 1) * g.groups // n
     memset(&c, 0, sizeof(c))

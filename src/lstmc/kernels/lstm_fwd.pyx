@@ -1,6 +1,7 @@
 """LSTM forward over a whole sequence, one layer and one direction.
 
-The whole time loop runs in one parallel region: a thread owns rows of the batch and needs no other thread.
+The whole time loop runs in one parallel region: a thread owns rows of the batch and needs no other thread, or, with
+few rows, owns units of all rows and meets the others after each step (crew.pyx).
 Arguments are checked by the faces. Arrays have axes (T, B, features) with any strides unless said otherwise;
 y and states have unit feature stride.
 """
@@ -8,7 +9,7 @@ y and states have unit feature stride.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport (LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span)
+from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
 from lstmc.kernels.crew cimport dismiss, gather, live_tiles, lstmc_crew_size, lstmc_meet
 from lstmc.kernels.schedule cimport Rows, Schedule, len_of, n_active, row_of, seq, x_at
 from lstmc.kernels.weights cimport Weights, block, round_up, row_stride

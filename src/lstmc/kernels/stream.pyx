@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport Span, balanced, lstmc_kernels, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, team
 from lstmc.kernels.lstm_fwd cimport copy_blocks, load_state
-from lstmc.kernels.schedule cimport Rows, Schedule
+from lstmc.kernels.schedule cimport Schedule
 from lstmc.kernels.weights cimport Weights, block, row_stride
 
 from lstmc.kernels import arena
