@@ -6,24 +6,44 @@
  *   dc += dh o (1 - tanh(c)^2)
  *   da_i = dc g i (1-i)   da_f = dc c' f (1-f)   da_g = dc i (1-g^2)   da_o = dh tanh(c) o (1-o)   dc' = dc f */
 
-typedef struct { V i, f, g, o, c, h; } FN(lstm_cell);
+/* y[j*stride] = op(y[j*stride]) for j < n, as many side by side as the functions take */
+#define MATH_STRIDED(name, op)                                                          \
+    INLINE void FN(name)(V *y, const int stride, const int n)                           \
+    {                                                                                   \
+        V t[FN(MATH_N)];                                                                \
+        UNROLL                                                                          \
+        for (int j0 = 0; j0 < n; j0 += FN(MATH_N)) {                                    \
+            const int m = n - j0 < FN(MATH_N) ? n - j0 : FN(MATH_N);                    \
+            UNROLL                                                                      \
+            for (int j = 0; j < m; j++) t[j] = y[(j0 + j) * stride];                    \
+            FN(op)(t, t, m);                                                            \
+            UNROLL                                                                      \
+            for (int j = 0; j < m; j++) y[(j0 + j) * stride] = t[j];                    \
+        }                                                                               \
+    }
+MATH_STRIDED(sigmoid_each, sigmoids)
+MATH_STRIDED(tanh_each, tanhs)
+#undef MATH_STRIDED
 
-INLINE FN(lstm_cell) FN(lstm_cell_fwd)(const V *a, V c_prev)
+/* n cells: a[j*4 ..] become i, f, g, o; c becomes the new c; h is written */
+INLINE void FN(lstm_cells_fwd)(V *a, V *c, V *h, const int n)
 {
-    FN(lstm_cell) s;
-    s.i = FN(v_sigmoid)(a[0]);
-    s.f = FN(v_sigmoid)(a[1]);
-    s.g = FN(v_tanh)(a[2]);
-    s.c = v_fma(s.f, c_prev, v_mul(s.i, s.g));
-    s.o = FN(v_sigmoid)(a[3]);
-    s.h = v_mul(s.o, FN(v_tanh)(s.c));
-    return s;
+    enum { G = LSTMC_GATES };
+    FN(sigmoid_each)(a, G, n);
+    FN(tanh_each)(a + 2, G, n);
+    FN(sigmoid_each)(a + 1, G, n);
+    UNROLL
+    for (int j = 0; j < n; j++) c[j] = h[j] = v_fma(a[j * G + 1], c[j], v_mul(a[j * G], a[j * G + 2]));
+    FN(tanh_each)(h, 1, n);
+    FN(sigmoid_each)(a + 3, G, n);
+    UNROLL
+    for (int j = 0; j < n; j++) h[j] = v_mul(a[j * G + 3], h[j]);
 }
 
-/* gates (i, f, g, o at a distance of NU) become dG; dc becomes dc' */
-INLINE void FN(lstm_cell_bwd)(T *gates, const T *c_prev, const T *c, T *dc, V dh)
+/* gates (i, f, g, o at a distance of NU) become dG; dc becomes dc'; tc = tanh(c) */
+INLINE void FN(lstm_cell_bwd)(T *gates, const T *c_prev, T *dc, V tc, V dh)
 {
-    const V one = v_set1(1), tc = FN(v_tanh)(v_load(c));
+    const V one = v_set1(1);
     const V i = v_load(gates), f = v_load(gates + FN(NU)), g = v_load(gates + 2 * FN(NU)), o = v_load(gates + 3 * FN(NU));
     const V d = v_fma(v_mul(dh, o), v_fnma(tc, tc, one), v_load(dc));
     v_store(gates, v_mul(v_mul(d, g), v_mul(i, v_sub(one, i))));
@@ -65,30 +85,28 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
         for (int r = 0; r < mr; r++) a[r] = (const T *)s->h + (row + r) * s->ldh;
         FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, s->R);
     }
-    UNROLL
-    for (int q = 0; q < nq; q++) {
-        const ptrdiff_t p = (q0 + q) / FN(NS), lane = (q0 + q) % FN(NS) * VL, u = p * FN(NU) + lane;
+    V c[FN(MAX_ACC) / G], h[FN(MAX_ACC) / G];
+    if (!only_x) {
         UNROLL
-        for (int r = 0; r < mr; r++) {
-            const ptrdiff_t j = row + r;
-            if (only_x) {
-                T *z = (T *)s->z + p * s->z_ps + j * bs + lane;
-                UNROLL
-                for (int g = 0; g < G; g++) v_store(z + g * FN(NU), acc[(r * nq + q) * G + g]);
-                continue;
-            }
-            const T *c_prev = (const T *)s->c_prev + p * s->c_prev_ps + j * FN(NU) + lane;
-            const FN(lstm_cell) cell = FN(lstm_cell_fwd)(acc + (r * nq + q) * G, v_load(c_prev));
-            v_store((T *)s->c + p * s->c_ps + j * FN(NU) + lane, cell.c);
-            v_store((T *)s->h_out + j * s->ld_out + u, cell.h);
-            if (s->y) FN(store_cols)(s->y[j], 1, u, s->H, cell.h);
-            if (s->gates) {
-                T *gates = (T *)s->gates + p * s->gates_ps + j * bs + lane;
-                v_store(gates, cell.i);
-                v_store(gates + FN(NU), cell.f);
-                v_store(gates + 2 * FN(NU), cell.g);
-                v_store(gates + 3 * FN(NU), cell.o);
-            }
+        for (int j = 0; j < mr * nq; j++) {
+            const ptrdiff_t p = (q0 + j % nq) / FN(NS), lane = (q0 + j % nq) % FN(NS) * VL;
+            c[j] = v_load((const T *)s->c_prev + p * s->c_prev_ps + (row + j / nq) * FN(NU) + lane);
+        }
+        FN(lstm_cells_fwd)(acc, c, h, mr * nq);
+    }
+    T *gates = only_x ? (T *)s->z : s->gates;
+    const ptrdiff_t gates_ps = only_x ? s->z_ps : s->gates_ps;
+    UNROLL
+    for (int j = 0; j < mr * nq; j++) {
+        const ptrdiff_t p = (q0 + j % nq) / FN(NS), lane = (q0 + j % nq) % FN(NS) * VL, r = row + j / nq;
+        if (gates) {
+            UNROLL
+            for (int g = 0; g < G; g++) v_store(gates + p * gates_ps + r * bs + lane + g * FN(NU), acc[j * G + g]);
+        }
+        if (!only_x) {
+            v_store((T *)s->c + p * s->c_ps + r * FN(NU) + lane, c[j]);
+            v_store((T *)s->h_out + r * s->ld_out + p * FN(NU) + lane, h[j]);
+            if (s->y) FN(store_cols)(s->y[r], 1, p * FN(NU) + lane, s->H, h[j]);
         }
     }
 }

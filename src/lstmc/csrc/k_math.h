@@ -39,51 +39,84 @@ static const double FN(m_q)[] = {0x1.1f731ea5352cap-29, 0x1.af4e196027428p-26, 0
 #endif
 enum { FN(M_DEGREE) = sizeof FN(m_q) / sizeof FN(m_q)[0] };
 
-/* r = expm1(t) of the reduced argument; *k = magic + n */
-INLINE V FN(expm1_reduced)(V z, V *k)
+/* Functions work on n <= MATH_N vectors side by side: step by step over all of them, since one value is a chain of
+ * some twenty dependent operations and the processor's window holds only a few such chains. */
+enum { FN(MATH_N) = 6 };
+#define EACH UNROLL for (int j = 0; j < n; j++)
+
+/* r = expm1(t) of the reduced argument; k = magic + n */
+INLINE void FN(expm1_reduced)(V *r, V *k, const V *z, const int n)
 {
-    V magic = v_set1(M_MAGIC), q = v_set1(FN(m_q)[0]), n, t;
-    *k = v_fma(z, v_set1(M_LOG2E), magic);
-    n = v_sub(*k, magic);
-    t = v_fnma(n, v_set1(M_LN2_HI), z);
-    t = v_fnma(n, v_set1(M_LN2_LO), t);
+    const V magic = v_set1(M_MAGIC);
+    V q[FN(MATH_N)], t[FN(MATH_N)];
+    EACH k[j] = v_fma(z[j], v_set1(M_LOG2E), magic);
+    EACH q[j] = v_sub(k[j], magic);
+    EACH t[j] = v_fnma(q[j], v_set1(M_LN2_HI), z[j]);
+    EACH t[j] = v_fnma(q[j], v_set1(M_LN2_LO), t[j]);
+    EACH q[j] = v_fma(v_set1(FN(m_q)[0]), t[j], v_set1(FN(m_q)[1]));
     UNROLL
-    for (int i = 1; i < FN(M_DEGREE); i++) q = v_fma(q, t, v_set1(FN(m_q)[i]));
-    return v_fma(v_mul(t, t), q, t);
+    for (int i = 2; i < FN(M_DEGREE); i++) EACH q[j] = v_fma(q[j], t[j], v_set1(FN(m_q)[i]));
+    EACH r[j] = v_mul(t[j], t[j]);
+    EACH r[j] = v_fma(r[j], q[j], t[j]);
 }
 
-/* e^z for z <= 0 */
-INLINE V FN(v_exp_neg)(V z)
+/* a 2^n for k = magic + n, n <= 0, a in [0.5, 2]: rounded once, where the result is subnormal */
+INLINE V FN(v_scaled)(V a, V k)
 {
-    V k, r;
-    z = v_max(v_set1(M_EXP_MIN), z);
-    r = FN(expm1_reduced)(z, &k);
-    k = v_pow2(v_add(k, v_set1(M_SPLIT)));
-    return v_mul(v_fma(k, r, k), v_set1(M_UNSPLIT));
+#ifdef v_scalef
+    return v_scalef(a, v_sub(k, v_set1(M_MAGIC)));
+#else
+    return v_mul(v_mul(v_pow2(v_add(k, v_set1(M_SPLIT))), a), v_set1(M_UNSPLIT));
+#endif
 }
 
 INLINE V FN(v_exp)(V x)
 {
     V k, r, z = v_max(v_set1(M_EXP_MIN), v_min(v_set1(M_EXP_MAX), x));
-    r = FN(expm1_reduced)(z, &k);
+    FN(expm1_reduced)(&r, &k, &z, 1);
     k = v_pow2(v_add(k, v_sel_neg(z, v_set1(M_SPLIT), v_set1(-M_SPLIT))));
     return v_mul(v_fma(k, r, k), v_sel_neg(z, v_set1(M_UNSPLIT), v_set1(M_RESPLIT)));
 }
 
+/* y may be x in these */
+INLINE void FN(sigmoids)(V *y, const V *x, const int n)
+{
+    const V one = v_set1(1);
+    V z[FN(MATH_N)], k[FN(MATH_N)], e[FN(MATH_N)];
+    EACH z[j] = v_max(v_set1(M_EXP_MIN), v_neg_abs(x[j]));
+    FN(expm1_reduced)(e, k, z, n);
+    EACH e[j] = v_add(one, e[j]);
+    EACH e[j] = FN(v_scaled)(e[j], k[j]);
+    EACH k[j] = v_sel_neg(x[j], e[j], one);
+    EACH e[j] = v_add(one, e[j]);
+    EACH y[j] = v_div(k[j], e[j]);
+}
+
+INLINE void FN(tanhs)(V *y, const V *x, const int n)
+{
+    V z[FN(MATH_N)], k[FN(MATH_N)], m[FN(MATH_N)];
+    EACH z[j] = v_neg_abs(x[j]);
+    EACH z[j] = v_max(v_set1(M_TANH_MIN), v_add(z[j], z[j]));
+    FN(expm1_reduced)(m, k, z, n);
+    EACH k[j] = v_pow2(k[j]);
+    EACH z[j] = v_sub(k[j], v_set1(1));
+    EACH m[j] = v_fma(k[j], m[j], z[j]);
+    EACH z[j] = v_add(m[j], v_set1(2));
+    EACH m[j] = v_div(m[j], z[j]);
+    EACH y[j] = v_copysign(m[j], x[j]);
+}
+#undef EACH
+
 INLINE V FN(v_sigmoid)(V x)
 {
-    V one = v_set1(1), e = FN(v_exp_neg)(v_neg_abs(x));
-    return v_div(v_sel_neg(x, e, one), v_add(one, e));
+    FN(sigmoids)(&x, &x, 1);
+    return x;
 }
 
 INLINE V FN(v_tanh)(V x)
 {
-    V k, m, s, z = v_abs(x);
-    z = v_max(v_set1(M_TANH_MIN), v_mul(z, v_set1(-2)));
-    m = FN(expm1_reduced)(z, &k);
-    s = v_pow2(k);
-    m = v_fma(s, m, v_sub(s, v_set1(1)));
-    return v_copysign(v_div(m, v_add(m, v_set1(2))), x);
+    FN(tanhs)(&x, &x, 1);
+    return x;
 }
 
 #define VMAP(name, op)                                                               \

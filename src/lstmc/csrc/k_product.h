@@ -92,6 +92,25 @@ static const FN(chain_fn) FN(chain_wide)[] = {FN(chain_1x2x4), 0, 0};
 
 enum { FN(SINK_ROWS), FN(SINK_LSTM_BWD) };
 
+/* tc[(r*nq + q)*nb + v][VL] = tanh(c) of a tile, MATH_N vectors side by side */
+INLINE void FN(tanh_cells)(T *tc, const lstmc_product *s, lstmc_tile tile, ptrdiff_t q0, int nq, int nb)
+{
+    V t[FN(MATH_N)];
+    const int n = tile.mr * nq * nb;
+    for (int i = 0; i < n; i++) {
+        const ptrdiff_t q = q0 + i / nb % nq, p = q / FN(NS) * 4 + i % nb, j = tile.row + i / nb / nq;
+        v_store(tc + i * VL, v_load((const T *)s->c + p * s->c_ps + j * FN(NU) + q % FN(NS) * VL));
+    }
+    for (int i = n; i % FN(MATH_N); i++) v_store(tc + i * VL, v_set1(0));
+    for (int i = 0; i < n; i += FN(MATH_N)) {
+        UNROLL
+        for (int j = 0; j < FN(MATH_N); j++) t[j] = v_load(tc + (i + j) * VL);
+        FN(tanhs)(t, t, FN(MATH_N));
+        UNROLL
+        for (int j = 0; j < FN(MATH_N); j++) v_store(tc + (i + j) * VL, t[j]);
+    }
+}
+
 /* Slices q0 .. q0+nq-1 of the columns (slice q is slice q % NS of group q / NS, nb blocks a group). */
 INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t q0, int nq, int nb, const int sink)
 {
@@ -115,19 +134,19 @@ INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t 
         const FN(chain_fn) fn = nq > 1 ? FN(chain_wide)[tile.mr - 1] : FN(chain_menu)[tile.mr - 1][nb - 1];
         fn(buf, &s->a, tile.row, b, nb * FN(NU));
     }
+    T tc[FN(MAX_ACC) * VL];
+    if (sink == FN(SINK_LSTM_BWD)) FN(tanh_cells)(tc, s, tile, q0, nq, nb);
     for (int q = 0; q < nq; q++) {
         const ptrdiff_t group = (q0 + q) / FN(NS), lane = (q0 + q) % FN(NS) * VL;
         for (int r = 0; r < tile.mr; r++)
             for (int v = 0; v < nb; v++) {
-                const ptrdiff_t j = tile.row + r, p = group * 4 + v;
-                const V acc = v_load(buf + ((r * nq + q) * nb + v) * VL);
+                const ptrdiff_t j = tile.row + r, p = group * 4 + v, i = ((r * nq + q) * nb + v) * VL;
                 if (sink == FN(SINK_ROWS))
-                    FN(store_cols)(s->out[j], s->outs, p * FN(NU) + lane, s->N, acc);
+                    FN(store_cols)(s->out[j], s->outs, p * FN(NU) + lane, s->N, v_load(buf + i));
                 else
                     FN(lstm_cell_bwd)((T *)s->gates + p * s->gates_ps + j * LSTMC_GATES * FN(NU) + lane,
                                       (const T *)s->c_prev + p * s->c_prev_ps + j * FN(NU) + lane,
-                                      (const T *)s->c + p * s->c_ps + j * FN(NU) + lane,
-                                      (T *)s->dc + p * s->dc_ps + j * FN(NU) + lane, acc);
+                                      (T *)s->dc + p * s->dc_ps + j * FN(NU) + lane, v_load(tc + i), v_load(buf + i));
             }
     }
 }

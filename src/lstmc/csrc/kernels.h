@@ -3,7 +3,8 @@
  *
  * A vocabulary gives, for REAL = 32 and 64:  T V VL  TILE_ROWS TILE_SLICES_{1,2,3} HAVE_FMA
  *   v_load v_store v_set1  v_add v_sub v_mul v_div v_sqrt v_max v_min  v_fma(a,b,c) = ab+c  v_fnma(a,b,c) = c-ab
- *   v_abs v_neg_abs v_copysign  v_sel_neg(x,a,b) = x<0 ? a : b
+ *   v_abs v_neg_abs v_copysign  v_sel_neg(x,a,b) = x<0 ? a : b (either, for x = -0 or NaN)
+ *   v_scalef(a,n) = a 2^n for whole n, rounded once (optional)
  *   v_pow2(k) = 2^n for k = 1.5*2^mantissa + n, n in the normal exponent range
  *   v_load_n v_store_n  the first n < VL lanes, others read as 0 (VEC_TAIL_BUFFER: generic ones below) */
 #include "lstmc.h"

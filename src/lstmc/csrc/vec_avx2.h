@@ -28,7 +28,7 @@
 #define v_abs(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define v_neg_abs(a) _mm256_or_ps(_mm256_set1_ps(-0.0f), a)
 #define v_copysign(a, s) _mm256_or_ps(v_abs(a), _mm256_and_ps(_mm256_set1_ps(-0.0f), s))
-#define v_sel_neg(x, a, b) _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ))
+#define v_sel_neg(x, a, b) _mm256_blendv_ps(b, a, x)
 #define v_pow2(k) _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(k), 23), _mm256_set1_epi32(0x3f800000)))
 #else
 #define T double
@@ -49,6 +49,6 @@
 #define v_abs(a) _mm256_andnot_pd(_mm256_set1_pd(-0.0), a)
 #define v_neg_abs(a) _mm256_or_pd(_mm256_set1_pd(-0.0), a)
 #define v_copysign(a, s) _mm256_or_pd(v_abs(a), _mm256_and_pd(_mm256_set1_pd(-0.0), s))
-#define v_sel_neg(x, a, b) _mm256_blendv_pd(b, a, _mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_LT_OQ))
+#define v_sel_neg(x, a, b) _mm256_blendv_pd(b, a, x)
 #define v_pow2(k) _mm256_castsi256_pd(_mm256_add_epi64(_mm256_slli_epi64(_mm256_castpd_si256(k), 52), _mm256_set1_epi64x(0x3ff0000000000000)))
 #endif

@@ -27,8 +27,9 @@
 #define v_fnma(a, b, c) _mm512_fnmadd_ps(a, b, c)
 #define v_abs(a) _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a)
 #define v_neg_abs(a) _mm512_or_ps(_mm512_set1_ps(-0.0f), a)
-#define v_copysign(a, s) _mm512_or_ps(v_abs(a), _mm512_and_ps(_mm512_set1_ps(-0.0f), s))
-#define v_sel_neg(x, a, b) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), b, a)
+#define v_copysign(a, s) _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_set1_epi32(INT32_MIN), _mm512_castps_si512(s), _mm512_castps_si512(a), 0xca))
+#define v_sel_neg(x, a, b) _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_srai_epi32(_mm512_castps_si512(x), 31), _mm512_castps_si512(a), _mm512_castps_si512(b), 0xca))
+#define v_scalef(a, n) _mm512_scalef_ps(a, n)
 #define v_pow2(k) _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(_mm512_castps_si512(k), 23), _mm512_set1_epi32(0x3f800000)))
 #else
 #define T double
@@ -50,7 +51,8 @@
 #define v_fnma(a, b, c) _mm512_fnmadd_pd(a, b, c)
 #define v_abs(a) _mm512_andnot_pd(_mm512_set1_pd(-0.0), a)
 #define v_neg_abs(a) _mm512_or_pd(_mm512_set1_pd(-0.0), a)
-#define v_copysign(a, s) _mm512_or_pd(v_abs(a), _mm512_and_pd(_mm512_set1_pd(-0.0), s))
-#define v_sel_neg(x, a, b) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_LT_OQ), b, a)
+#define v_copysign(a, s) _mm512_castsi512_pd(_mm512_ternarylogic_epi64(_mm512_set1_epi64(INT64_MIN), _mm512_castpd_si512(s), _mm512_castpd_si512(a), 0xca))
+#define v_sel_neg(x, a, b) _mm512_castsi512_pd(_mm512_ternarylogic_epi64(_mm512_srai_epi64(_mm512_castpd_si512(x), 63), _mm512_castpd_si512(a), _mm512_castpd_si512(b), 0xca))
+#define v_scalef(a, n) _mm512_scalef_pd(a, n)
 #define v_pow2(k) _mm512_castsi512_pd(_mm512_add_epi64(_mm512_slli_epi64(_mm512_castpd_si512(k), 52), _mm512_set1_epi64(0x3ff0000000000000)))
 #endif

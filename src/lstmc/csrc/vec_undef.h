@@ -26,6 +26,7 @@
 #undef v_neg_abs
 #undef v_copysign
 #undef v_sel_neg
+#undef v_scalef
 #undef v_pow2
 #undef scalar_max
 #undef scalar_min
