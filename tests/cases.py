@@ -63,6 +63,10 @@ AWKWARD = [
     Case(3, 33, 31, 65),
     Case(2, 67, 3, 47),
     Case(11, 5, 13, 23),
+    # chains that are cut into strips, forward and backward, and tiles of one row beside others
+    Case(2, 13, 1450, 9),
+    Case(3, 7, 3, 187),
+    Case(5, 5, 4, 131, ragged=True),
     # one sequence, one step, long and thin
     Case(19, 1, 13, 29),
     Case(1, 13, 11, 19),

@@ -53,37 +53,55 @@ INLINE void FN(lstm_cell_bwd)(T *gates, const T *c_prev, T *dc, V tc, V dh)
     v_store(dc, v_mul(d, f));
 }
 
-/* Rows row .. row+mr-1 and nq slices from slice q0; only_x stops after bias + W x and stores it in z. */
-INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row, const int mr, const int nq,
-                              const int only_x)
+/* Rows row .. row+mr-1 and nq slices from slice q0, k0 <= k < k1 of x | h; only_x stops after bias + W x, stored in z. */
+INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row, const FN(visit) *v, const int mr,
+                              const int nq, const int only_x)
 {
     enum { G = LSTMC_GATES };
-    const ptrdiff_t bs = G * FN(NU), K = s->I + s->R;
+    const ptrdiff_t bs = G * FN(NU), K = s->I + s->R, k1 = v->k1;
+    ptrdiff_t k0 = v->k0;
+    const int begins = k0 == (s->z && !only_x ? s->I : 0), ends = k1 == (only_x ? s->I : K);
     const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
+    const char *next = v->next;
+    T *gates = only_x ? (T *)s->z : s->gates;
+    const ptrdiff_t gates_ps = only_x ? s->z_ps : s->gates_ps;
     V acc[FN(MAX_ACC)];
     UNROLL
     for (int q = 0; q < nq; q++) {
         const ptrdiff_t p = (q0 + q) / FN(NS), lane = (q0 + q) % FN(NS) * VL;
         const T *bias = (const T *)s->bias + p * bs + lane;
-        b[q] = (const T *)s->w + p * K * bs + lane;
+        b[q] = (const T *)s->w + (p * K + k0) * bs + lane;
         UNROLL
         for (int r = 0; r < mr; r++) {
             const T *z = s->z && !only_x ? (const T *)s->z + p * s->z_ps + (row + r) * bs + lane : bias;
             UNROLL
-            for (int g = 0; g < G; g++) acc[(r * nq + q) * G + g] = v_load(z + g * FN(NU));
+            for (int g = 0; g < G; g++)
+                acc[(r * nq + q) * G + g] = begins ? v_load(z + g * FN(NU)) : v_load(v->acc + ((r * nq + q) * G + g) * VL);
         }
     }
-    if (!s->z || only_x) {
+    if (ends && gates && VL == FN(NU)) {        /* the lines that the end writes come while the chain runs */
         UNROLL
-        for (int r = 0; r < mr; r++) a[r] = s->x[row + r];
-        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, s->I);
+        for (int r = 0; r < mr * G; r++) PREFETCH(gates + q0 * gates_ps + row * bs + r * FN(NU));
     }
-    if (!only_x) {
+    if (k0 < s->I) {
+        const ptrdiff_t n = (k1 < s->I ? k1 : s->I) - k0;
         UNROLL
-        for (int q = 0; q < nq; q++) b[q] += s->I * bs;
+        for (int r = 0; r < mr; r++) a[r] = (const T *)s->x[row + r] + k0 * s->xs;
+        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, n, next, v->step);
+        next += n * v->step;
+        k0 += n;
         UNROLL
-        for (int r = 0; r < mr; r++) a[r] = (const T *)s->h + (row + r) * s->ldh;
-        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, s->R);
+        for (int q = 0; q < nq; q++) b[q] += n * bs;
+    }
+    if (!only_x && k0 < k1) {
+        UNROLL
+        for (int r = 0; r < mr; r++) a[r] = (const T *)s->h + (row + r) * s->ldh + (k0 - s->I);
+        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, k1 - k0, next, v->step);
+    }
+    if (!ends) {
+        UNROLL
+        for (int i = 0; i < mr * nq * G; i++) v_store(v->acc + i * VL, acc[i]);
+        return;
     }
     V c[FN(MAX_ACC) / G], h[FN(MAX_ACC) / G];
     if (!only_x) {
@@ -94,8 +112,6 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
         }
         FN(lstm_cells_fwd)(acc, c, h, mr * nq);
     }
-    T *gates = only_x ? (T *)s->z : s->gates;
-    const ptrdiff_t gates_ps = only_x ? s->z_ps : s->gates_ps;
     UNROLL
     for (int j = 0; j < mr * nq; j++) {
         const ptrdiff_t p = (q0 + j % nq) / FN(NS), lane = (q0 + j % nq) % FN(NS) * VL, r = row + j / nq;
@@ -111,12 +127,11 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
     }
 }
 
-typedef void (*FN(fwd_fn))(const lstmc_lstm_fwd *, ptrdiff_t q0, ptrdiff_t row);
-#define FWD_TILE(mr, nq)                                                                            \
-    static void FN(fwd_##mr##x##nq)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row)           \
-    { FN(lstm_fwd_tile)(s, q0, row, mr, nq, 0); }                                                   \
-    static void FN(gates_x_##mr##x##nq)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row)       \
-    { FN(lstm_fwd_tile)(s, q0, row, mr, nq, 1); }
+typedef void (*FN(fwd_fn))(const lstmc_lstm_fwd *, ptrdiff_t q0, ptrdiff_t row, const FN(visit) *);
+#define FWD_VISIT(stem, mr, nq, only_x)                                                                                  \
+    static void FN(stem##_##mr##x##nq)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t row, const FN(visit) *v) \
+    { FN(lstm_fwd_tile)(s, q0, row, v, mr, nq, only_x); }
+#define FWD_TILE(mr, nq) FWD_VISIT(fwd, mr, nq, 0) FWD_VISIT(gates_x, mr, nq, 1)
 FWD_TILE(1, 1)
 FWD_TILE(2, 1)
 FWD_TILE(3, 1)
@@ -137,22 +152,44 @@ static const int FN(slices)[] = {TILE_SLICES_1, TILE_SLICES_2, TILE_SLICES_3, 1,
 static const FN(fwd_fn) FN(fwd_menu)[][2] = ROW_MENU(fwd);
 static const FN(fwd_fn) FN(gates_x_menu)[][2] = ROW_MENU(gates_x);
 #undef FWD_TILE
+#undef FWD_VISIT
 
-/* Panels outside, row tiles inside: a panel is read once a step and then served from cache. A lone tile of
- * few rows takes several slices at once, for as many independent chains as the multipliers need. */
-INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2])
+/* Panels outside, row tiles inside: a strip of a panel is read once a step and then served from cache. A lone tile
+ * of few rows takes several slices at once, for as many independent chains as the multipliers need. */
+INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2], const int only_x)
 {
-    const ptrdiff_t q1 = s->p1 * FN(NS), block = s->n_tiles == 1 ? q1 : FN(NS);
+    const ptrdiff_t q1 = s->p1 * FN(NS), block = s->n_tiles == 1 ? q1 : FN(NS), bs = LSTMC_GATES * FN(NU);
+    const ptrdiff_t first = s->z && !only_x ? s->I : 0, last = only_x ? s->I : s->I + s->R;
+    const ptrdiff_t depth = FN(strip_depth)(last - first, LSTMC_STRIP_K, s->n_tiles);
+    const ptrdiff_t total = (s->p1 - s->p0) * (last - first) * LSTMC_GATES;
+    T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];
     for (ptrdiff_t q0 = s->p0 * FN(NS); q0 < q1; q0 += block) {
         const ptrdiff_t end = q0 + block < q1 ? q0 + block : q1;
-        for (ptrdiff_t i = 0; i < s->n_tiles; i++) {
-            const ptrdiff_t row = s->tiles[i].row, m = s->tiles[i].mr - 1, wide = FN(slices)[m];
-            ptrdiff_t q = q0;
-            if (wide > 1)
-                for (; q + wide <= end; q += wide) menu[m][1](s, q, row);
-            for (; q < end; q++) menu[m][0](s, q, row);
+        const T *w = (const T *)s->w + q0 / FN(NS) * (s->I + s->R) * bs;
+        const T *panel = end < q1 ? w + (s->I + s->R + first) * bs : w + first * bs;
+        for (ptrdiff_t i0 = 0; i0 < s->n_tiles; i0 += LSTMC_BATCH) {
+            const ptrdiff_t i1 = i0 + LSTMC_BATCH < s->n_tiles ? i0 + LSTMC_BATCH : s->n_tiles;
+            ptrdiff_t k0 = first;
+            do {
+                FN(visit) v = {k0, k0 + depth < last ? k0 + depth : last, 0, (const char *)w, 0};
+                const T *next = v.k1 < last ? w + v.k1 * bs : i1 < s->n_tiles ? w + first * bs : panel;
+                for (ptrdiff_t i = i0; i < i1; i++) {
+                    const ptrdiff_t row = s->tiles[i].row, m = s->tiles[i].mr - 1, wide = FN(slices)[m];
+                    ptrdiff_t q = q0;
+                    for (; wide > 1 && q + wide <= end; q += wide) {
+                        v.acc = acc[i - i0][q % FN(NS)];
+                        menu[m][1](s, q, row, &v);
+                    }
+                    for (; q < end; q++) {
+                        v.acc = acc[i - i0][q % FN(NS)];
+                        FN(fetch_part)(&v, next, depth * LSTMC_GATES, (i - i0) * FN(NS) + q - q0, depth, total);
+                        menu[m][0](s, q, row, &v);
+                    }
+                }
+                k0 = v.k1;
+            } while (k0 < last);
         }
     }
 }
-static void FN(lstm_gates_x)(const lstmc_lstm_fwd *s) { FN(fwd_tiles)(s, FN(gates_x_menu)); }
-static void FN(lstm_step_fwd)(const lstmc_lstm_fwd *s) { FN(fwd_tiles)(s, FN(fwd_menu)); }
+static void FN(lstm_gates_x)(const lstmc_lstm_fwd *s) { FN(fwd_tiles)(s, FN(gates_x_menu), 1); }
+static void FN(lstm_step_fwd)(const lstmc_lstm_fwd *s) { FN(fwd_tiles)(s, FN(fwd_menu), 0); }

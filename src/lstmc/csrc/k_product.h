@@ -3,17 +3,18 @@
  * `product` serves dx, projections and dense layers; with the cell backward as its sink it is the recurrent
  * half of backward, dh_t = dy_t + dG_{t+1} U, finished into dG_t while the tile is in the first-level cache. */
 
-/* buf[(r*nq + q)*nb + v][VL] is loaded, extended by the whole k chain and stored again. */
-INLINE void FN(chain)(T *buf, const lstmc_runs *A, ptrdiff_t row, const T *const *b0, ptrdiff_t bs,
+/* v->acc[(r*nq + q)*nb + v][VL] is loaded, extended by runs v->k0 .. v->k1 - 1 of the chain and stored again. */
+INLINE void FN(chain)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row, const T *const *b0, ptrdiff_t bs,
                       const int mr, const int nq, const int nb)
 {
+    const char *next = v->next;
     V acc[FN(MAX_ACC)];
     const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
     UNROLL
     for (int q = 0; q < nq; q++) b[q] = b0[q];
     UNROLL
-    for (int i = 0; i < mr * nq * nb; i++) acc[i] = v_load(buf + i * VL);
-    for (ptrdiff_t run = 0; run < A->n_full + A->n_tail; run++) {
+    for (int i = 0; i < mr * nq * nb; i++) acc[i] = v_load(v->acc + i * VL);
+    for (ptrdiff_t run = v->k0; run < v->k1; run++) {
         const ptrdiff_t tail = run - A->n_full, len = tail < 0 ? A->full_len : A->tail_len;
         const ptrdiff_t at = tail < 0 ? run * A->full_stride : A->n_full * A->full_stride + tail * A->tail_stride;
         UNROLL
@@ -24,14 +25,15 @@ INLINE void FN(chain)(T *buf, const lstmc_runs *A, ptrdiff_t row, const T *const
                 for (ptrdiff_t k = 0; k < A->full_len; k += FN(NU)) PREFETCH(a[r] + A->full_stride + k);
         }
         if (A->k_stride == 1)
-            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len);
+            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, v->step);
         else
-            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len);
+            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, next, v->step);
+        next += len * v->step;
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += len * bs;
     }
     UNROLL
-    for (int i = 0; i < mr * nq * nb; i++) v_store(buf + i * VL, acc[i]);
+    for (int i = 0; i < mr * nq * nb; i++) v_store(v->acc + i * VL, acc[i]);
 }
 
 /* c[r][v] = acc or c + acc, acc = sum over n of a[n*mr + r] b[n][v], from zero */
@@ -42,9 +44,14 @@ INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdif
     const T *a[LSTMC_MAX_ROWS], *b[1] = {b0};
     UNROLL
     for (int r = 0; r < mr; r++) a[r] = a0 + r;
+    if (!first)                     /* the sums so far are far away: they come while the chain runs */
+        UNROLL
+        for (int r = 0; r < mr; r++)
+            UNROLL
+            for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * FN(NU));
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
-    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n);
+    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, NULL, 0);
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
@@ -54,12 +61,12 @@ INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdif
         }
 }
 
-typedef void (*FN(chain_fn))(T *, const lstmc_runs *, ptrdiff_t, const T *const *, ptrdiff_t);
+typedef void (*FN(chain_fn))(const FN(visit) *, const lstmc_runs *, ptrdiff_t, const T *const *, ptrdiff_t);
 typedef void (*FN(outer_fn))(T *, ptrdiff_t, const T *, const T *, ptrdiff_t, ptrdiff_t, int);
 #define CHAIN(mr, nq, nb)                                                                               \
-    static void FN(chain_##mr##x##nq##x##nb)(T *buf, const lstmc_runs *A, ptrdiff_t row,                \
+    static void FN(chain_##mr##x##nq##x##nb)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row,    \
                                              const T *const *b, ptrdiff_t bs)                           \
-    { FN(chain)(buf, A, row, b, bs, mr, nq, nb); }
+    { FN(chain)(v, A, row, b, bs, mr, nq, nb); }
 #define OUTER(mr, nb)                                                                                   \
     static void FN(outer_##mr##x##nb)(T *c, ptrdiff_t ldc, const T *a, const T *b, ptrdiff_t bs,        \
                                       ptrdiff_t n, int first)                                           \
@@ -92,62 +99,69 @@ static const FN(chain_fn) FN(chain_wide)[] = {FN(chain_1x2x4), 0, 0};
 
 enum { FN(SINK_ROWS), FN(SINK_LSTM_BWD) };
 
-/* tc[(r*nq + q)*nb + v][VL] = tanh(c) of a tile, MATH_N vectors side by side */
-INLINE void FN(tanh_cells)(T *tc, const lstmc_product *s, lstmc_tile tile, ptrdiff_t q0, int nq, int nb)
+/* nb cells of row j, slice `lane` of panels p .. p+nb-1, whose dh are dh[v*VL]; tanh(c) of all of them side by side */
+INLINE void FN(lstm_cells_bwd)(const lstmc_product *s, ptrdiff_t p, ptrdiff_t j, ptrdiff_t lane, const int nb, const T *dh)
 {
-    V t[FN(MATH_N)];
-    const int n = tile.mr * nq * nb;
-    for (int i = 0; i < n; i++) {
-        const ptrdiff_t q = q0 + i / nb % nq, p = q / FN(NS) * 4 + i % nb, j = tile.row + i / nb / nq;
-        v_store(tc + i * VL, v_load((const T *)s->c + p * s->c_ps + j * FN(NU) + q % FN(NS) * VL));
-    }
-    for (int i = n; i % FN(MATH_N); i++) v_store(tc + i * VL, v_set1(0));
-    for (int i = 0; i < n; i += FN(MATH_N)) {
-        UNROLL
-        for (int j = 0; j < FN(MATH_N); j++) t[j] = v_load(tc + (i + j) * VL);
-        FN(tanhs)(t, t, FN(MATH_N));
-        UNROLL
-        for (int j = 0; j < FN(MATH_N); j++) v_store(tc + (i + j) * VL, t[j]);
-    }
+    const ptrdiff_t at = j * FN(NU) + lane;
+    V tc[4];
+    UNROLL
+    for (int v = 0; v < nb; v++) tc[v] = v_load((const T *)s->c + (p + v) * s->c_ps + at);
+    FN(tanhs)(tc, tc, nb);
+    UNROLL
+    for (int v = 0; v < nb; v++)
+        FN(lstm_cell_bwd)((T *)s->gates + (p + v) * s->gates_ps + j * LSTMC_GATES * FN(NU) + lane,
+                          (const T *)s->c_prev + (p + v) * s->c_prev_ps + at, (T *)s->dc + (p + v) * s->dc_ps + at,
+                          tc[v], v_load(dh + v * VL));
 }
 
-/* Slices q0 .. q0+nq-1 of the columns (slice q is slice q % NS of group q / NS, nb blocks a group). */
-INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t q0, int nq, int nb, const int sink)
+/* elements before run i of a row's chain */
+INLINE ptrdiff_t FN(run_at)(const lstmc_runs *a, ptrdiff_t i)
 {
-    T buf[FN(MAX_ACC) * VL];
+    return i < a->n_full ? i * a->full_len : a->n_full * a->full_len + (i - a->n_full) * a->tail_len;
+}
+
+/* Slices q0 .. q0+nq-1 of the columns (slice q is slice q % NS of group q / NS, nb blocks a group), one visit. */
+INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t q0, const FN(visit) *visit, const int nq,
+                             const int nb, const int sink)
+{
+    T *buf = visit->acc;
     const T *b[TILE_SLICES_1];
-    const ptrdiff_t wide = 4 * FN(NU);
+    const ptrdiff_t wide = 4 * FN(NU), runs = s->a.a ? s->a.n_full + s->a.n_tail : 0;
+    UNROLL
     for (int q = 0; q < nq; q++) {
         const ptrdiff_t group = (q0 + q) / FN(NS), lane = (q0 + q) % FN(NS) * VL;
-        b[q] = (const T *)s->b + group * wide * s->K + lane;
-        for (int r = 0; r < tile.mr; r++)
+        b[q] = (const T *)s->b + group * wide * s->K + FN(run_at)(&s->a, visit->k0) * nb * FN(NU) + lane;
+        for (int r = 0; r < tile.mr && visit->k0 == 0; r++) {
+            const ptrdiff_t j = tile.row + r;
+            UNROLL
             for (int v = 0; v < nb; v++) {
-                const ptrdiff_t j = tile.row + r, u = group * wide + v * FN(NU) + lane;
+                const ptrdiff_t u = group * wide + v * FN(NU) + lane;
                 V acc = v_set1(0);
                 if (s->bias) acc = v_load((const T *)s->bias + u);
                 if (s->add) acc = FN(load_cols)(s->add[j], s->adds, u, s->N);
                 if (s->add2) acc = v_add(acc, FN(load_cols)((const T *)s->add2 + j * s->ld_add2, 1, u, s->N));
                 v_store(buf + ((r * nq + q) * nb + v) * VL, acc);
             }
+        }
     }
-    if (s->a.a) {
+    if (runs) {
         const FN(chain_fn) fn = nq > 1 ? FN(chain_wide)[tile.mr - 1] : FN(chain_menu)[tile.mr - 1][nb - 1];
-        fn(buf, &s->a, tile.row, b, nb * FN(NU));
+        fn(visit, &s->a, tile.row, b, nb * FN(NU));
     }
-    T tc[FN(MAX_ACC) * VL];
-    if (sink == FN(SINK_LSTM_BWD)) FN(tanh_cells)(tc, s, tile, q0, nq, nb);
+    if (visit->k1 < runs) return;
+    UNROLL
     for (int q = 0; q < nq; q++) {
-        const ptrdiff_t group = (q0 + q) / FN(NS), lane = (q0 + q) % FN(NS) * VL;
-        for (int r = 0; r < tile.mr; r++)
-            for (int v = 0; v < nb; v++) {
-                const ptrdiff_t j = tile.row + r, p = group * 4 + v, i = ((r * nq + q) * nb + v) * VL;
-                if (sink == FN(SINK_ROWS))
-                    FN(store_cols)(s->out[j], s->outs, p * FN(NU) + lane, s->N, v_load(buf + i));
-                else
-                    FN(lstm_cell_bwd)((T *)s->gates + p * s->gates_ps + j * LSTMC_GATES * FN(NU) + lane,
-                                      (const T *)s->c_prev + p * s->c_prev_ps + j * FN(NU) + lane,
-                                      (T *)s->dc + p * s->dc_ps + j * FN(NU) + lane, v_load(tc + i), v_load(buf + i));
+        const ptrdiff_t p = (q0 + q) / FN(NS) * 4, lane = (q0 + q) % FN(NS) * VL;
+        for (int r = 0; r < tile.mr; r++) {
+            const T *row = buf + (r * nq + q) * nb * VL;
+            if (sink == FN(SINK_LSTM_BWD)) {
+                FN(lstm_cells_bwd)(s, p, tile.row + r, lane, nb, row);
+                continue;
             }
+            UNROLL
+            for (int v = 0; v < nb; v++)
+                FN(store_cols)(s->out[tile.row + r], s->outs, (p + v) * FN(NU) + lane, s->N, v_load(row + v * VL));
+        }
     }
 }
 
@@ -155,15 +169,43 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
 {
     const ptrdiff_t blocks = (s->N + FN(NU) - 1) / FN(NU), whole = blocks / 4 * FN(NS);
     const ptrdiff_t begin = s->q0 * FN(NS), end = (s->q1 ? s->q1 : (blocks + 3) / 4) * FN(NS);
-    const ptrdiff_t step = s->n_tiles == 1 ? end - begin : FN(NS);
+    const ptrdiff_t step = s->n_tiles == 1 ? end - begin : FN(NS), runs = s->a.a ? s->a.n_full + s->a.n_tail : 0;
+    const ptrdiff_t most = s->a.full_len > 0 && s->a.full_len < LSTMC_STRIP_K ? LSTMC_STRIP_K / s->a.full_len : 1;
+    const ptrdiff_t depth = FN(strip_depth)(runs, most, s->n_tiles);
+    const ptrdiff_t total = (end - begin) / FN(NS) * 4 * s->K;
+    T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];
     for (ptrdiff_t q0 = begin; q0 < end; q0 += step)
-        for (ptrdiff_t i = 0; i < s->n_tiles; i++) {
-            const lstmc_tile tile = s->tiles[i];
-            const int wide = FN(slices)[tile.mr - 1];
-            ptrdiff_t q = q0;
-            if (wide > 1)
-                for (; q + wide <= q0 + step && q + wide <= whole; q += wide) FN(product_tile)(s, tile, q, wide, 4, sink);
-            for (; q < q0 + step; q++) FN(product_tile)(s, tile, q, 1, q < whole ? 4 : (int)(blocks % 4), sink);
+        for (ptrdiff_t i0 = 0; i0 < s->n_tiles; i0 += LSTMC_BATCH) {
+            const ptrdiff_t i1 = i0 + LSTMC_BATCH < s->n_tiles ? i0 + LSTMC_BATCH : s->n_tiles;
+            const ptrdiff_t nb = q0 < whole ? 4 : blocks % 4;
+            const T *group = (const T *)s->b + q0 / FN(NS) * 4 * FN(NU) * s->K;
+            ptrdiff_t k0 = 0;
+            do {
+                FN(visit) v = {k0, k0 + depth < runs ? k0 + depth : runs, 0, (const char *)group, 0};
+                const ptrdiff_t len = FN(run_at)(&s->a, v.k1) - FN(run_at)(&s->a, k0);
+                const T *next = v.k1 < runs ? group + FN(run_at)(&s->a, v.k1) * nb * FN(NU)
+                                : i1 == s->n_tiles && q0 + step < whole ? group + 4 * FN(NU) * s->K : group;
+                for (ptrdiff_t i = i0; i < i1; i++) {
+                    const lstmc_tile tile = s->tiles[i];
+                    const int wide = FN(slices)[tile.mr - 1];
+                    const ptrdiff_t stop = q0 + step < whole ? q0 + step : whole;
+                    ptrdiff_t q = q0;
+                    for (; wide > 1 && q + wide <= stop; q += wide) {
+                        v.acc = acc[i - i0][q % FN(NS)];
+                        if (wide == TILE_SLICES_1) FN(product_tile)(s, tile, q, &v, TILE_SLICES_1, 4, sink);
+                        else FN(product_tile)(s, tile, q, &v, TILE_SLICES_2, 4, sink);
+                    }
+                    for (; q < q0 + step; q++) {
+                        v.acc = acc[i - i0][q % FN(NS)];
+                        FN(fetch_part)(&v, next, len * nb, (i - i0) * FN(NS) + q - q0, len, total);
+                        if (q < whole) FN(product_tile)(s, tile, q, &v, 1, 4, sink);
+                        else if (blocks % 4 == 3) FN(product_tile)(s, tile, q, &v, 1, 3, sink);
+                        else if (blocks % 4 == 2) FN(product_tile)(s, tile, q, &v, 1, 2, sink);
+                        else FN(product_tile)(s, tile, q, &v, 1, 1, sink);
+                    }
+                }
+                k0 = v.k1;
+            } while (k0 < runs);
         }
 }
 static void FN(product)(const lstmc_product *s) { FN(product_tiles)(s, FN(SINK_ROWS)); }

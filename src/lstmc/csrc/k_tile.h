@@ -1,12 +1,40 @@
 /* k_tile.h -- the one multiply-accumulate loop, and the row, column and addend loads around it.
  *
  * A tile is mr rows by nq slices by nb blocks of accumulators: acc[(r*nq + q)*nb + g]. `tile_fma` adds
- * A[r][k] * B[k][g][slice] for ascending k; everything that multiplies matrices in the core calls it. */
+ * A[r][k] * B[k][g][slice] for ascending k; everything that multiplies matrices in the core calls it.
+ *
+ * Weights come in strips: one panel (or column group) wide, at most LSTMC_STRIP_K deep, small enough to stay in the
+ * second-level cache while all row tiles meet it. While they do, `next` brings the strip after it closer, a
+ * cache line per k: a first tile that waited for its strip would cost more than the others together. */
 
 enum { FN(MAX_ACC) = 24 };
 
+/* One visit of a tile to a strip of the runs or values k0 <= k < k1 of its chain; sums wait in `acc` between visits. */
+typedef struct {
+    ptrdiff_t k0, k1;
+    T *acc;
+    const char *next;       /* what the visit fetches for later, a line per k at a distance of `step` bytes */
+    ptrdiff_t step;
+} FN(visit);
+
+/* depth of the strips into which a chain of K is cut; a lone tile reads every weight once anyway */
+INLINE ptrdiff_t FN(strip_depth)(ptrdiff_t K, ptrdiff_t most, ptrdiff_t n_tiles)
+{
+    const ptrdiff_t n = (K + most - 1) / most;
+    return n_tiles == 1 || n < 2 ? K : (K + n - 1) / n;
+}
+
+/* Visit i of a strip fetches the i-th part of the strip at b, `lines` long; those after its end fetch its end again.
+ * Only where the weights of a time step, `total` lines, are too many for caches and prefetchers of the machine. */
+INLINE void FN(fetch_part)(FN(visit) *v, const T *b, ptrdiff_t lines, ptrdiff_t i, ptrdiff_t depth, ptrdiff_t total)
+{
+    const ptrdiff_t last = lines > depth ? lines - depth : 0, far = total > LSTMC_FAR_BYTES / LSTMC_BLOCK_BYTES;
+    v->step = far ? LSTMC_BLOCK_BYTES : 0;
+    v->next = (const char *)b + v->step * (i * depth < last ? i * depth : last);
+}
+
 INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as,
-                         const T *const *b, ptrdiff_t bs, ptrdiff_t K)
+                         const T *const *b, ptrdiff_t bs, ptrdiff_t K, const char *next, ptrdiff_t step)
 {
     const T *ar[LSTMC_MAX_ROWS], *bq[TILE_SLICES_1];
     UNROLL
@@ -14,6 +42,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
     UNROLL
     for (int q = 0; q < nq; q++) bq[q] = b[q];
     for (ptrdiff_t k = 0, ka = 0; k < K; k++, ka += as) {
+        if (next) PREFETCH_FAR(next + k * step);
         UNROLL
         for (int q = 0; q < nq; q++) {
             if (TILE_ROWS * nb < 16) {       /* 16 registers: broadcasts stay, weight vectors pass through */

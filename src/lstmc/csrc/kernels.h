@@ -17,10 +17,12 @@
 #define INLINE static __forceinline
 #define UNROLL
 #define PREFETCH(p) ((void)(p))
+#define PREFETCH_FAR(p) ((void)(p))
 #else
 #define INLINE static inline __attribute__((always_inline, unused))
 #define UNROLL _Pragma("GCC unroll 24")
 #define PREFETCH(p) __builtin_prefetch(p)
+#define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)     /* to the second-level cache */
 #endif
 
 #define REAL 32
