@@ -163,6 +163,15 @@ def test_the_summary_names_what_is_slower_and_what_failed():
     assert report.summary([made_up(Case("step", 1, 1, 32, 64), lstmc=[2e-5])]) == ""
 
 
+def test_a_disturbed_run_says_so():
+    calm, lost = rows(), rows()
+    lost[0]["peak_gflops"] = [50.0, 110.0]
+    assert report.disturbed(calm) == (0, 6)
+    assert report.disturbed(lost) == (1, 6)
+    assert "DISTURBED: in 1 of 6 rounds" in report.summary(lost)
+    assert "DISTURBED" not in report.summary(calm)
+
+
 # Comparisons ------------------------------------------------------------------------------------------------
 
 def facts(case="step-a", us=100.0, torch=200.0, spread=0.02, peak=100.0, **about):

@@ -9,6 +9,7 @@ import statistics
 from lstmc.bench.roofline import bound
 
 SELF, AVX2 = "lstmc", "lstmc avx2"
+CALM = 0.8              # of its best rate: clocks drift by less, a lost core costs more
 
 
 def row(measured, machine, isa):
@@ -139,4 +140,16 @@ def summary(rows):
             if not reason.startswith("unsupported"):
                 reasons.setdefault(f"{name}: {reason}", []).append(r["case"])
     lines += [f"{reason} ({', '.join(cases)})" for reason, cases in reasons.items()]
+    low, rounds = disturbed(rows)
+    if low > 0.1 * rounds:
+        lines.append(f"DISTURBED: in {low} of {rounds} rounds the probe reached less than {CALM:.0%} of its best; something else was running")
     return "\n".join(lines)
+
+
+def disturbed(rows):
+    """(rounds in which the probe of multiply-adds reached less than CALM of its best for that type, rounds)."""
+    low = rounds = 0
+    for dtype in {r["dtype"] for r in rows}:
+        rates = [rate for r in rows if r["dtype"] == dtype for rate in r["peak_gflops"]]
+        low, rounds = low + sum(rate < CALM * max(rates) for rate in rates), rounds + len(rates)
+    return low, rounds

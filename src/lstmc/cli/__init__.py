@@ -53,7 +53,7 @@ def parser():
                     "onnxruntime, openvino, jax and keras that are installed. Run it on a machine that does nothing else.",
         epilog='pip install "lstmc[bench]" installs torch, onnxruntime, openvino and what --plot needs.')
     bench.add_argument("--quick", action="store_true", help="a short list of cases and peers, under a minute")
-    bench.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name contains TEXT, such as train-T100 or -H64")
+    bench.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name contains TEXT, such as train-T100 or H64")
     bench.add_argument("--threads", type=at_least(1, 1024), default=None, metavar="N", help="threads of everyone (default: those lstmc uses)")
     bench.add_argument("--rounds", type=at_least(1, 1000), default=None, metavar="N", help="turns that each contender gets (default: 7, with --quick 5)")
     bench.add_argument("--peers", type=peer_list, default=None, metavar="LIST",
