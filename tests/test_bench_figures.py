@@ -241,6 +241,13 @@ def test_cases_of_one_file_only_are_named(compared):
 
 # The picture ------------------------------------------------------------------------------------------------
 
+def test_cases_of_one_intensity_stand_side_by_side():
+    moved = plot.spread_out({"a": (1.0, 5.0), "b": (1.01, 2.0), "c": (4.0, 3.0)})
+    assert moved["c"] == (4.0, 3.0)
+    assert moved["a"][0] < moved["b"][0]
+    assert {name: y for name, (_, y) in moved.items()} == {"a": 5.0, "b": 2.0, "c": 3.0}
+
+
 def test_slopes_are_read_at_half_a_cache():
     about = {"isa": "i", "threads": 2}
     table = {str(size): float(rate) for size, rate in ((16 * KIB, 90), (32 * KIB, 100), (512 * KIB, 50), (4 * KIB**2, 20), (64 * KIB**2, 5))}

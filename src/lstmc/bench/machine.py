@@ -100,7 +100,7 @@ class Machine:
             "fma_gflops": [{"isa": isa, "dtype": dtype, "threads": n, "best": rate / 1e9} for (isa, dtype, n), rate in self.fma.items()],
             "read_gbytes_per_thread": [{"isa": isa, "threads": n, "best": {str(size): rate / 1e9 for size, rate in best.items()}}
                                        for (isa, n), best in self.read.items()],
-            "meet_ns": self.meet * 1e9,
+            "meet_ns": self.meet * 1e9 if math.isfinite(self.meet) else None,
             "caches": self.caches,
         }
 

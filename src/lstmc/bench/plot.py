@@ -29,11 +29,17 @@ def library():
 
 
 def draw(facts, path):
-    """Draw a report, as `Benchmark.facts` or a file of --json gives it, into a file whose name says the format."""
+    """Draw a report, as `Benchmark.facts` or a file of --json gives it, into a file whose name says the format.
+
+    Raises
+    ------
+    LookupError
+        It has no float32 case.
+    """
     pyplot = library()
     rows = [r for r in facts["rows"] if r["dtype"] == "float32"]
     if not rows:
-        return
+        raise LookupError("--plot: there is no float32 case to draw")
     figure, axes = pyplot.subplots(figsize=(11, 7), layout="constrained")
     spots = spread_out({r["case"]: (r["flops"] / r["weight_bytes"], r["gflops"]) for r in rows})
     roof = peak(facts)

@@ -60,7 +60,7 @@ def parser():
                        help=f"other libraries, separated by commas, or none (default: those installed of {','.join(PEERS)}; "
                             "with --quick not jax and keras)")
     bench.add_argument("--json", type=writable, default=None, metavar="FILE", help="write everything measured, each round included")
-    bench.add_argument("--plot", type=writable, default=None, metavar="FILE", help="draw a roofline, as .png, .svg or .pdf; needs matplotlib")
+    bench.add_argument("--plot", type=picture, default=None, metavar="FILE", help="draw a roofline, as .png, .svg or .pdf; needs matplotlib")
     bench.add_argument("--compare", type=readable, nargs=2, default=None, metavar=("OLD", "NEW"),
                        help="measure nothing; compare two files of --json, and exit with 1 if a case has become slower")
     bench.add_argument("--tolerance", type=fraction, default=0.1, metavar="X",
@@ -70,6 +70,7 @@ def parser():
 
 
 PEERS = ("torch", "onnxruntime", "openvino", "jax", "keras")
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def peer_list(text):
@@ -86,6 +87,13 @@ def writable(text):
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, received {text}")
     return path
+
+
+def picture(text):
+    """An argparse type: the path of a picture in a folder that exists."""
+    if Path(text).suffix not in PICTURES:
+        raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(PICTURES)}, received {text}")
+    return writable(text)
 
 
 def readable(text):

@@ -33,12 +33,15 @@ def run(options):
     except WrongResult as error:
         print(f"WRONG RESULT: {error}", file=sys.stderr)
         status = 1
-    if benchmark.measured:
-        print(f"\n{report.summary(benchmark.rows)}")
+    if text := report.summary(benchmark.rows):
+        print(f"\n{text}")
     if options.json:
         options.json.write_text(json.dumps(benchmark.facts(), indent=1) + "\n")
-    if options.plot and benchmark.measured:
-        plot.draw(benchmark.facts(), options.plot)
+    if options.plot:
+        try:
+            plot.draw(benchmark.facts(), options.plot)
+        except LookupError as error:
+            return status or refuse(error.args[0])
     return status
 
 
