@@ -157,12 +157,14 @@ def test_a_base_contender_can_nothing():
 
 def test_a_run_from_end_to_end(capsys, tmp_path):
     path = tmp_path / "found.json"
-    assert main(["bench", "--filter", STEP, "--rounds", "1", "--peers", "none", "--json", str(path)]) == 0
+    before = core.threads_setting()
+    assert main(["bench", "--filter", STEP, "--rounds", "1", "--threads", "1", "--peers", "none", "--json", str(path)]) == 0
+    assert core.threads_setting() == before
     text, facts = capsys.readouterr().out, json.loads(path.read_text())
     assert re.search(rf"^{STEP} +[\d.,]+ +\d+% +\d+ [GF]", text, re.M)
     assert re.search(rf"^isa +{core.isa()}$", text, re.M)
     assert facts["finished"]
-    assert facts["about"]["threads"] >= 1
+    assert facts["about"]["threads"] == 1
     row, = facts["rows"]
     assert (row["case"], row["kind"], row["best"], row["ratios"]) == (STEP, "step", None, {})
     assert len(row["rounds_us"]["lstmc"]) == 1

@@ -217,6 +217,13 @@ def test_a_peer_of_another_version_says_nothing_about_the_clock():
     assert row["drift"] == 0
 
 
+def test_references_that_disagree_are_noise(compared):
+    # probe: as before; torch: half the time. f = 0.75, quartiles 0.625 and 0.875
+    row, = compare.compared(facts(), facts(us=80.0, torch=100.0))[0]
+    assert row["change"] == pytest.approx(0.8 / 0.75 - 1)
+    assert row["noise"] == pytest.approx(0.04 + 0.25 / 0.75)
+
+
 @pytest.mark.parametrize(("us", "spread", "arguments", "status"), [
     (120.0, 0.5, [], 0), (120.0, 0.02, ["--tolerance", "0.3"], 0), (105.0, 0.02, [], 0), (105.0, 0.02, ["--tolerance", "0.01"], 1), (50.0, 0.02, [], 0)])
 def test_noise_and_tolerance(compared, us, spread, arguments, status):

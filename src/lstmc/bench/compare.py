@@ -1,9 +1,9 @@
 """Two files of `bench --json`, an older and a newer one: what has become slower or faster.
 
 Clock rates drift between runs, so a case's change is taken relative to what stayed the same: with f the median of the
-factors by which the probe of multiply-adds and the peers of the same version changed on that case,
+factors by which the times of the multiply-add probe and of the peers of the same version changed on that case,
 
-    change = (new / old) / f - 1        noise = the sum of the spreads of both files
+    change = (new / old) / f - 1        noise = the spreads of both files' rounds and that of the factors, added up
 """
 
 import json
@@ -11,7 +11,7 @@ import math
 import statistics
 import sys
 
-from lstmc.bench.report import SELF
+from lstmc.bench.report import SELF, spread
 
 SETTINGS = ("processor", "isa", "threads")
 
@@ -76,7 +76,7 @@ def _row(old, new, same):
         factors.append(statistics.median(old["peak_gflops"]) / statistics.median(new["peak_gflops"]))
     drift = statistics.median(factors) if factors else 1.0
     return {"case": new["case"], "old_us": old["us"][SELF], "new_us": new["us"][SELF], "drift": drift - 1,
-            "change": new["us"][SELF] / old["us"][SELF] / drift - 1, "noise": old["spread"][SELF] + new["spread"][SELF]}
+            "change": new["us"][SELF] / old["us"][SELF] / drift - 1, "noise": old["spread"][SELF] + new["spread"][SELF] + spread(factors)}
 
 
 def verdict(r):

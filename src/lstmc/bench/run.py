@@ -24,8 +24,8 @@ class Benchmark:
         The short list and short blocks.
     text : str
         Only cases whose name contains it.
-    threads, rounds : int or None
-        None: as many as lstmc uses by default; 7, or 5 if quick.
+    rounds : int or None
+        None: 7, or 5 if quick. Everyone has as many threads as lstmc is set to.
     names : list of str or None
         Peers; None for all, or those that need no compilation if quick.
 
@@ -35,13 +35,11 @@ class Benchmark:
         As `report.row` gives them, of the cases measured so far.
     """
 
-    def __init__(self, quick=False, text="", threads=None, rounds=None, names=None):
+    def __init__(self, quick=False, text="", rounds=None, names=None):
         self.cases = [case for case in CASES if text in case.id and (not quick or case.id in QUICK)]
         if not self.cases:
             raise LookupError(f"no case{' of the quick list' * quick} contains {text!r}; there are: "
                               f"{', '.join(case.id for case in CASES if not quick or case.id in QUICK)}")
-        if threads is not None:
-            lstmc.set_num_threads(threads)
         self.threads = lstmc.get_num_threads()
         self.rounds = rounds or (5 if quick else 7)
         self.seconds = 0.02 if quick else 0.06

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import lstmc
 from lstmc.bench import compare, peers, plot, report
 from lstmc.bench.contenders import WrongResult
 from lstmc.bench.run import Benchmark
@@ -17,8 +18,14 @@ def run(options):
             plot.library()
         except ImportError as error:
             return refuse(error)
+    with lstmc.threads(options.threads or lstmc.get_num_threads()):
+        return measure(options)
+
+
+def measure(options):
+    """Run the benchmark; whatever ends it, what it has measured is shown and kept."""
     try:
-        benchmark = Benchmark(options.quick, options.filter, options.threads, options.rounds, options.peers)
+        benchmark = Benchmark(options.quick, options.filter, options.rounds, options.peers)
     except LookupError as error:
         return refuse(error.args[0])
     if options.peers and benchmark.missing:
