@@ -217,6 +217,12 @@ def test_a_peer_of_another_version_says_nothing_about_the_clock():
     assert row["drift"] == 0
 
 
+def test_what_gained_less_than_others_is_not_slower(compared):
+    status, text = compared(facts(), facts(us=95.0, torch=100.0, peak=200.0))
+    assert status == 0
+    assert "+90.0%" in text
+
+
 def test_references_that_disagree_are_noise(compared):
     # probe: as before; torch: half the time. f = 0.75, quartiles 0.625 and 0.875
     row, = compare.compared(facts(), facts(us=80.0, torch=100.0))[0]

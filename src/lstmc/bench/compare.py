@@ -4,6 +4,9 @@ Clock rates drift between runs, so a case's change is taken relative to what sta
 factors by which the times of the multiply-add probe and of the peers of the same version changed on that case,
 
     change = (new / old) / f - 1        noise = the spreads of both files' rounds and that of the factors, added up
+
+It counts if it is more than the noise and the time itself went the same way: what took less time than before is not called
+slower because others gained more.
 """
 
 import json
@@ -80,5 +83,7 @@ def _row(old, new, same):
 
 
 def verdict(r):
-    """"slower", "faster", or "" within the noise."""
-    return "" if abs(r["change"]) <= r["noise"] else "slower" if r["change"] > 0 else "faster"
+    """"slower", "faster", or "" if the change does not count."""
+    if abs(r["change"]) <= r["noise"] or (r["new_us"] > r["old_us"]) != (r["change"] > 0):
+        return ""
+    return "slower" if r["change"] > 0 else "faster"
