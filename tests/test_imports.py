@@ -55,6 +55,13 @@ def test_the_engine_does_not_know_the_faces_above_it():
     assert not {name for name in own if name.split(".")[1:2] and name.split(".")[1] in above}
 
 
+def test_the_benchmark_imports_no_peer_before_it_runs():
+    others, own = loaded("import lstmc.cli.bench")
+    assert others == {"lstmc"}
+    assert not {name for name in own if name.startswith("lstmc.bench.peers.")}
+    assert not {name for name in loaded("import lstmc, lstmc.nn, lstmc.layers, lstmc.training, lstmc.cli.demo")[1] if "bench" in name}
+
+
 def test_the_reference_imports_numpy_alone():
     tree = ast.parse((PACKAGE / "reference.py").read_text(encoding="utf-8"))
     imported = set()

@@ -5,6 +5,7 @@ A command's module is imported when the command runs, so that `info` works where
 
 import argparse
 import importlib
+from pathlib import Path
 
 from lstmc._version import __version__
 
@@ -22,7 +23,7 @@ def main(arguments=None):
 def parser():
     """The argparse parser of the whole command line."""
     top = argparse.ArgumentParser(
-        prog="python -m lstmc", description="LSTM networks on CPUs: what this installation is, and a demonstration.",
+        prog="python -m lstmc", description="LSTM networks on CPUs: what this installation is, a demonstration, and how fast it is.",
         epilog="The environment variables LSTMC_ISA and LSTMC_NUM_THREADS choose instruction set and threads.")
     top.add_argument("--version", action="version", version=f"lstmc {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -45,7 +46,72 @@ def parser():
     demo.add_argument("--threads", type=at_least(1, 1024), default=None, metavar="N",
                       help="threads (default: LSTMC_NUM_THREADS if set, else 1); the result does not depend on it, and batches this "
                            "small gain little")
+
+    bench = commands.add_parser(
+        "bench", help="measure speed against the machine's limits and other libraries",
+        description="Time LSTMs of many shapes, each verified first, against what the machine could reach and against those of torch, "
+                    "onnxruntime, openvino, jax and keras that are installed. Run it on a machine that does nothing else.",
+        epilog='pip install "lstmc[bench]" installs torch, onnxruntime, openvino and what --plot needs.')
+    bench.add_argument("--quick", action="store_true", help="a short list of cases and peers, under a minute")
+    bench.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name contains TEXT, such as train-T100 or H64")
+    bench.add_argument("--threads", type=at_least(1, 1024), default=None, metavar="N", help="threads of everyone (default: those lstmc uses)")
+    bench.add_argument("--rounds", type=at_least(1, 1000), default=None, metavar="N", help="turns that each contender gets (default: 7, with --quick 5)")
+    bench.add_argument("--peers", type=peer_list, default=None, metavar="LIST",
+                       help=f"other libraries, separated by commas, or none (default: those installed of {','.join(PEERS)}; "
+                            "with --quick not jax and keras)")
+    bench.add_argument("--json", type=writable, default=None, metavar="FILE", help="write everything measured, each round included")
+    bench.add_argument("--plot", type=picture, default=None, metavar="FILE", help="draw a roofline, as .png, .svg or .pdf; needs matplotlib")
+    bench.add_argument("--compare", type=readable, nargs=2, default=None, metavar=("OLD", "NEW"),
+                       help="measure nothing; compare two files of --json, and exit with 1 if a case has become slower")
+    bench.add_argument("--tolerance", type=fraction, default=0.1, metavar="X",
+                       help="of --compare: how much slower a case may be, beyond the noise (default: %(default)s)")
+    bench.add_argument("--force", action="store_true", help="of --compare: compare files of different machines or settings all the same")
     return top
+
+
+PEERS = ("torch", "onnxruntime", "openvino", "jax", "keras")
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def peer_list(text):
+    """An argparse type: "torch,jax" or "none"."""
+    names = [] if text == "none" else [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in PEERS]:
+        raise argparse.ArgumentTypeError(f"expected names out of {', '.join(PEERS)}, or none, received {unknown[0]!r}")
+    return list(dict.fromkeys(names))
+
+
+def writable(text):
+    """An argparse type: the path of a file in a folder that exists."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, received {text}")
+    return path
+
+
+def picture(text):
+    """An argparse type: the path of a picture in a folder that exists."""
+    if Path(text).suffix not in PICTURES:
+        raise argparse.ArgumentTypeError(f"expected a name that ends in {', '.join(PICTURES)}, received {text}")
+    return writable(text)
+
+
+def readable(text):
+    """An argparse type: the path of a file that exists."""
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"expected a file that exists, received {text}")
+    return Path(text)
+
+
+def fraction(text):
+    """An argparse type: a number from 0 to 10."""
+    value = float(text)
+    if not 0 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"expected 0 to 10, received {text}")
+    return value
+
+
+fraction.__name__ = "number"
 
 
 def at_least(low, high=2**63 - 1):

@@ -24,6 +24,7 @@ INLINE void FN(v_store_n)(T *p, V v, ptrdiff_t n)
 #include "k_lstm.h"
 #include "k_product.h"
 #include "k_train.h"
+#include "k_probe.h"
 
 static const lstmc_kernels FN(table) = {
     ISA_NAME, sizeof(T), FN(NU), VL, TILE_ROWS, HAVE_FMA,
@@ -31,4 +32,5 @@ static const lstmc_kernels FN(table) = {
     FN(lstm_gates_x), FN(lstm_step_fwd), FN(lstm_step_bwd), FN(product), FN(pack_outer), FN(outer),
     FN(vexp), FN(vsigmoid), FN(vtanh),
     FN(softmax), FN(softmax_bwd), FN(sumsq), FN(adam), FN(rmsprop), FN(sgd),
+    FN(probe_fma), FN(probe_read),
 };

@@ -142,6 +142,9 @@ typedef struct {
     void (*adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
     void (*rmsprop)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
     void (*sgd)(void *w, const void *g, void *m, ptrdiff_t n, const lstmc_update *);
+    /* benchmarks: the work done, in floating-point operations and in bytes */
+    double (*probe_fma)(ptrdiff_t rounds);
+    double (*probe_read)(const void *src, ptrdiff_t bytes, ptrdiff_t repeats);
 } lstmc_kernels;
 
 /* dispatch.c. Tables by name and item size; NULL if not built or not usable on this CPU and OS. */

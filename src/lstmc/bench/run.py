@@ -1,0 +1,98 @@
+"""The benchmark from options to report: what takes part, the header, the rows as they come, what is kept of them."""
+
+import os
+import platform
+import time
+from datetime import UTC, datetime
+
+import lstmc
+from lstmc.bench import peers, report
+from lstmc.bench.cases import CASES, QUICK
+from lstmc.bench.machine import Machine
+from lstmc.bench.rounds import measure
+from lstmc.cli.info import cpu_name
+
+FORMAT = 1              # of the JSON files
+
+
+class Benchmark:
+    """One run of the command.
+
+    Parameters
+    ----------
+    quick : bool
+        The short list and short blocks.
+    text : str
+        Only cases whose name contains it.
+    rounds : int or None
+        None: 7, or 5 if quick. Everyone has as many threads as lstmc is set to.
+    names : list of str or None
+        Peers; None for all, or those that need no compilation if quick.
+
+    Attributes
+    ----------
+    rows : list of dict
+        As `report.row` gives them, of the cases measured so far.
+    """
+
+    def __init__(self, quick=False, text="", rounds=None, names=None):
+        self.cases = [case for case in CASES if text in case.id and (not quick or case.id in QUICK)]
+        if not self.cases:
+            raise LookupError(f"no case{' of the quick list' * quick} contains {text!r}; there are: "
+                              f"{', '.join(case.id for case in CASES if not quick or case.id in QUICK)}")
+        self.threads = lstmc.get_num_threads()
+        self.rounds = rounds or (5 if quick else 7)
+        self.seconds = 0.02 if quick else 0.06
+        self.peers, self.missing = peers.find((peers.QUICK if quick else peers.NAMES) if names is None else names, self.threads)
+        info = lstmc.build_info()
+        self.isas = {report.SELF: info["isa"]} | ({report.AVX2: "avx2"} if "avx2" in info["isas"] and info["isa"] != "avx2" else {})
+        self.others = [name for name in self.isas if name != report.SELF] + [peer.name for peer in self.peers]
+        self.machine = Machine(list(self.isas.values()), self.threads)
+        self.measured, self.finished = [], False
+
+    def run(self, say=print):
+        """Measure all, saying a line for each."""
+        start = time.perf_counter()
+        load = load_text()
+        self.machine.measure()
+        self.about = self._about(load)
+        say("\n".join(f"{name:<14} {value}" for name, value in self.about.items()))
+        say(f"\n{report.columns(self.others)}")
+        for case in self.cases:
+            self.measured.append(measure(case, self.isas, self.peers, self.machine, self.rounds, self.seconds))
+            say(report.line(report.row(self.measured[-1], self.machine, self.isas[report.SELF]), self.others))
+        self.finished = True
+        self.about["seconds"] = round(time.perf_counter() - start, 1)
+
+    @property
+    def rows(self):
+        return [report.row(one, self.machine, self.isas[report.SELF]) for one in self.measured]
+
+    def _about(self, load):
+        """What a reader must know to compare the figures with others."""
+        info = lstmc.build_info()
+        return {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "processor": f"{cpu_name() or 'unknown'}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}",
+            "lstmc": f"{info['version']}, {info['compiler']}, OpenMP {'yes' if info['openmp'] else 'no'}",
+            "isa": info["isa"],
+            "threads": self.threads,
+            "rounds": f"{self.rounds}, blocks of {self.seconds * 1e3:.0f} ms",
+            "load": load,
+            **{peer.name: peer.about for peer in self.peers},
+            **self.missing,
+            **self.machine.about(),
+        }
+
+    def facts(self):
+        """Everything, each round included, JSON types only."""
+        return {"format": FORMAT, "about": getattr(self, "about", {}), "finished": self.finished, "machine": self.machine.facts(),
+                "groups": report.groups(self.rows), "rows": self.rows}
+
+
+def load_text():
+    """Processes that wanted a CPU in the last minute; a benchmark wants to be alone."""
+    if not hasattr(os, "getloadavg"):
+        return "unknown"
+    one = os.getloadavg()[0]
+    return f"{one:.2f}" + (" (other processes are running or have just been: figures may be too low and spread)" if one > 0.3 * os.cpu_count() else "")
