@@ -25,9 +25,9 @@ INLINE void FN(chain)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row, co
                 for (ptrdiff_t k = 0; k < A->full_len; k += FN(NU)) PREFETCH(a[r] + A->full_stride + k);
         }
         if (A->k_stride == 1)
-            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, v->step);
+            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, 1, next, v->step);
         else
-            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, next, v->step);
+            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, 1, next, v->step);
         next += len * v->step;
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += len * bs;
@@ -51,7 +51,7 @@ INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdif
             for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * FN(NU));
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
-    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, NULL, 0);
+    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, 0, NULL, 0);
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
