@@ -148,7 +148,6 @@ FWD_TILE(6, 1)
 FWD_TILE(1, 2)
 #define ROW_MENU(stem) {{FN(stem##_1x1), FN(stem##_1x2)}, {FN(stem##_2x1), 0}, {FN(stem##_3x1), 0}}
 #endif
-static const int FN(slices)[] = {TILE_SLICES_1, TILE_SLICES_2, TILE_SLICES_3, 1, 1, 1};
 static const FN(fwd_fn) FN(fwd_menu)[][2] = ROW_MENU(fwd);
 static const FN(fwd_fn) FN(gates_x_menu)[][2] = ROW_MENU(gates_x);
 #undef FWD_TILE
@@ -158,15 +157,17 @@ static const FN(fwd_fn) FN(gates_x_menu)[][2] = ROW_MENU(gates_x);
  * of few rows takes several slices at once, for as many independent chains as the multipliers need. */
 INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2], const int only_x)
 {
-    const ptrdiff_t q1 = s->p1 * FN(NS), block = s->n_tiles == 1 ? q1 : FN(NS), bs = LSTMC_GATES * FN(NU);
-    const ptrdiff_t first = s->z && !only_x ? s->I : 0, last = only_x ? s->I : s->I + s->R;
+    const ptrdiff_t begin = s->p0 * FN(NS), end = s->p1 * FN(NS), bs = LSTMC_GATES * FN(NU), K = s->I + s->R;
+    const ptrdiff_t block = FN(block_slices)(s->tiles, s->n_tiles), blocks = (end - begin + block - 1) / block;
+    const ptrdiff_t first = s->z && !only_x ? s->I : 0, last = only_x ? s->I : K;
     const ptrdiff_t depth = FN(strip_depth)(last - first, LSTMC_STRIP_K, s->n_tiles);
     const ptrdiff_t total = (s->p1 - s->p0) * (last - first) * LSTMC_GATES;
     T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];
-    for (ptrdiff_t q0 = s->p0 * FN(NS); q0 < q1; q0 += block) {
-        const ptrdiff_t end = q0 + block < q1 ? q0 + block : q1;
-        const T *w = (const T *)s->w + q0 / FN(NS) * (s->I + s->R) * bs;
-        const T *panel = end < q1 ? w + (s->I + s->R + first) * bs : w + first * bs;
+    for (ptrdiff_t n = 0; n < blocks; n++) {
+        const ptrdiff_t at = s->back ? blocks - 1 - n : n, then = n + 1 == blocks ? at : s->back ? at - 1 : at + 1;
+        const ptrdiff_t q0 = begin + at * block, stop = q0 + block < end ? q0 + block : end;
+        const T *w = (const T *)s->w + q0 / FN(NS) * K * bs;
+        const T *panel = (const T *)s->w + ((begin + then * block) / FN(NS) * K + first) * bs;
         for (ptrdiff_t i0 = 0; i0 < s->n_tiles; i0 += LSTMC_BATCH) {
             const ptrdiff_t i1 = i0 + LSTMC_BATCH < s->n_tiles ? i0 + LSTMC_BATCH : s->n_tiles;
             ptrdiff_t k0 = first;
@@ -176,11 +177,11 @@ INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2], c
                 for (ptrdiff_t i = i0; i < i1; i++) {
                     const ptrdiff_t row = s->tiles[i].row, m = s->tiles[i].mr - 1, wide = FN(slices)[m];
                     ptrdiff_t q = q0;
-                    for (; wide > 1 && q + wide <= end; q += wide) {
+                    for (; wide > 1 && q + wide <= stop; q += wide) {
                         v.acc = acc[i - i0][q % FN(NS)];
                         menu[m][1](s, q, row, &v);
                     }
-                    for (; q < end; q++) {
+                    for (; q < stop; q++) {
                         v.acc = acc[i - i0][q % FN(NS)];
                         FN(fetch_part)(&v, next, depth * LSTMC_GATES, (i - i0) * FN(NS) + q - q0, depth, total);
                         menu[m][0](s, q, row, &v);

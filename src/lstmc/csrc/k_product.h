@@ -169,33 +169,37 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
 {
     const ptrdiff_t blocks = (s->N + FN(NU) - 1) / FN(NU), whole = blocks / 4 * FN(NS);
     const ptrdiff_t begin = s->q0 * FN(NS), end = (s->q1 ? s->q1 : (blocks + 3) / 4) * FN(NS);
-    const ptrdiff_t step = s->n_tiles == 1 ? end - begin : FN(NS), runs = s->a.a ? s->a.n_full + s->a.n_tail : 0;
+    const ptrdiff_t step = FN(block_slices)(s->tiles, s->n_tiles), steps = (end - begin + step - 1) / step;
+    const ptrdiff_t runs = s->a.a ? s->a.n_full + s->a.n_tail : 0, wide_group = 4 * FN(NU) * s->K;
     const ptrdiff_t most = s->a.full_len > 0 && s->a.full_len < LSTMC_STRIP_K ? LSTMC_STRIP_K / s->a.full_len : 1;
     const ptrdiff_t depth = FN(strip_depth)(runs, most, s->n_tiles);
     const ptrdiff_t total = (end - begin) / FN(NS) * 4 * s->K;
     T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];
-    for (ptrdiff_t q0 = begin; q0 < end; q0 += step)
+    for (ptrdiff_t n = 0; n < steps; n++) {
+        const ptrdiff_t at = s->back ? steps - 1 - n : n, then = n + 1 == steps ? at : s->back ? at - 1 : at + 1;
+        const ptrdiff_t q0 = begin + at * step, q1 = q0 + step < end ? q0 + step : end;
         for (ptrdiff_t i0 = 0; i0 < s->n_tiles; i0 += LSTMC_BATCH) {
             const ptrdiff_t i1 = i0 + LSTMC_BATCH < s->n_tiles ? i0 + LSTMC_BATCH : s->n_tiles;
             const ptrdiff_t nb = q0 < whole ? 4 : blocks % 4;
-            const T *group = (const T *)s->b + q0 / FN(NS) * 4 * FN(NU) * s->K;
+            const T *group = (const T *)s->b + q0 / FN(NS) * wide_group;
+            const T *other = (const T *)s->b + (begin + then * step) / FN(NS) * wide_group;
             ptrdiff_t k0 = 0;
             do {
                 FN(visit) v = {k0, k0 + depth < runs ? k0 + depth : runs, 0, (const char *)group, 0};
                 const ptrdiff_t len = FN(run_at)(&s->a, v.k1) - FN(run_at)(&s->a, k0);
                 const T *next = v.k1 < runs ? group + FN(run_at)(&s->a, v.k1) * nb * FN(NU)
-                                : i1 == s->n_tiles && q0 + step < whole ? group + 4 * FN(NU) * s->K : group;
+                                : i1 == s->n_tiles && q0 < whole && begin + then * step < whole ? other : group;
                 for (ptrdiff_t i = i0; i < i1; i++) {
                     const lstmc_tile tile = s->tiles[i];
                     const int wide = FN(slices)[tile.mr - 1];
-                    const ptrdiff_t stop = q0 + step < whole ? q0 + step : whole;
+                    const ptrdiff_t stop = q1 < whole ? q1 : whole;
                     ptrdiff_t q = q0;
                     for (; wide > 1 && q + wide <= stop; q += wide) {
                         v.acc = acc[i - i0][q % FN(NS)];
                         if (wide == TILE_SLICES_1) FN(product_tile)(s, tile, q, &v, TILE_SLICES_1, 4, sink);
                         else FN(product_tile)(s, tile, q, &v, TILE_SLICES_2, 4, sink);
                     }
-                    for (; q < q0 + step; q++) {
+                    for (; q < q1; q++) {
                         v.acc = acc[i - i0][q % FN(NS)];
                         FN(fetch_part)(&v, next, len * nb, (i - i0) * FN(NS) + q - q0, len, total);
                         if (q < whole) FN(product_tile)(s, tile, q, &v, 1, 4, sink);
@@ -207,6 +211,7 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
                 k0 = v.k1;
             } while (k0 < runs);
         }
+    }
 }
 static void FN(product)(const lstmc_product *s) { FN(product_tiles)(s, FN(SINK_ROWS)); }
 static void FN(lstm_step_bwd)(const lstmc_product *s) { FN(product_tiles)(s, FN(SINK_LSTM_BWD)); }

@@ -24,6 +24,17 @@ INLINE ptrdiff_t FN(strip_depth)(ptrdiff_t K, ptrdiff_t most, ptrdiff_t n_tiles)
     return n_tiles == 1 || n < 2 ? K : (K + n - 1) / n;
 }
 
+/* slices that a tile of mr rows takes at once, where it can: [mr - 1] */
+static const int FN(slices)[] = {TILE_SLICES_1, TILE_SLICES_2, TILE_SLICES_3, 1, 1, 1};
+
+/* Slices between two turns of the outer loop: a block of units, or what a lone tile takes at once. The loop runs
+ * up in one time step and down in the next, so that a step begins with the weights that caches still hold. */
+INLINE ptrdiff_t FN(block_slices)(const lstmc_tile *tiles, ptrdiff_t n_tiles)
+{
+    const ptrdiff_t wide = n_tiles == 1 ? FN(slices)[tiles[0].mr - 1] : 1;
+    return wide > FN(NS) ? wide : FN(NS);
+}
+
 /* Visit i of a strip fetches the i-th part of the strip at b, `lines` long; those after its end fetch its end again.
  * Only where the weights of a time step, `total` lines, are too many for caches and prefetchers of the machine. */
 INLINE void FN(fetch_part)(FN(visit) *v, const T *b, ptrdiff_t lines, ptrdiff_t i, ptrdiff_t depth, ptrdiff_t total)

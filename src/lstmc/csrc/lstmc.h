@@ -35,6 +35,7 @@ typedef struct { ptrdiff_t row, mr; } lstmc_tile;
 typedef struct {
     const lstmc_tile *tiles;      /* [n_tiles] */
     ptrdiff_t n_tiles, p0, p1;
+    int back;                     /* 1: from panel p1 - 1 down, see k_tile.h; as long as 0 and 1 alternate, caches keep more */
     ptrdiff_t I, R, H;
     const void *const *x;         /* [rows] rows of I values with stride xs; unused when z is given */
     ptrdiff_t xs;
@@ -70,6 +71,7 @@ typedef struct {
     ptrdiff_t n_tiles;
     ptrdiff_t N;                  /* output columns */
     ptrdiff_t q0, q1;             /* column groups q0 <= q < q1 only; q1 == 0: all */
+    int back;                     /* 1: from the last group down */
     lstmc_runs a;                 /* a.a == NULL: no product, the addends alone */
     const void *b;                /* packed columns, K rows */
     ptrdiff_t K;

@@ -9,7 +9,9 @@ cdef extern from "lstmc.h" nogil:
 
     ctypedef struct lstmc_lstm_fwd:
         const lstmc_tile *tiles
-        Py_ssize_t n_tiles, p0, p1, I, R, H
+        Py_ssize_t n_tiles, p0, p1
+        bint back
+        Py_ssize_t I, R, H
         const void **x
         Py_ssize_t xs
         const void *h
@@ -34,6 +36,7 @@ cdef extern from "lstmc.h" nogil:
     ctypedef struct lstmc_product:
         const lstmc_tile *tiles
         Py_ssize_t n_tiles, N, q0, q1
+        bint back
         lstmc_runs a
         const void *b
         Py_ssize_t K

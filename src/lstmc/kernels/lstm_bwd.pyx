@@ -67,6 +67,7 @@ cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, We
     for t in range(s.T - 1, -1, -1):
         next_live = n_active(s, t + 1) if t + 1 < s.T else 0
         prev = 0 if t == 0 else B + row_of(s, t - 1)
+        a.back = c.back = t & 1
         a.gates = c.gates = f.gates + row_of(s, t) * panel_row * es
         a.c_prev = c.c_prev = f.c + prev * f.nu * es
         a.c = c.c = f.c + (B + row_of(s, t)) * f.nu * es

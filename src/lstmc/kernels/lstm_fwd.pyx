@@ -91,6 +91,7 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
         else:
             prev, cur = t % 2 * B, (t + 1) % 2 * B
             a.c_prev = a.c = f.c
+        a.back = proj.back = t & 1
         a.h = f.h + prev * f.ldh * es
         a.h_out = f.h + cur * f.ldh * es
         if w.P:

@@ -121,6 +121,7 @@ cdef class Stream:
         for i in range(self.L):
             a = &self.layers[i]
             a.step.xs = x.stride[1] if i == 0 else 1
+            a.step.back = a.project.back = self.slot
             a.step.h = a.h + self.slot * self.B * a.ldh * es
             h = a.h + (1 - self.slot) * self.B * a.ldh * es
             if a.P == 0:
