@@ -201,7 +201,7 @@ def lstm_forward(Weights w not None, Schedule schedule not None, x, y, h0, c0, h
         f.rows = <void **>block(scratch, f.crew.threads * 3 * (B + 1) * sizeof(void *))
         cap = B if f.crew.shared else (B + f.crew.threads - 1) // f.crew.threads
         if s.T > 1 and cap < Z_BELOW_TILES * w.k.mr and (f.crew.shared or f.crew.threads == 1 or not s.ragged):
-            f.z_steps = min(max(Z_BYTES // (cap * w.panels * panel_row * es), 4), 64)
+            f.z_steps = min(max(max(Z_BYTES, w.panels * w.I * panel_row * es // 8) // (cap * w.panels * panel_row * es), 4), min(256, s.T))
             f.z_rows = f.z_steps * cap
             f.z = block(scratch, f.crew.threads * f.z_rows * w.panels * panel_row * es)
             f.zx = <const void **>block(scratch, f.crew.threads * f.z_rows * sizeof(void *))
