@@ -160,7 +160,7 @@ INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2], c
     const ptrdiff_t begin = s->p0 * FN(NS), end = s->p1 * FN(NS), bs = LSTMC_GATES * FN(NU), K = s->I + s->R;
     const ptrdiff_t block = FN(block_slices)(s->tiles, s->n_tiles), blocks = (end - begin + block - 1) / block;
     const ptrdiff_t first = s->z && !only_x ? s->I : 0, last = only_x ? s->I : K;
-    const ptrdiff_t depth = FN(strip_depth)(last - first, LSTMC_STRIP_K, s->n_tiles);
+    const ptrdiff_t depth = FN(strip_depth)(last - first, FN(STRIP_K), s->n_tiles);
     const ptrdiff_t total = (s->p1 - s->p0) * (last - first) * LSTMC_GATES;
     T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];
     for (ptrdiff_t n = 0; n < blocks; n++) {

@@ -171,7 +171,7 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
     const ptrdiff_t begin = s->q0 * FN(NS), end = (s->q1 ? s->q1 : (blocks + 3) / 4) * FN(NS);
     const ptrdiff_t step = FN(block_slices)(s->tiles, s->n_tiles), steps = (end - begin + step - 1) / step;
     const ptrdiff_t runs = s->a.a ? s->a.n_full + s->a.n_tail : 0, wide_group = 4 * FN(NU) * s->K;
-    const ptrdiff_t most = s->a.full_len > 0 && s->a.full_len < LSTMC_STRIP_K ? LSTMC_STRIP_K / s->a.full_len : 1;
+    const ptrdiff_t most = s->a.full_len > 0 && s->a.full_len < FN(STRIP_K) ? FN(STRIP_K) / s->a.full_len : 1;
     const ptrdiff_t depth = FN(strip_depth)(runs, most, s->n_tiles);
     const ptrdiff_t total = (end - begin) / FN(NS) * 4 * s->K;
     T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];

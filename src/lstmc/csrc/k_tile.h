@@ -3,11 +3,11 @@
  * A tile is mr rows by nq slices by nb blocks of accumulators: acc[(r*nq + q)*nb + g]. `tile_fma` adds
  * A[r][k] * B[k][g][slice] for ascending k; everything that multiplies matrices in the core calls it.
  *
- * Weights come in strips: one panel (or column group) wide, at most LSTMC_STRIP_K deep, small enough to stay in the
- * second-level cache while all row tiles meet it. While they do, `next` brings the strip after it closer, a
+ * Weights come in strips: one panel (or column group) wide, at most STRIP_K deep, small enough to stay in the second-level
+ * cache while all row tiles meet it. Tiles of few rows ask too much of that cache: their strips stay in the first. While they do, `next` brings the strip after it closer, a
  * cache line per k: a first tile that waited for its strip would cost more than the others together. */
 
-enum { FN(MAX_ACC) = 24 };
+enum { FN(MAX_ACC) = 24, FN(STRIP_K) = TILE_ROWS < 6 ? LSTMC_STRIP_K_SHORT : LSTMC_STRIP_K };
 
 /* One visit of a tile to a strip of the runs or values k0 <= k < k1 of its chain; sums wait in `acc` between visits. */
 typedef struct {
