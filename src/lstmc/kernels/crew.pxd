@@ -59,12 +59,14 @@ cdef struct Crew:
     Py_ssize_t threads       # asked for; a shared crew works with those that came
     bint shared              # every thread has all rows and a part of the units, and they meet after each step
     lstmc_tile *tiles        # all tiles, thread after thread, ascending rows within a thread
-    lstmc_tile *live         # scratch of the same size
+    lstmc_tile *live         # scratch of the same size, with a gap between threads
     Py_ssize_t *first        # [threads + 1]
     lstmc_flag *flags        # [threads] if shared
 
 
 cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize_t parts, Py_ssize_t shared_bytes,
                 object threads) except -1
+cdef Py_ssize_t apart(Py_ssize_t n, Py_ssize_t size) noexcept nogil
+cdef lstmc_tile *live_of(const Crew *crew, Py_ssize_t i) noexcept nogil
 cdef void dismiss(Crew *crew) noexcept
 cdef Py_ssize_t live_tiles(const Crew *crew, Py_ssize_t i, Py_ssize_t low, Py_ssize_t high) noexcept nogil

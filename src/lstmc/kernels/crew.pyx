@@ -37,14 +37,15 @@ cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize
     flops: of the call; parts: groups of units that can be dealt to sharing threads (0: never share);
     shared_bytes: recurrent weights, read at every step; threads: None, or the caller's number.
     """
-    cdef Py_ssize_t sharing = 0, nt, B = s.B, i, n
+    cdef Py_ssize_t sharing = 0, nt, B = s.B, i, n, live
     memset(crew, 0, sizeof(Crew))
     if LSTMC_CAN_MEET and parts > 1 and s.T > 1 and shared_bytes >= share_above_bytes:
         sharing = team(flops, parts, threads)
     crew.shared = sharing > 1 and B < share_below_rows * sharing
     nt = crew.threads = sharing if crew.shared else max(team(flops, max(B, 1), threads), 1)
     n = nt * B if crew.shared else B + nt
-    crew.tiles = <lstmc_tile *>malloc((2 * n + B + 1) * sizeof(lstmc_tile))
+    live = n + nt * apart(0, sizeof(lstmc_tile))
+    crew.tiles = <lstmc_tile *>malloc((n + live + B + 1) * sizeof(lstmc_tile))
     crew.first = <Py_ssize_t *>malloc((2 * nt + 1 + B) * sizeof(Py_ssize_t))
     if crew.tiles == NULL or crew.first == NULL:
         raise MemoryError
@@ -56,7 +57,7 @@ cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize
         memset(crew.flags, 0, nt * sizeof(lstmc_flag))
         crew.flags[0].solo = solo_from
     if s.ragged and nt > 1 and not crew.shared:
-        deal_ragged(crew, s, mr, crew.live + n)
+        deal_ragged(crew, s, mr, crew.live + live)
         return 0
     crew.first[0] = n = 0
     for i in range(nt):
@@ -93,9 +94,19 @@ cdef void deal_ragged(Crew *crew, const Rows *s, Py_ssize_t mr, lstmc_tile *cut)
     crew.first[nt] = at
 
 
+cdef Py_ssize_t apart(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """Items from one thread's n items to the next thread's, so that no two threads write to one cache line."""
+    return n + 128 // size
+
+
+cdef lstmc_tile *live_of(const Crew *crew, Py_ssize_t i) noexcept nogil:
+    """Thread i's scratch for tiles."""
+    return crew.live + crew.first[i] + i * apart(0, sizeof(lstmc_tile))
+
+
 cdef Py_ssize_t live_tiles(const Crew *crew, Py_ssize_t i, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
     """Fill thread i's scratch with the parts of its tiles in rows low <= j < high; returns their number."""
-    cdef lstmc_tile *out = crew.live + crew.first[i]
+    cdef lstmc_tile *out = live_of(crew, i)
     cdef Py_ssize_t n = 0, a, b, q
     for q in range(crew.first[i], crew.first[i + 1]):
         a = max(crew.tiles[q].row, low)

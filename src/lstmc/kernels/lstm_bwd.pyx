@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport (LSTMC_GATES, LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_outer, lstmc_product,
                                  lstmc_runs, lstmc_tile, span, team)
-from lstmc.kernels.crew cimport Crew, dismiss, gather, live_tiles, lstmc_crew_size, lstmc_meet
+from lstmc.kernels.crew cimport Crew, apart, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
 from lstmc.kernels.linear cimport weight_gradient
 from lstmc.kernels.lstm_fwd cimport Forward, Tape, copy_blocks, load_state, work
 from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, step_of, x_at
@@ -46,13 +46,13 @@ cdef void backward_thread(const Forward *f, const Backward *g, const Rows *s, We
                           Py_ssize_t n) noexcept nogil:
     """Back in time for the rows of thread i, or, if n threads share them, for its part of the units: gates become
     dG, dc becomes the gradient of c_0."""
-    cdef const void **yrow = <const void **>g.rows + 2 * i * s.B
-    cdef void **prow = g.rows + (2 * i + 1) * s.B
+    cdef const void **yrow = <const void **>g.rows + i * apart(2 * s.B, sizeof(void *))
+    cdef void **prow = <void **>yrow + s.B
     cdef lstmc_product a, c
     cdef Py_ssize_t t, j, q, part, next_live, es = f.es, B = s.B, prev, low, high, panel_row = LSTMC_GATES * f.nu
     cdef bint sharing = g.crew.shared
     memset(&a, 0, sizeof(a))
-    a.tiles = g.crew.live + g.crew.first[i]
+    a.tiles = live_of(&g.crew, i)
     a.N, a.b, a.K = w.R, w.u_cols, LSTMC_GATES * w.H
     a.adds, a.ld_add2 = g.dy.stride[2], f.ldh
     a.gates_ps, a.c_prev_ps, a.c_ps, a.dc_ps, a.dc = f.gates_ps, f.c_ps, f.c_ps, g.dc_ps, g.dc
@@ -125,8 +125,8 @@ cdef void h0_gradient(const Forward *f, const Backward *g, const Rows *s, Weight
                 memcpy(prow[j], g.dh + j * f.ldh * es, w.R * es)
             else:
                 memset(prow[j], 0, w.R * es)
-    a.tiles = g.crew.live
-    a.n_tiles = balanced(g.crew.live, 0, n, f.k.mr)
+    a.tiles = live_of(&g.crew, 0)
+    a.n_tiles = balanced(live_of(&g.crew, 0), 0, n, f.k.mr)
     a.N, a.b, a.K = w.R, w.u_cols, LSTMC_GATES * w.H
     a.a = g.d_gates
     a.a.a = f.gates
@@ -259,7 +259,7 @@ def lstm_backward(Tape tape not None, dy, dh_n, dc_n, dx, dh0, dc0, d_ih, d_hh, 
         g.dc = block(scratch, w.panels * g.dc_ps * es)
         if w.P:
             g.dp = block(scratch, s.N * f.ldh * es)
-        g.rows = <void **>block(scratch, g.crew.threads * 2 * (B + 1) * sizeof(void *))
+        g.rows = <void **>block(scratch, g.crew.threads * apart(2 * B, sizeof(void *)) * sizeof(void *))
         with nogil:
             load_state(s, g.dh, f.ldh, g.dc, g.dc_ps, &dh_in, &dc_in, w.R, w.H, nu, es)
             with parallel(num_threads=g.crew.threads):

@@ -10,7 +10,7 @@ from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
-from lstmc.kernels.crew cimport dismiss, gather, live_tiles, lstmc_crew_size, lstmc_meet
+from lstmc.kernels.crew cimport apart, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
 from lstmc.kernels.schedule cimport Rows, Schedule, len_of, n_active, row_of, seq, x_at
 from lstmc.kernels.weights cimport Weights, block, round_up, row_stride
 
@@ -48,17 +48,18 @@ cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ss
 
 cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     """The whole time loop for the rows of thread i, or, if n threads share them, for its part of the units."""
-    cdef const void **xrow = <const void **>f.rows + 3 * i * s.B
-    cdef void **yrow = f.rows + (3 * i + 1) * s.B
-    cdef void **hrow = f.rows + (3 * i + 2) * s.B
+    cdef const void **xrow = <const void **>f.rows + i * apart(3 * s.B, sizeof(void *))
+    cdef void **yrow = <void **>xrow + s.B
+    cdef void **hrow = yrow + s.B
     cdef lstmc_lstm_fwd a
     cdef lstmc_product proj
     cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = f.es, panel_row = LSTMC_GATES * f.nu
+    cdef Py_ssize_t live = -1       # rows for which the tiles were made
     cdef Py_ssize_t z0 = -1         # first step that z holds, -1: none
     cdef bint sharing = f.crew.shared
     memset(&a, 0, sizeof(a))
     memset(&proj, 0, sizeof(proj))
-    a.tiles = proj.tiles = f.crew.live + f.crew.first[i]
+    a.tiles = proj.tiles = live_of(&f.crew, i)
     a.p1 = w.panels
     if sharing:
         a.p0, a.p1 = i * w.panels // n, (i + 1) * w.panels // n
@@ -75,7 +76,9 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
         proj.a.row_stride, proj.a.k_stride, proj.a.n_full, proj.a.full_len = f.ldf, 1, 1, w.H
         proj.out, proj.outs = hrow, 1
     for t in range(s.T):
-        a.n_tiles = proj.n_tiles = live_tiles(&f.crew, i, 0, n_active(s, t))
+        if live != n_active(s, t):
+            live = n_active(s, t)
+            a.n_tiles = proj.n_tiles = live_tiles(&f.crew, i, 0, live)
         if a.n_tiles == 0:
             break
         if f.z_steps:
@@ -198,7 +201,7 @@ def lstm_forward(Weights w not None, Schedule schedule not None, x, y, h0, c0, h
             f.gates = block(keep, w.panels * f.gates_ps * es)
         if w.P:
             f.hf = block(keep, (s.N if train else B) * f.ldf * es)
-        f.rows = <void **>block(scratch, f.crew.threads * 3 * (B + 1) * sizeof(void *))
+        f.rows = <void **>block(scratch, f.crew.threads * apart(3 * B, sizeof(void *)) * sizeof(void *))
         cap = B if f.crew.shared else (B + f.crew.threads - 1) // f.crew.threads
         if s.T > 1 and cap < Z_BELOW_TILES * w.k.mr and (f.crew.shared or f.crew.threads == 1 or not s.ragged):
             f.z_steps = min(max(max(Z_BYTES, w.panels * w.I * panel_row * es // 8) // (cap * w.panels * panel_row * es), 4), min(256, s.T))
