@@ -57,6 +57,8 @@ def array(value, name, dtype):
 
     Raises TypeError for another dtype: a cast, if it is wanted, belongs into the caller's text.
     """
+    if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
+        return value        # the plain case, in a few attribute look-ups
     typed = hasattr(value, "dtype") or hasattr(value, "__array__") or hasattr(value, "__array_interface__")
     try:
         a = np.asarray(value)

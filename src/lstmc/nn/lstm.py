@@ -169,7 +169,7 @@ class LSTM(Module):
         threads = checks.threads(threads)
         weights = self._weights(train).weights
         R, D, H = self.output_size, self.num_directions, self.hidden_size
-        T, B = call.x.shape[:2]
+        T, B, _ = call.x.shape
         h_n = np.empty((self.num_layers * D, B, R), self.dtype)
         c_n = np.empty((self.num_layers * D, B, H), self.dtype)
         tape = Tape(self, call, None) if train else None
@@ -180,12 +180,12 @@ class LSTM(Module):
             if train and self.dropout and layer:
                 mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer)
                 below *= mask
-            y = self._output(T, B, D * R, call.ragged, last and self.batch_first and call.batched)
+            y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
             tapes = []
             for d in range(D):
                 n = layer * D + d
                 tapes.append(lstm_forward(
-                    weights[n], call.schedule, below, y[:, :, d * R:(d + 1) * R],
+                    weights[n], call.schedule, below, y if D == 1 else y[:, :, d * R:(d + 1) * R],
                     None if call.h0 is None else call.h0[n], None if call.c0 is None else call.c0[n],
                     h_n[n], c_n[n], bool(d), train, threads))
             if train:
@@ -230,28 +230,26 @@ class LSTM(Module):
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
         if tape.used:
             raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
-        call, (T, B, _) = tape.call, tape.y_shape
+        call, (T, B, width) = tape.call, tape.y_shape
         dh_n, dc_n = self._check_state(dstate, "dstate", ("dh_n", "dc_n"), B, call.batched, optional=True)
         if dy is not None:
-            shape = self._outside(np.broadcast_to(np.int8(0), tape.y_shape), call.batched).shape
-            axes = "(T, D*R)" if not call.batched else "(B, T, D*R)" if self.batch_first else "(T, B, D*R)"
-            dy = checks.shaped(dy, "dy", self.dtype, shape, axes)
-            dy = dy[:, None] if not call.batched else dy.swapaxes(0, 1) if self.batch_first else dy
+            shape, axes = self._shape_outside(*tape.y_shape, "D*R", call.batched)
+            dy = self._inside(checks.shaped(dy, "dy", self.dtype, shape, axes), call.batched)
         threads = checks.threads(threads)
         tape.used = True
         R, D, H, L = self.output_size, self.num_directions, self.hidden_size, self.num_layers
         dh0, dc0 = np.empty((L * D, B, R), self.dtype), np.empty((L * D, B, H), self.dtype)
-        _, grads = self._params.like()
+        grads = self._params.like()
         suffixes = self._suffixes()
         for layer in reversed(range(L)):
             below = None
             if layer or need_dx:
                 batch_major = not layer and self.batch_first and call.batched
-                below = self._output(T, B, self.input_size if not layer else D * R, call.ragged, batch_major)
+                below = self._output(T, B, self.input_size if not layer else width, call.schedule.ragged, batch_major)
             for d in range(D):
                 n, s = layer * D + d, suffixes[layer * D + d]
                 lstm_backward(
-                    tape.layers[layer][d], None if dy is None else dy[:, :, d * R:(d + 1) * R],
+                    tape.layers[layer][d], None if dy is None else dy if D == 1 else dy[:, :, d * R:(d + 1) * R],
                     None if dh_n is None else dh_n[n], None if dc_n is None else dc_n[n],
                     below, dh0[n], dc0[n], grads[f"weight_ih_{s}"], grads[f"weight_hh_{s}"], grads.get(f"bias_ih_{s}"),
                     grads.get(f"weight_hr_{s}"), bool(d), threads)

@@ -4,6 +4,7 @@ The arrays are live, as in PyTorch: writing to them changes the layer. The buffe
 call, notices it, so packed copies of the weights are never out of date.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -38,24 +39,21 @@ class Parameters:
     """
 
     def __init__(self, shapes, dtype):
-        self.flat = np.zeros(sum(int(np.prod(s)) for s in shapes.values()), dtype)
-        self.arrays = self.views(self.flat, shapes)
-        self.shapes = shapes
-
-    @staticmethod
-    def views(flat, shapes):
-        """name -> view of its part of a flat buffer."""
-        found, at = {}, 0
+        self._parts, at = [], 0         # (name, slice of the buffer, shape)
         for name, shape in shapes.items():
-            size = int(np.prod(shape))
-            found[name] = flat[at:at + size].reshape(shape)
-            at += size
-        return found
+            end = at + math.prod(shape)
+            self._parts.append((name, slice(at, end), shape))
+            at = end
+        self.flat = np.zeros(at, dtype)
+        self.arrays = self._views(self.flat)
+
+    def _views(self, flat):
+        """name -> view of its part of a flat buffer."""
+        return {name: flat[part].reshape(shape) for name, part, shape in self._parts}
 
     def like(self):
-        """A new zeroed buffer of the same layout: (flat, name -> view)."""
-        flat = np.zeros_like(self.flat)
-        return flat, self.views(flat, self.shapes)
+        """name -> array, uninitialised: views on one new buffer of the same layout."""
+        return self._views(np.empty(self.flat.size, self.flat.dtype))
 
     def fingerprint(self):
         """A number that changes when any value changes."""
