@@ -124,7 +124,7 @@ class LSTM(Module):
 
     # Calls -------------------------------------------------------------------------------------------------
 
-    def __call__(self, x, hx=None, lengths=None, *, threads=None):
+    def __call__(self, x, hx=None, lengths=None, *, threads=None, out=None):
         """Run sequences through the module (inference: no dropout).
 
         Parameters
@@ -137,6 +137,9 @@ class LSTM(Module):
             (B,) valid steps of each sequence, 0 to T, in any order; all T if None.
         threads : int, optional
             For this call; by default the process setting, fewer for small work.
+        out : ndarray, optional
+            Written and returned as y: of y's shape and the module's dtype, features one after the other, other strides any;
+            must not overlap x or hx.
 
         Returns
         -------
@@ -150,7 +153,8 @@ class LSTM(Module):
         ValueError, TypeError
             An argument has a wrong shape, value or dtype.
         """
-        return self._run(x, hx, lengths, False, threads)[:2]
+        y, state, _ = self._run(x, hx, lengths, False, threads, out)
+        return y, state
 
     def forward(self, x, hx=None, lengths=None, train=True, *, threads=None):
         """Like a call, and with train=True keep what `backward` needs and apply dropout.
@@ -164,30 +168,32 @@ class LSTM(Module):
         """
         return self._run(x, hx, lengths, checks.flag(train, "train"), threads)
 
-    def _run(self, x, hx, lengths, train, threads):
+    def _run(self, x, hx, lengths, train, threads, out=None):
         call = self._check(x, hx, lengths)
         threads = checks.threads(threads)
+        R, D, H, L, dtype = self.output_size, self.num_directions, self.hidden_size, self.num_layers, self.dtype
+        result = None if out is None else self._check_out(out, call, D * R, x, hx, lengths)
         weights = self._weights(train).weights
-        R, D, H = self.output_size, self.num_directions, self.hidden_size
         T, B, _ = call.x.shape
-        h_n = np.empty((self.num_layers * D, B, R), self.dtype)
-        c_n = np.empty((self.num_layers * D, B, H), self.dtype)
+        h_n, c_n = np.empty((L * D, B, R), dtype), np.empty((L * D, B, H), dtype)
         tape = Tape(self, call, None) if train else None
         below = call.x
-        for layer in range(self.num_layers):
-            last = layer == self.num_layers - 1
+        for layer in range(L):
+            last = layer == L - 1
             mask = None
             if train and self.dropout and layer:
                 mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer)
                 below *= mask
-            y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
+            y = result if last else None
+            if y is None:
+                y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
             tapes = []
             for d in range(D):
                 n = layer * D + d
                 tapes.append(lstm_forward(
                     weights[n], call.schedule, below, y if D == 1 else y[:, :, d * R:(d + 1) * R],
                     None if call.h0 is None else call.h0[n], None if call.c0 is None else call.c0[n],
-                    h_n[n], c_n[n], bool(d), train, threads))
+                    h_n[n], c_n[n], d == 1, train, threads))
             if train:
                 tape.layers.append(tapes)
                 tape.masks.append(mask)
@@ -195,7 +201,7 @@ class LSTM(Module):
         if train:
             self.step += 1
             tape.y_shape = below.shape
-        return self._outside(below, call.batched), self._state_outside(h_n, c_n, call.batched), tape
+        return self._outside(below, call.batched) if out is None else out, self._state_outside(h_n, c_n, call.batched), tape
 
     def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
         """Gradients of a scalar whose gradients with respect to y and the final state are given.

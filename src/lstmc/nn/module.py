@@ -83,6 +83,21 @@ class Module:
         h0, c0 = self._check_state(hx, "hx", ("h_0", "c_0"), B, batched)
         return Call(x, h0, c0, Schedule(T, B, lengths), batched)
 
+    def _check_out(self, out, call, width, x, hx, lengths):
+        """`out` as a (T, B, D*R) view, zeroed where the kernels will not write; not before the call is known to be right.
+
+        x, hx and lengths are the caller's: of those, `call` may hold copies.
+        """
+        T, B, _ = call.x.shape
+        checks.output(out, self.dtype, *self._shape_outside(T, B, width, "D*R", call.batched))
+        checks.apart(out, "x", x)
+        checks.apart(out, "lengths", lengths)
+        for part, a in zip(("h_0", "c_0"), hx or (), strict=False):
+            checks.apart(out, f"hx: {part}", a)
+        if call.schedule.ragged:
+            out[...] = 0
+        return self._inside(out, call.batched)
+
     def _check_state(self, state, name, parts, B, batched, optional=False):
         """(h, c) as (L*D, B, ·) arrays with unit feature stride; each may be None if optional."""
         if state is None:
