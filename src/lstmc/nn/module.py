@@ -29,9 +29,10 @@ class Module:
         Returns
         -------
         dict of ndarray
-            The live arrays: writing to them changes the module, at its next call.
+            The live arrays: writing to them changes the module, at its next call. Who writes to an array by its bare
+            address must hold the array, or a view of it, until then.
         """
-        return dict(self._params.arrays)
+        return self._params.lend()
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy parameters from arrays; nothing is written unless all of them fit.
@@ -57,11 +58,11 @@ class Module:
 
     def named_parameters(self):
         """Iterate over (name, live array)."""
-        return iter(self._params.arrays.items())
+        return iter(self._params.lend().items())
 
     def parameters(self):
         """Iterate over the live parameter arrays, in the order of `state_dict`."""
-        return iter(self._params.arrays.values())
+        return iter(self._params.lend().values())
 
     # From the caller's arrays and back ----------------------------------------------------------------------
 
