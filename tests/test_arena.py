@@ -28,8 +28,7 @@ def test_a_workspace_is_reused():
 def test_the_store_is_bounded(monkeypatch):
     monkeypatch.setattr(arena, "LIMIT", 3 * 4096)
     arena.give(*[arena.take(100) for _ in range(5)])
-    assert arena._held == 3 * 4096
-    assert sum(len(stack) for stack in arena._free.values()) == 3
+    assert arena.stored() == (3, 3 * 4096)
 
 
 def test_giving_back_does_not_wait_for_the_lock():
@@ -40,5 +39,5 @@ def test_giving_back_does_not_wait_for_the_lock():
         given.start()
         given.join(20)
         assert not given.is_alive()
-        assert arena._held == 0
+        assert arena.stored() == (0, 0)
     assert np.shares_memory(arena.take(8192), a)

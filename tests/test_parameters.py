@@ -1,11 +1,15 @@
 """The weights of nn.LSTM: names, live arrays, loading, seeds; and what a module says about itself."""
 
+import weakref
+
 import numpy as np
 import pytest
 
 from cases import Case
 from conftest import ISAS, assert_same_bits, module_of, named, numbers_of, train
 from lstmc import build_info, nn
+from lstmc.kernels import core
+from lstmc.nn.params import COUNTS_ARE_EXACT
 
 STACK = Case(6, 5, 4, 9, L=2, D=2, P=3, ragged=True)
 
@@ -41,6 +45,103 @@ def test_a_written_weight_is_noticed(index, isa):
         fresh = module_of(STACK, params=params)
         assert_same_bits(named(*m(n["x"])), named(*fresh(n["x"])))
         assert_same_bits(train(m, n), train(fresh, n))
+
+
+def by_dictionary(m):
+    return m.state_dict()["weight_hh_l0"]
+
+
+def by_iterator(m):
+    return dict(m.named_parameters())["weight_hh_l0"]
+
+
+def by_list(m):
+    return list(m.parameters())[1]
+
+
+@pytest.mark.parametrize("get", [by_dictionary, by_iterator, by_list])
+@pytest.mark.parametrize("hold", [
+    lambda a: a,
+    lambda a: a[1:],
+    lambda a: a[1:].T,
+    memoryview,
+    lambda a: iter([a]),
+    lambda a: np.asarray(memoryview(a)),
+    lambda a: np.from_dlpack(a),
+    lambda a: a.base,
+    lambda a: a.ctypes,
+    lambda a: a.view(np.recarray),
+], ids=["array", "view", "view-of-view", "memoryview", "iterator", "foreign-view", "dlpack", "base", "ctypes", "subclass"])
+def test_a_write_is_noticed_whoever_holds_the_array(get, hold):
+    """Also the second one, after calls in which nothing had changed, and one through what is dropped before the call."""
+    m, x = nn.LSTM(3, 4, seed=0), np.ones((2, 1, 3), np.float32)
+    held = hold(get(m))
+    for value in (1, 2):
+        for _ in range(2):
+            before = m(x)[0]
+        get(m)[...] = value
+        assert not np.array_equal(m(x)[0], before)
+    del held
+    before = m(x)[0]
+    for value in (3, 4):
+        a = get(m)
+        for _ in range(2):
+            assert np.array_equal(m(x)[0], before)
+        a[...] = value
+        del a
+        after = m(x)[0]
+        assert not np.array_equal(after, before)
+        before = after
+
+
+@pytest.mark.parametrize("late", [
+    lambda m: m.parameters(),
+    lambda m: (w for _, w in m.named_parameters()),
+    lambda m: map(weakref.ref, m.parameters()),
+    lambda m: [weakref.ref(w) for w in m.parameters()],
+    lambda m: [w[:1] for w in m.parameters()],
+    lambda m: [memoryview(w) for w in m.parameters()],
+], ids=["parameters", "named_parameters", "lazy-weakrefs", "weakrefs", "views", "memoryviews"])
+def test_a_write_long_after_the_loan_is_noticed(late):
+    m, x = nn.LSTM(3, 4, seed=0), np.ones((2, 1, 3), np.float32)
+    loan = late(m)
+    for _ in range(3):
+        before = m(x)[0]
+    for w in loan:
+        np.asarray(w() if isinstance(w, weakref.ref) else w)[...] = 0.5
+        del w
+    assert not np.array_equal(m(x)[0], before)
+
+
+def test_loading_is_noticed():
+    m, other, x = nn.LSTM(3, 4, seed=0), nn.LSTM(3, 4, seed=1), np.ones((2, 1, 3), np.float32)
+    for source in (other, nn.LSTM(3, 4, seed=0), other):
+        for _ in range(2):
+            m(x)
+        m.load_state_dict(source.state_dict())
+        assert_same_bits(named(*m(x)), named(*source(x)))
+
+
+def test_weights_are_read_again_only_if_someone_may_have_written(monkeypatch):
+    m, x, read = nn.LSTM(3, 4, seed=0), np.ones((2, 1, 3), np.float32), []
+    real = core.fingerprint
+    monkeypatch.setattr(core, "fingerprint", lambda a: read.append(1) or real(a))
+
+    def reads(n=3):
+        read.clear()
+        for _ in range(n):
+            m(x)
+        return len(read)
+
+    alone = 1 if COUNTS_ARE_EXACT else 3
+    assert reads() == alone
+    assert reads() == (0 if COUNTS_ARE_EXACT else 3)
+    weight = m.state_dict()["weight_ih_l0"]
+    assert reads() == 3
+    del weight
+    assert reads() == alone
+    m.load_state_dict(nn.LSTM(3, 4, seed=1).state_dict())
+    assert reads() == alone
 
 
 def test_a_tape_keeps_the_weights_it_was_made_with(isa):

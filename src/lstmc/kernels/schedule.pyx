@@ -47,6 +47,11 @@ cdef class Schedule:
         free(self.rows.perm)
 
     @property
+    def ragged(self):
+        """Whether a sequence ends before T."""
+        return self.rows.ragged
+
+    @property
     def live(self):
         """Number of live (t, b) pairs."""
         return self.rows.N

@@ -8,6 +8,8 @@ import operator
 
 import numpy as np
 
+OVERLAP_WORK = 1000     # steps of the exact search for a common element, after which arrays count as overlapping
+
 
 def shape_text(shape):
     return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
@@ -57,6 +59,8 @@ def array(value, name, dtype):
 
     Raises TypeError for another dtype: a cast, if it is wanted, belongs into the caller's text.
     """
+    if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
+        return value        # the plain case, in a few attribute look-ups
     typed = hasattr(value, "dtype") or hasattr(value, "__array__") or hasattr(value, "__array_interface__")
     try:
         a = np.asarray(value)
@@ -77,6 +81,30 @@ def shaped(value, name, dtype, shape, axes):
     if a.shape != tuple(shape):
         raise ValueError(f"{name}: expected shape {axes} = {shape_text(shape)}, received {shape_text(a.shape)}")
     return a
+
+
+def output(value, dtype, shape, axes):
+    """value, if it can receive a result: a writable array of this dtype and shape with unit feature stride."""
+    if not isinstance(value, np.ndarray) or value.dtype != dtype:
+        raise TypeError(f"out: expected an ndarray of {dtype}, received {getattr(value, 'dtype', type(value).__name__)}")
+    if value.shape != tuple(shape):
+        raise ValueError(f"out: expected shape {axes} = {shape_text(shape)}, received {shape_text(value.shape)}")
+    flags = value.flags
+    if not flags.writeable or not flags.aligned:
+        raise ValueError("out: expected a writable, aligned array, received "
+                         f"{'a read-only' if not flags.writeable else 'an unaligned'} one")
+    if value.shape[-1] > 1 and value.strides[-1] != value.itemsize and value.size:
+        raise ValueError(f"out: expected features one after the other (a last stride of {value.itemsize} bytes), "
+                         f"received strides {value.strides}")
+    return value
+
+
+def apart(out, name, a):
+    """Raise if `out` has an element in common with the argument a; what is no array has none."""
+    if not isinstance(a, np.ndarray) or (a.base is None and out.base is None and a is not out):
+        return
+    if np.may_share_memory(out, a) and np.may_share_memory(out, a, max_work=OVERLAP_WORK):      # by bounds; if they meet, exactly
+        raise ValueError(f"out: expected memory apart from {name}, received an overlapping array")
 
 
 def unit_stride(a):

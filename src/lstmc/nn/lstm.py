@@ -124,7 +124,7 @@ class LSTM(Module):
 
     # Calls -------------------------------------------------------------------------------------------------
 
-    def __call__(self, x, hx=None, lengths=None, *, threads=None):
+    def __call__(self, x, hx=None, lengths=None, *, threads=None, out=None):
         """Run sequences through the module (inference: no dropout).
 
         Parameters
@@ -137,6 +137,9 @@ class LSTM(Module):
             (B,) valid steps of each sequence, 0 to T, in any order; all T if None.
         threads : int, optional
             For this call; by default the process setting, fewer for small work.
+        out : ndarray, optional
+            Written and returned as y: of y's shape and the module's dtype, features one after the other, other strides any;
+            must not overlap x or hx.
 
         Returns
         -------
@@ -150,7 +153,8 @@ class LSTM(Module):
         ValueError, TypeError
             An argument has a wrong shape, value or dtype.
         """
-        return self._run(x, hx, lengths, False, threads)[:2]
+        y, state, _ = self._run(x, hx, lengths, False, threads, out)
+        return y, state
 
     def forward(self, x, hx=None, lengths=None, train=True, *, threads=None):
         """Like a call, and with train=True keep what `backward` needs and apply dropout.
@@ -164,30 +168,32 @@ class LSTM(Module):
         """
         return self._run(x, hx, lengths, checks.flag(train, "train"), threads)
 
-    def _run(self, x, hx, lengths, train, threads):
+    def _run(self, x, hx, lengths, train, threads, out=None):
         call = self._check(x, hx, lengths)
         threads = checks.threads(threads)
+        R, D, H, L, dtype = self.output_size, self.num_directions, self.hidden_size, self.num_layers, self.dtype
+        result = None if out is None else self._check_out(out, call, D * R, x, hx, lengths)
         weights = self._weights(train).weights
-        R, D, H = self.output_size, self.num_directions, self.hidden_size
-        T, B = call.x.shape[:2]
-        h_n = np.empty((self.num_layers * D, B, R), self.dtype)
-        c_n = np.empty((self.num_layers * D, B, H), self.dtype)
+        T, B, _ = call.x.shape
+        h_n, c_n = np.empty((L * D, B, R), dtype), np.empty((L * D, B, H), dtype)
         tape = Tape(self, call, None) if train else None
         below = call.x
-        for layer in range(self.num_layers):
-            last = layer == self.num_layers - 1
+        for layer in range(L):
+            last = layer == L - 1
             mask = None
             if train and self.dropout and layer:
                 mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer)
                 below *= mask
-            y = self._output(T, B, D * R, call.ragged, last and self.batch_first and call.batched)
+            y = result if last else None
+            if y is None:
+                y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
             tapes = []
             for d in range(D):
                 n = layer * D + d
                 tapes.append(lstm_forward(
-                    weights[n], call.schedule, below, y[:, :, d * R:(d + 1) * R],
+                    weights[n], call.schedule, below, y if D == 1 else y[:, :, d * R:(d + 1) * R],
                     None if call.h0 is None else call.h0[n], None if call.c0 is None else call.c0[n],
-                    h_n[n], c_n[n], bool(d), train, threads))
+                    h_n[n], c_n[n], d == 1, train, threads))
             if train:
                 tape.layers.append(tapes)
                 tape.masks.append(mask)
@@ -195,7 +201,7 @@ class LSTM(Module):
         if train:
             self.step += 1
             tape.y_shape = below.shape
-        return self._outside(below, call.batched), self._state_outside(h_n, c_n, call.batched), tape
+        return self._outside(below, call.batched) if out is None else out, self._state_outside(h_n, c_n, call.batched), tape
 
     def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
         """Gradients of a scalar whose gradients with respect to y and the final state are given.
@@ -230,28 +236,26 @@ class LSTM(Module):
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
         if tape.used:
             raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
-        call, (T, B, _) = tape.call, tape.y_shape
+        call, (T, B, width) = tape.call, tape.y_shape
         dh_n, dc_n = self._check_state(dstate, "dstate", ("dh_n", "dc_n"), B, call.batched, optional=True)
         if dy is not None:
-            shape = self._outside(np.broadcast_to(np.int8(0), tape.y_shape), call.batched).shape
-            axes = "(T, D*R)" if not call.batched else "(B, T, D*R)" if self.batch_first else "(T, B, D*R)"
-            dy = checks.shaped(dy, "dy", self.dtype, shape, axes)
-            dy = dy[:, None] if not call.batched else dy.swapaxes(0, 1) if self.batch_first else dy
+            shape, axes = self._shape_outside(*tape.y_shape, "D*R", call.batched)
+            dy = self._inside(checks.shaped(dy, "dy", self.dtype, shape, axes), call.batched)
         threads = checks.threads(threads)
         tape.used = True
         R, D, H, L = self.output_size, self.num_directions, self.hidden_size, self.num_layers
         dh0, dc0 = np.empty((L * D, B, R), self.dtype), np.empty((L * D, B, H), self.dtype)
-        _, grads = self._params.like()
+        grads = self._params.like()
         suffixes = self._suffixes()
         for layer in reversed(range(L)):
             below = None
             if layer or need_dx:
                 batch_major = not layer and self.batch_first and call.batched
-                below = self._output(T, B, self.input_size if not layer else D * R, call.ragged, batch_major)
+                below = self._output(T, B, self.input_size if not layer else width, call.schedule.ragged, batch_major)
             for d in range(D):
                 n, s = layer * D + d, suffixes[layer * D + d]
                 lstm_backward(
-                    tape.layers[layer][d], None if dy is None else dy[:, :, d * R:(d + 1) * R],
+                    tape.layers[layer][d], None if dy is None else dy if D == 1 else dy[:, :, d * R:(d + 1) * R],
                     None if dh_n is None else dh_n[n], None if dc_n is None else dc_n[n],
                     below, dh0[n], dc0[n], grads[f"weight_ih_{s}"], grads[f"weight_hh_{s}"], grads.get(f"bias_ih_{s}"),
                     grads.get(f"weight_hr_{s}"), bool(d), threads)

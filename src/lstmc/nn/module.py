@@ -29,9 +29,10 @@ class Module:
         Returns
         -------
         dict of ndarray
-            The live arrays: writing to them changes the module, at its next call.
+            The live arrays: writing to them changes the module, at its next call. Who writes to an array by its bare
+            address must hold the array, or a view of it, until then.
         """
-        return dict(self._params.arrays)
+        return self._params.lend()
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy parameters from arrays; nothing is written unless all of them fit.
@@ -57,30 +58,46 @@ class Module:
 
     def named_parameters(self):
         """Iterate over (name, live array)."""
-        return iter(self._params.arrays.items())
+        return iter(self._params.lend().items())
 
     def parameters(self):
         """Iterate over the live parameter arrays, in the order of `state_dict`."""
-        return iter(self._params.arrays.values())
+        return iter(self._params.lend().values())
 
     # From the caller's arrays and back ----------------------------------------------------------------------
 
     def _check(self, x, hx, lengths):
         x = checks.array(x, "x", self.dtype)
         batched = x.ndim == 3
-        axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
-        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+        if (not batched and x.ndim != 2) or x.shape[-1] != self.input_size:
+            axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
             raise ValueError(f"x: expected shape {axes} or unbatched (T, I) with I = {self.input_size}, "
                              f"received {checks.shape_text(x.shape)}")
-        x = x[:, None] if not batched else x.swapaxes(0, 1) if self.batch_first else x
-        T, B = x.shape[:2]
+        x = self._inside(x, batched)
+        T, B, _ = x.shape
         if T * B * (self.hidden_size + 16) > MAX_UNITS:
             raise MemoryError(f"x: {T} steps of {B} sequences of {self.hidden_size} units do not fit into any memory")
         if lengths is not None and not batched and np.ndim(lengths) == 0:
             lengths = [lengths]
-        lengths = checks.lengths(lengths, B, T)
+        if lengths is not None:
+            lengths = checks.lengths(lengths, B, T)
         h0, c0 = self._check_state(hx, "hx", ("h_0", "c_0"), B, batched)
-        return Call(x, h0, c0, Schedule(T, B, lengths), lengths is not None, batched)
+        return Call(x, h0, c0, Schedule(T, B, lengths), batched)
+
+    def _check_out(self, out, call, width, x, hx, lengths):
+        """`out` as a (T, B, D*R) view, zeroed where the kernels will not write; not before the call is known to be right.
+
+        x, hx and lengths are the caller's: of those, `call` may hold copies.
+        """
+        T, B, _ = call.x.shape
+        checks.output(out, self.dtype, *self._shape_outside(T, B, width, "D*R", call.batched))
+        checks.apart(out, "x", x)
+        checks.apart(out, "lengths", lengths)
+        for part, a in zip(("h_0", "c_0"), hx or (), strict=False):
+            checks.apart(out, f"hx: {part}", a)
+        if call.schedule.ragged:
+            out[...] = 0
+        return self._inside(out, call.batched)
 
     def _check_state(self, state, name, parts, B, batched, optional=False):
         """(h, c) as (L*D, B, ·) arrays with unit feature stride; each may be None if optional."""
@@ -103,6 +120,16 @@ class Module:
         """A (T, B, width) array, or a view of a (B, T, width) one; zeroed if parts of it will not be written."""
         make = np.zeros if ragged else np.empty
         return make((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else make((T, B, width), self.dtype)
+
+    def _shape_outside(self, T, B, width, letters, batched):
+        """Shape and axes, for messages, of a (T, B, width) array in the caller's layout."""
+        if not batched:
+            return (T, width), f"(T, {letters})"
+        return ((B, T, width), f"(B, T, {letters})") if self.batch_first else ((T, B, width), f"(T, B, {letters})")
+
+    def _inside(self, a, batched):
+        """(T, B, ·) view of an array in the caller's layout."""
+        return a[:, None] if not batched else a.swapaxes(0, 1) if self.batch_first else a
 
     def _outside(self, a, batched):
         """(T, B, ·) in the caller's layout."""

@@ -2,14 +2,23 @@
 
 The arrays are live, as in PyTorch: writing to them changes the layer. The buffer's fingerprint, taken at every
 call, notices it, so packed copies of the weights are never out of date.
+
+Reading all weights is a good part of a small call, so it is left out while nobody can have written: since the last
+fingerprint no array was lent, and when it was taken none was out. Reference counts tell, where they are exact.
 """
 
+import math
+import sys
+import weakref
 from typing import NamedTuple
 
 import numpy as np
 
 from lstmc.kernels import core
 from lstmc.nn import checks
+
+# Without the interpreter's lock a count may be behind; other interpreters do not count.
+COUNTS_ARE_EXACT = sys.implementation.name == "cpython" and "free-threading" not in sys.version
 
 
 class Packed(NamedTuple):
@@ -38,32 +47,54 @@ class Parameters:
     """
 
     def __init__(self, shapes, dtype):
-        self.flat = np.zeros(sum(int(np.prod(s)) for s in shapes.values()), dtype)
-        self.arrays = self.views(self.flat, shapes)
-        self.shapes = shapes
-
-    @staticmethod
-    def views(flat, shapes):
-        """name -> view of its part of a flat buffer."""
-        found, at = {}, 0
+        self._parts, at = [], 0         # (name, slice of the buffer, shape)
         for name, shape in shapes.items():
-            size = int(np.prod(shape))
-            found[name] = flat[at:at + size].reshape(shape)
-            at += size
-        return found
+            end = at + math.prod(shape)
+            self._parts.append((name, slice(at, end), shape))
+            at = end
+        self.flat = np.zeros(at, dtype)
+        self.arrays = self._views(self.flat)
+        self._all = (self.flat, *self.arrays.values())
+        self._counts = self._references()
+        self._state = object()          # another one after every loan and every write of our own
+        self._known = None, 0           # state, fingerprint in it; only from when no array was out
+
+    def _views(self, flat):
+        """name -> view of its part of a flat buffer."""
+        return {name: flat[part].reshape(shape) for name, part, shape in self._parts}
 
     def like(self):
-        """A new zeroed buffer of the same layout: (flat, name -> view)."""
-        flat = np.zeros_like(self.flat)
-        return flat, self.views(flat, self.shapes)
+        """name -> array, uninitialised: views on one new buffer of the same layout."""
+        return self._views(np.empty(self.flat.size, self.flat.dtype))
+
+    def lend(self):
+        """name -> live array, for others to keep and write."""
+        found = dict(self.arrays)
+        self._state = object()          # after the references are made: `fingerprint` looks in the other order
+        return found
+
+    def _references(self):
+        """References to the buffer and to each array; a view of an array is one to the buffer or to the array."""
+        return list(map(sys.getrefcount, self._all)) if COUNTS_ARE_EXACT else None
+
+    def _lent_out(self):
+        """Whether someone else may have an array, or a way to get at one."""
+        return not COUNTS_ARE_EXACT or self._references() != self._counts or any(map(weakref.getweakrefcount, self._all))
 
     def fingerprint(self):
         """A number that changes when any value changes."""
-        return core.fingerprint(self.flat)
+        state, (known, value) = self._state, self._known
+        if known is not state:
+            lent_out = self._lent_out()
+            value = core.fingerprint(self.flat)
+            if not lent_out:
+                self._known = state, value
+        return value
 
     def uniform(self, bound, seed):
         """U(-bound, bound) for every value (PyTorch's default for recurrent layers, bound = 1/sqrt(H))."""
         self.flat[...] = np.random.default_rng(seed).uniform(-bound, bound, self.flat.size)
+        self._state = object()
 
     def load(self, d, strict=True):
         """Copy arrays by name; everything is checked before anything is written."""
@@ -88,4 +119,5 @@ class Parameters:
             checked[name] = value
         for name, value in checked.items():
             self.arrays[name][...] = value
+        self._state = object()
         return result

@@ -77,16 +77,20 @@ class Session:
             (B, R): the top layer's output.
         """
         # The plain case is recognised in a few attribute look-ups; anything else takes the full checks.
-        if type(x_t) is not np.ndarray or x_t.dtype is not self._dtype or x_t.shape != self._x_shape or not x_t.flags.aligned:
-            x_t = checks.shaped(x_t, "x_t", self._dtype, self._x_shape, "(B, I)")
+        dtype = self._dtype
+        if type(x_t) is not np.ndarray or x_t.dtype is not dtype or x_t.shape != self._x_shape or not x_t.flags.aligned:
+            x_t = checks.shaped(x_t, "x_t", dtype, self._x_shape, "(B, I)")
         if out is None:
-            out = np.empty(self._y_shape, self._dtype)
+            out = np.empty(self._y_shape, dtype)
         else:
-            self._check_out(out, x_t)
+            if type(out) is not np.ndarray or out.dtype is not dtype or out.shape != self._y_shape or not out.flags.carray:
+                self._check_out(out)
+            if x_t.base is not None or out.base is not None or out is x_t:
+                checks.apart(out, "x_t", x_t)
         self._stream.step(x_t, out, threads if threads is STEP_THREADS else checks.threads(threads))
         return out
 
-    def _check_out(self, out, x_t):
+    def _check_out(self, out):
         shape = self._y_shape
         if not isinstance(out, np.ndarray) or (out.dtype is not self._dtype and out.dtype != self._dtype):
             raise TypeError(f"out: expected an ndarray of {self._dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
@@ -94,9 +98,6 @@ class Session:
         if out.shape != shape or not flags.c_contiguous or not flags.writeable or not flags.aligned:
             raise ValueError(f"out: expected a writable C-contiguous array of shape (B, R) = {checks.shape_text(shape)}, "
                              f"received shape {checks.shape_text(out.shape)}, strides {out.strides}")
-        apart = out.base is None and x_t.base is None and out is not x_t
-        if not apart and np.may_share_memory(out, x_t):
-            raise ValueError("out: expected memory apart from x_t, received an overlapping array")
 
     def run(self, x, *, threads=None):
         """Advance by a block of steps.

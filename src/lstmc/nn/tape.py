@@ -32,7 +32,6 @@ class Call(NamedTuple):
     h0: np.ndarray          # (L*D, B, R) or None
     c0: np.ndarray          # (L*D, B, H) or None
     schedule: Schedule
-    ragged: bool
     batched: bool
 
 
