@@ -8,7 +8,7 @@ import pytest
 
 from cases import Case
 from conftest import assert_close, assert_same_bits, expected_of, module_of, numbers_of, train
-from lstmc.kernels import crew
+from lstmc.kernels import crew, plan
 
 SHARED = [
     Case(23, 1, 5, 130),
@@ -31,9 +31,9 @@ def test_shared_units(isa, case, dtype, dissolve_at):
     n, m = numbers_of(case, dtype), module_of(case, dtype)
     alone = train(m, n, threads=1)
     assert_close(alone, expected_of(case, dtype), 2e-5 if dtype == "float32" else 1e-12)
-    assert 4 * case.H * case.H * m.dtype.itemsize >= crew.SHARE_ABOVE_BYTES
+    assert 4 * case.H * case.H * m.dtype.itemsize >= plan.SHARE_ABOVE_BYTES
     for threads in (2, 3):
-        assert crew.SHARE_BELOW_ROWS * threads > case.B
+        assert plan.SHARE_BELOW_ROWS * threads > case.B
         for epoch in (0, 1, 2, case.T, case.T + 1):
             dissolve_at(epoch)
             assert_same_bits(train(m, n, threads=threads), alone)

@@ -115,5 +115,6 @@ cdef struct Span:
 
 cdef const lstmc_kernels *table(Py_ssize_t itemsize) except NULL
 cdef Span span(object array, bint writable=*) except *
-cdef Py_ssize_t team(double flops, Py_ssize_t items, object threads=*) except -1
+cpdef Py_ssize_t max_threads() except -1
+cdef bint alone() noexcept
 cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t mr) noexcept nogil

@@ -1,7 +1,6 @@
 """The one owner of the C core: which tables are in use, how many threads a call gets, raw views of arrays.
 
-The choice of instruction set and the thread rule live here once per process; `lstm`, `linear` and `train`
-cimport them. Nothing here checks shapes: that is Python's part.
+The choice of instruction set and the number of threads live here once per process; the other modules cimport them. Nothing here checks shapes: that is Python's part.
 """
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -52,9 +51,6 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_isa_usable(const char *isa)
     const lstmc_kernels *lstmc_table(const char *isa, int itemsize)
 
-# A parallel region costs 1 to 3 microseconds, far more where other processes use the cores: every thread must find
-# ten microseconds of work.
-cdef double FLOPS_PER_THREAD = 3e6
 # More threads than this is taken for a mistake.
 MAX_THREADS = 1024
 
@@ -203,15 +199,9 @@ cpdef Py_ssize_t max_threads() except -1:
     return _threads if _threads > 0 else min(_cpus, <Py_ssize_t>lstmc_omp_max())
 
 
-cdef Py_ssize_t team(double flops, Py_ssize_t items, object threads=None) except -1:
-    """Threads for a call of `flops` work in `items` indivisible parts; `threads` overrides the work rule."""
-    cdef Py_ssize_t n = max_threads() if threads is None else min(<Py_ssize_t>threads, MAX_THREADS)
-    if not LSTMC_OPENMP or lstmc_forked or lstmc_omp_nested():
-        return 1
-    n = min(n, items)
-    if threads is None and flops < FLOPS_PER_THREAD * n:
-        n = <Py_ssize_t>(flops / FLOPS_PER_THREAD)
-    return max(n, 1)
+cdef bint alone() noexcept:
+    """Whether the caller can have no threads: it is one of a parallel region already, or there are none."""
+    return not LSTMC_OPENMP or lstmc_forked or lstmc_omp_nested()
 
 
 cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t mr) noexcept nogil:

@@ -1,5 +1,6 @@
 # crew.pxd -- the threads of one call: what each owns, and where those that share rows meet.
 from lstmc.kernels.core cimport lstmc_tile
+from lstmc.kernels.plan cimport Plan
 from lstmc.kernels.schedule cimport Rows
 
 cdef extern from *:
@@ -7,8 +8,10 @@ cdef extern from *:
     #ifdef _OPENMP
     #include <omp.h>
     static inline int lstmc_crew_size(void) { return omp_get_num_threads(); }
+    static inline double lstmc_clock(void) { return omp_get_wtime(); }
     #else
     static inline int lstmc_crew_size(void) { return 1; }
+    static inline double lstmc_clock(void) { return 0; }
     #endif
 
     /* One cache line a thread. meet: publish that this thread has finished `epoch` and wait for the other n-1.
@@ -49,6 +52,7 @@ cdef extern from *:
     #endif
     """
     int lstmc_crew_size() noexcept nogil
+    double lstmc_clock() noexcept nogil     # seconds; 0 where there are no threads
     ctypedef struct lstmc_flag:
         long epoch, solo, waits
     bint lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
@@ -64,8 +68,7 @@ cdef struct Crew:
     lstmc_flag *flags        # [threads] if shared
 
 
-cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize_t parts, Py_ssize_t shared_bytes,
-                object threads) except -1
+cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, Py_ssize_t mr) except -1
 cdef Py_ssize_t apart(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 cdef lstmc_tile *live_of(const Crew *crew, Py_ssize_t i) noexcept nogil
 cdef void dismiss(Crew *crew) noexcept

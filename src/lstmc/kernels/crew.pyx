@@ -9,15 +9,7 @@ goes on alone. Nothing of this changes a bit of the result.
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport balanced, team
-
-cdef Py_ssize_t share_below_rows, share_above_bytes
-
-# Sharing rows pays if a thread would have fewer rows than this ...
-SHARE_BELOW_ROWS = 4
-# ... and the recurrent weights are larger than this.
-SHARE_ABOVE_BYTES = 128 * 1024
-share_below_rows, share_above_bytes = SHARE_BELOW_ROWS, SHARE_ABOVE_BYTES
+from lstmc.kernels.core cimport balanced
 
 
 # For tests: the epoch at which every sharing crew dissolves; 0: only when threads wait long.
@@ -30,19 +22,12 @@ def dissolve_at(long epoch):
     solo_from = epoch
 
 
-cdef int gather(Crew *crew, const Rows *s, Py_ssize_t mr, double flops, Py_ssize_t parts, Py_ssize_t shared_bytes,
-                object threads) except -1:
-    """Choose the number of threads and deal the row tiles.
-
-    flops: of the call; parts: groups of units that can be dealt to sharing threads (0: never share);
-    shared_bytes: recurrent weights, read at every step; threads: None, or the caller's number.
-    """
-    cdef Py_ssize_t sharing = 0, nt, B = s.B, i, n, live
+cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, Py_ssize_t mr) except -1:
+    """Deal the row tiles as planned; parts: groups of units, of which each sharing thread gets one at least."""
+    cdef Py_ssize_t B = s.B, nt, i, n, live
     memset(crew, 0, sizeof(Crew))
-    if LSTMC_CAN_MEET and parts > 1 and s.T > 1 and shared_bytes >= share_above_bytes:
-        sharing = team(flops, parts, threads)
-    crew.shared = sharing > 1 and B < share_below_rows * sharing
-    nt = crew.threads = sharing if crew.shared else max(team(flops, max(B, 1), threads), 1)
+    crew.shared = plan.shared and parts > 1
+    nt = crew.threads = min(plan.threads, parts) if crew.shared else max(min(plan.threads, B), 1)
     n = nt * B if crew.shared else B + nt
     live = n + nt * apart(0, sizeof(lstmc_tile))
     crew.tiles = <lstmc_tile *>malloc((n + live + B + 1) * sizeof(lstmc_tile))

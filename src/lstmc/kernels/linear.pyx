@@ -12,7 +12,8 @@ from cython.parallel cimport prange
 from libc.string cimport memset
 
 from lstmc.kernels.core cimport (LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer, lstmc_product,
-                                 lstmc_tile, span, table, team)
+                                 lstmc_tile, span, table)
+from lstmc.kernels.plan cimport team
 from lstmc.kernels.weights cimport block, round_up
 
 from lstmc.kernels import arena

@@ -1,12 +1,14 @@
 # lstm_fwd.pxd -- the state of a forward call, and the tape that it leaves for backward.
 from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_tile
 from lstmc.kernels.crew cimport Crew
+from lstmc.kernels.plan cimport Load
 from lstmc.kernels.schedule cimport Rows, Schedule
-from lstmc.kernels.weights cimport Weights
+from lstmc.kernels.weights cimport Operands, Weights
 
 
 cdef struct Forward:
     Crew crew
+    const Operands *w
     const lstmc_kernels *k
     Span x, y
     Py_ssize_t nu, es
@@ -40,4 +42,5 @@ cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, 
                       Py_ssize_t es) noexcept nogil
 cdef void load_state(const Rows *s, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps, const Span *h0, const Span *c0,
                      Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil
-cdef double work(Weights w, Py_ssize_t N) noexcept
+cdef Span direction(Span a, Py_ssize_t d) noexcept nogil
+cdef Load load_of(const Operands *w, const Rows *s, Py_ssize_t D, Py_ssize_t parts, Py_ssize_t itemsize, Py_ssize_t mr) noexcept

@@ -1,7 +1,7 @@
-"""LSTM forward over a whole sequence, one layer and one direction.
+"""LSTM forward over a whole sequence, one layer in one direction or in both.
 
-The whole time loop runs in one parallel region: a thread owns rows of the batch and needs no other thread, or, with
-few rows, owns units of all rows and meets the others after each step (crew.pyx).
+The whole time loop runs in one parallel region: a thread owns rows of the batch in one direction and needs no other
+thread, or, with few rows, owns units of all rows and meets the others after each step (plan.pyx, crew.pyx).
 Arguments are checked by the faces. Arrays have axes (T, B, features) with any strides unless said otherwise;
 y and states have unit feature stride.
 """
@@ -11,20 +11,18 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
 from lstmc.kernels.crew cimport apart, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
+from lstmc.kernels.plan cimport Load, Plan, plan_of
 from lstmc.kernels.schedule cimport Rows, Schedule, len_of, n_active, row_of, seq, x_at
-from lstmc.kernels.weights cimport Weights, block, round_up, row_stride
+from lstmc.kernels.weights cimport Operands, Weights, block, round_up, row_stride
 
 from lstmc.kernels import arena
 
-# Rows per thread below which W x of several steps is computed in one go, so that weights meet full tiles.
-cdef Py_ssize_t Z_BELOW_TILES = 2
-cdef Py_ssize_t Z_BYTES = 384 * 1024
 
-
-cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1,
+cdef void fill_z(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1,
                  Py_ssize_t t0) noexcept nogil:
     """z of thread i's rows and panels for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive here."""
     cdef lstmc_lstm_fwd a
+    cdef const Operands *w = f.w
     cdef Py_ssize_t j0 = f.crew.tiles[f.crew.first[i]].row, j1, t, j, n = 0
     cdef lstmc_tile *last = f.crew.tiles + f.crew.first[i + 1] - 1
     cdef const void **zx = f.zx + i * f.z_rows
@@ -46,13 +44,14 @@ cdef void fill_z(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ss
     f.k.lstm_gates_x(&a)
 
 
-cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     """The whole time loop for the rows of thread i, or, if n threads share them, for its part of the units."""
     cdef const void **xrow = <const void **>f.rows + i * apart(3 * s.B, sizeof(void *))
     cdef void **yrow = <void **>xrow + s.B
     cdef void **hrow = yrow + s.B
     cdef lstmc_lstm_fwd a
     cdef lstmc_product proj
+    cdef const Operands *w = f.w
     cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = f.es, panel_row = LSTMC_GATES * f.nu
     cdef Py_ssize_t live = -1       # rows for which the tiles were made
     cdef Py_ssize_t z0 = -1         # first step that z holds, -1: none
@@ -84,7 +83,7 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
         if f.z_steps:
             if z0 < 0 or t - z0 >= f.z_steps:
                 z0 = t
-                fill_z(f, s, w, i, a.p0, a.p1, t)
+                fill_z(f, s, i, a.p0, a.p1, t)
             a.z_ps = f.z_rows * panel_row
             a.z = f.z + (i * f.z_rows * w.panels + f.z_first[i * f.z_steps + t - z0] - a.tiles[0].row) * panel_row * es
         if f.train:
@@ -116,13 +115,17 @@ cdef void forward_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t 
                     memcpy(yrow[j], hrow[j], w.P * es)
 
 
-cdef void run_thread(const Forward *f, const Rows *s, Weights w, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-    """The share of thread i of the n that came: fewer may come than were asked for."""
+cdef void run_thread(const Forward *f, const Rows *s, Py_ssize_t D, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """The share of thread i of the n that came, in D directions: fewer may come than were asked for."""
+    cdef Py_ssize_t each
     if f.crew.shared:
-        forward_thread(f, s, w, i, n)
+        each = max(n // D, 1)
+        while i < D * each:
+            forward_thread(f + i // each, s, i % each, each)
+            i += n
         return
-    while i < f.crew.threads:
-        forward_thread(f, s, w, i, 1)
+    while i < D * f.crew.threads:
+        forward_thread(f + i // f.crew.threads, s, i % f.crew.threads, 1)
         i += n
 
 
@@ -163,72 +166,117 @@ cdef class Tape:
             arena.give(*self.keep)
 
 
-cdef double work(Weights w, Py_ssize_t N) noexcept:
-    """Floating-point operations of a forward pass over N live pairs."""
-    return 2.0 * N * (LSTMC_GATES * w.H * (w.I + w.R) + w.P * w.H)
+cdef Load load_of(const Operands *w, const Rows *s, Py_ssize_t D, Py_ssize_t parts, Py_ssize_t itemsize, Py_ssize_t mr) noexcept:
+    """What the cost model needs to know of a call."""
+    cdef Load load
+    load.T, load.B, load.D, load.pairs, load.ragged = s.T, s.B, D, s.N, s.ragged
+    load.I, load.R, load.H, load.P = w.I, w.R, w.H, w.P
+    load.parts, load.itemsize, load.mr = parts, itemsize, mr
+    return load
 
 
-def lstm_forward(Weights w not None, Schedule schedule not None, x, y, h0, c0, h_n, c_n, bint reverse=False, bint train=False,
-                 threads=None):
-    """Run a sequence; returns a Tape if train, else None.
+cdef int set_up(Forward *f, const Rows *s, const Plan *plan, list keep, list scratch) except -1:
+    """Deal the rows and take the workspaces of one direction; keep: those that a tape needs."""
+    cdef const Operands *w = f.w
+    cdef Py_ssize_t es = f.es, nu = f.nu, B = s.B, panel_row = LSTMC_GATES * nu, rows = B + s.N if f.train else 2 * B, cap
+    f.ldh, f.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
+    f.c_ps = (B + s.N if f.train else B) * nu
+    f.gates_ps = s.N * panel_row
+    gather(&f.crew, s, plan, w.panels, f.k.mr)
+    f.h = block(keep, rows * f.ldh * es)
+    f.c = block(keep, w.panels * f.c_ps * es)
+    if f.train:
+        f.gates = block(keep, w.panels * f.gates_ps * es)
+    if w.P:
+        f.hf = block(keep, (s.N if f.train else B) * f.ldf * es)
+    f.rows = <void **>block(scratch, f.crew.threads * apart(3 * B, sizeof(void *)) * sizeof(void *))
+    f.z_steps = plan.z_steps
+    if f.z_steps:
+        cap = B if f.crew.shared else (B + f.crew.threads - 1) // f.crew.threads
+        f.z_rows = f.z_steps * cap
+        f.z = block(scratch, f.crew.threads * f.z_rows * w.panels * panel_row * es)
+        f.zx = <const void **>block(scratch, f.crew.threads * f.z_rows * sizeof(void *))
+        f.z_tiles = <lstmc_tile *>block(scratch, f.crew.threads * f.z_rows * sizeof(lstmc_tile))
+        f.z_first = <Py_ssize_t *>block(scratch, f.crew.threads * f.z_steps * sizeof(Py_ssize_t))
+    return 0
 
-    x (T, B, I) with any strides; y (T, B, R) is written at live steps only; h0 (B, R), c0 (B, H) with unit
-    feature stride, or None for zeros; h_n, c_n like them are written.
+
+cdef void final_state(const Forward *f, const Rows *s, const Span *h, const Span *c) noexcept nogil:
+    """h_n (B, R) and c_n (B, H) of every sequence."""
+    cdef Py_ssize_t j, row
+    for j in range(s.B):
+        if f.train:
+            row = j if len_of(s, j) == 0 else s.B + row_of(s, len_of(s, j) - 1) + j
+        else:
+            row = len_of(s, j) % 2 * s.B + j
+        memcpy(h.p + seq(s, j) * h.stride[0] * f.es, f.h + row * f.ldh * f.es, f.w.R * f.es)
+        copy_blocks(c.p + seq(s, j) * c.stride[0] * f.es, f.nu * f.es,
+                    f.c + (row if f.train else j) * f.nu * f.es, f.c_ps * f.es, f.w.H, f.nu, f.es)
+
+
+cdef Span direction(Span a, Py_ssize_t d) noexcept nogil:
+    """(B, features) of direction d of a span of (D, B, features)."""
+    if a.p != NULL:
+        a.p += d * a.stride[0] * a.itemsize
+    a.stride[0], a.stride[1] = a.stride[1], a.stride[2]
+    return a
+
+
+def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0, h_n, c_n, bint train=False, threads=None):
+    """Run a sequence through one layer; returns a Tape for each direction if train, else None.
+
+    weights: of the forward direction and, if there is one, of the reverse direction: D = 1 or 2. x (T, B, I) with any
+    strides; y (T, B, D*R) is written at live steps only; h0 (D, B, R), c0 (D, B, H) with unit feature stride, or None
+    for zeros; h_n, c_n like them are written.
     """
-    cdef Forward f
+    cdef Forward f[2]
     cdef const Rows *s = &schedule.rows
-    cdef Span h_in, c_in, h_out = span(h_n, True), c_out = span(c_n, True)
-    cdef Py_ssize_t es = w.itemsize, nu = w.k.nu, B = s.B, i, j, rows, row, panel_row = LSTMC_GATES * nu, cap
-    cdef list keep = [], scratch = []
+    cdef Span h_in, c_in
+    cdef Span[2] sh, sc
+    cdef Span h_out = span(h_n, True), c_out = span(c_n, True), sx = span(x), sy = span(y, True)
+    cdef Py_ssize_t D = len(weights), d, at = 0
+    cdef list keep = [], scratch = [], tapes = []
+    cdef Weights w = weights[0]
+    cdef Load load = load_of(&w.o, s, D, w.o.panels, w.itemsize, w.k.mr)
+    cdef Plan plan = plan_of(&load, threads)
     cdef Tape tape
-    memset(&f, 0, sizeof(f))
+    memset(f, 0, sizeof(f))
     h_in.p = c_in.p = NULL
     if h0 is not None:
         h_in = span(h0)
     if c0 is not None:
         c_in = span(c0)
-    f.k, f.nu, f.es, f.reverse, f.train = w.k, nu, es, reverse, train
-    f.x, f.y = span(x), span(y, True)
-    rows = B + s.N if train else 2 * B
-    f.ldh, f.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
-    f.c_ps = (B + s.N if train else B) * nu
-    f.gates_ps = s.N * panel_row
+    for d in range(D):
+        w = weights[d]
+        f[d].w, f[d].k, f[d].nu, f[d].es, f[d].reverse, f[d].train = &w.o, w.k, w.k.nu, w.itemsize, d == 1, train
+        f[d].x, f[d].y = sx, sy
+        f[d].y.p += d * w.o.R * sy.stride[2] * sy.itemsize
+        sh[d], sc[d] = direction(h_in, d), direction(c_in, d)
+        keep.append([])
     try:
-        gather(&f.crew, s, w.k.mr, work(w, s.N), 0 if w.P else w.panels, 4 * w.H * w.R * es, threads)
-        f.h = block(keep, rows * f.ldh * es)
-        f.c = block(keep, w.panels * f.c_ps * es)
-        if train:
-            f.gates = block(keep, w.panels * f.gates_ps * es)
-        if w.P:
-            f.hf = block(keep, (s.N if train else B) * f.ldf * es)
-        f.rows = <void **>block(scratch, f.crew.threads * apart(3 * B, sizeof(void *)) * sizeof(void *))
-        cap = B if f.crew.shared else (B + f.crew.threads - 1) // f.crew.threads
-        if s.T > 1 and cap < Z_BELOW_TILES * w.k.mr and (f.crew.shared or f.crew.threads == 1 or not s.ragged):
-            f.z_steps = min(max(max(Z_BYTES, w.panels * w.I * panel_row * es // 8) // (cap * w.panels * panel_row * es), 4), min(256, s.T))
-            f.z_rows = f.z_steps * cap
-            f.z = block(scratch, f.crew.threads * f.z_rows * w.panels * panel_row * es)
-            f.zx = <const void **>block(scratch, f.crew.threads * f.z_rows * sizeof(void *))
-            f.z_tiles = <lstmc_tile *>block(scratch, f.crew.threads * f.z_rows * sizeof(lstmc_tile))
-            f.z_first = <Py_ssize_t *>block(scratch, f.crew.threads * f.z_steps * sizeof(Py_ssize_t))
+        for d in range(D):
+            set_up(&f[d], s, &plan, keep[d], scratch)
         with nogil:
-            load_state(s, f.h, f.ldh, f.c, f.c_ps, &h_in, &c_in, w.R, w.H, nu, es)
-            with parallel(num_threads=f.crew.threads):
-                run_thread(&f, s, w, threadid(), lstmc_crew_size())
-            for j in range(B):
-                if train:
-                    row = j if len_of(s, j) == 0 else B + row_of(s, len_of(s, j) - 1) + j
-                else:
-                    row = len_of(s, j) % 2 * B + j
-                memcpy(h_out.p + seq(s, j) * h_out.stride[0] * es, f.h + row * f.ldh * es, w.R * es)
-                copy_blocks(c_out.p + seq(s, j) * c_out.stride[0] * es, nu * es,
-                            f.c + (row if train else j) * nu * es, f.c_ps * es, w.H, nu, es)
+            for d in range(D):
+                load_state(s, f[d].h, f[d].ldh, f[d].c, f[d].c_ps, &sh[d], &sc[d], f[d].w.R, f[d].w.H, f[d].nu, f[d].es)
+            while at < D:
+                with parallel(num_threads=plan.directions * f[at].crew.threads):
+                    run_thread(&f[at], s, plan.directions, threadid(), lstmc_crew_size())
+                at += plan.directions
+            for d in range(D):
+                sh[d], sc[d] = direction(h_out, d), direction(c_out, d)
+                final_state(&f[d], s, &sh[d], &sc[d])
     finally:
-        dismiss(&f.crew)
+        for d in range(D):
+            dismiss(&f[d].crew)
         arena.give(*scratch)
         if not train:
-            arena.give(*keep)
+            for d in range(len(keep)):
+                arena.give(*keep[d])
     if not train:
         return None
-    tape = Tape.__new__(Tape)
-    tape.schedule, tape.w, tape.x, tape.keep, tape.f = schedule, w, x, keep, f
-    return tape
+    for d in range(D):
+        tape = Tape.__new__(Tape)
+        tape.schedule, tape.w, tape.x, tape.keep, tape.f = schedule, weights[d], x, keep[d], f[d]
+        tapes.append(tape)
+    return tapes

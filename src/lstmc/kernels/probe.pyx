@@ -8,8 +8,9 @@ from cython.parallel cimport parallel, threadid
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport lstmc_kernels, table, team
+from lstmc.kernels.core cimport lstmc_kernels, table
 from lstmc.kernels.crew cimport LSTMC_CAN_MEET, lstmc_crew_size, lstmc_flag, lstmc_meet
+from lstmc.kernels.plan cimport team
 
 cdef extern from *:
     """

@@ -8,7 +8,8 @@ in index order. The equations are in csrc/k_train.h.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_update, span, table, team
+from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_update, span, table
+from lstmc.kernels.plan cimport team
 
 import numpy as np
 

@@ -2,17 +2,22 @@
 from lstmc.kernels.core cimport lstmc_kernels
 
 
+cdef struct Operands:
+    Py_ssize_t I, H, P, R, panels
+    char *w                              # [p][I+R][4][NU]
+    char *bias                           # [p][4][NU]
+    char *hr                             # projection forward: columns, K=H, N=P
+    char *u_cols                         # backward: columns of W_hh, K=4H, N=R
+    char *w_cols                         # backward: columns of W_ih, K=4H, N=I
+    char *hr_cols                        # backward: columns of W_hr, K=P, N=H
+
+
 cdef class Weights:
-    cdef readonly Py_ssize_t I, H, P, R, itemsize, panels
+    cdef readonly Py_ssize_t itemsize
     cdef readonly bint train
     cdef const lstmc_kernels *k
+    cdef Operands o
     cdef object _keep                    # arrays behind the pointers
-    cdef char *w                         # [p][I+R][4][NU]
-    cdef char *bias                      # [p][4][NU]
-    cdef char *hr                        # projection forward: columns, K=H, N=P
-    cdef char *u_cols                    # backward: columns of W_hh, K=4H, N=R
-    cdef char *w_cols                    # backward: columns of W_ih, K=4H, N=I
-    cdef char *hr_cols                   # backward: columns of W_hr, K=P, N=H
 
     cdef char *columns(self, list keep, char *w, Py_ssize_t ks, Py_ssize_t ns, Py_ssize_t K, Py_ssize_t N,
                        Py_ssize_t G) except NULL

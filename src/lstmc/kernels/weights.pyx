@@ -2,7 +2,8 @@
 
 from cython.parallel cimport prange
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_kernels, span, table, team
+from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_kernels, span, table
+from lstmc.kernels.plan cimport team
 
 from lstmc.kernels import arena
 
@@ -25,34 +26,35 @@ cdef class Weights:
         cdef const lstmc_kernels *k = table(wi.itemsize)
         cdef Py_ssize_t es = wi.itemsize, nu = k.nu, G = LSTMC_GATES, p, threads, panel, n_units
         cdef list keep = []
+        cdef Operands *o = &self.o
         self.k = k
         self.itemsize = es
         self.train = train
-        self.H, self.I, self.R = wi.shape[0] // G, wi.shape[1], wh.shape[1]
-        self.P = 0 if w_hr is None else self.R
-        self.panels = round_up(self.H, nu) // nu
-        panel = (self.I + self.R) * G * nu
-        self.w = block(keep, self.panels * panel * es)
-        self.bias = block(keep, self.panels * G * nu * es)
+        o.H, o.I, o.R = wi.shape[0] // G, wi.shape[1], wh.shape[1]
+        o.P = 0 if w_hr is None else o.R
+        o.panels = round_up(o.H, nu) // nu
+        panel = (o.I + o.R) * G * nu
+        o.w = block(keep, o.panels * panel * es)
+        o.bias = block(keep, o.panels * G * nu * es)
         b1.p = b2.p = NULL
         hr = wh          # only read with a projection
         if b_ih is not None:
             b1 = span(b_ih)
         if b_hh is not None:
             b2 = span(b_hh)
-        k.pack_bias(self.bias, b1.p, b2.p, G, self.H)
-        threads = team(16.0 * panel * self.panels, self.panels)
-        for p in prange(self.panels, nogil=True, schedule="static", num_threads=threads):
-            k.pack_gates(self.w, panel, wi.p, wi.stride[0], wi.stride[1], G, self.H, self.I, p, p + 1)
-            k.pack_gates(self.w + self.I * G * nu * es, panel, wh.p, wh.stride[0], wh.stride[1], G, self.H, self.R, p, p + 1)
-        if self.P:
+        k.pack_bias(o.bias, b1.p, b2.p, G, o.H)
+        threads = team(16.0 * panel * o.panels, o.panels)
+        for p in prange(o.panels, nogil=True, schedule="static", num_threads=threads):
+            k.pack_gates(o.w, panel, wi.p, wi.stride[0], wi.stride[1], G, o.H, o.I, p, p + 1)
+            k.pack_gates(o.w + o.I * G * nu * es, panel, wh.p, wh.stride[0], wh.stride[1], G, o.H, o.R, p, p + 1)
+        if o.P:
             hr = span(w_hr)
-            self.hr = self.columns(keep, hr.p, hr.stride[1], hr.stride[0], self.H, self.P, 0)
+            o.hr = self.columns(keep, hr.p, hr.stride[1], hr.stride[0], o.H, o.P, 0)
         if train:
-            self.u_cols = self.columns(keep, wh.p, wh.stride[0], wh.stride[1], G * self.H, self.R, G)
-            self.w_cols = self.columns(keep, wi.p, wi.stride[0], wi.stride[1], G * self.H, self.I, G)
-            if self.P:
-                self.hr_cols = self.columns(keep, hr.p, hr.stride[0], hr.stride[1], self.P, self.H, 0)
+            o.u_cols = self.columns(keep, wh.p, wh.stride[0], wh.stride[1], G * o.H, o.R, G)
+            o.w_cols = self.columns(keep, wi.p, wi.stride[0], wi.stride[1], G * o.H, o.I, G)
+            if o.P:
+                o.hr_cols = self.columns(keep, hr.p, hr.stride[0], hr.stride[1], o.P, o.H, 0)
         self._keep = keep
 
     cdef char *columns(self, list keep, char *w, Py_ssize_t ks, Py_ssize_t ns, Py_ssize_t K, Py_ssize_t N,

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from lstmc.kernels import core
-from lstmc.kernels.crew import SHARE_ABOVE_BYTES, SHARE_BELOW_ROWS
+from lstmc.kernels.plan import SHARE_ABOVE_BYTES, SHARE_BELOW_ROWS
 from lstmc.kernels.lstm_bwd import lstm_backward
 from lstmc.kernels.lstm_fwd import lstm_forward
 from lstmc.kernels.weights import Weights
@@ -187,13 +187,10 @@ class LSTM(Module):
             y = result if last else None
             if y is None:
                 y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
-            tapes = []
-            for d in range(D):
-                n = layer * D + d
-                tapes.append(lstm_forward(
-                    weights[n], call.schedule, below, y if D == 1 else y[:, :, d * R:(d + 1) * R],
-                    None if call.h0 is None else call.h0[n], None if call.c0 is None else call.c0[n],
-                    h_n[n], c_n[n], d == 1, train, threads))
+            part = slice(layer * D, (layer + 1) * D)
+            tapes = lstm_forward(
+                weights[part], call.schedule, below, y, None if call.h0 is None else call.h0[part],
+                None if call.c0 is None else call.c0[part], h_n[part], c_n[part], train, threads)
             if train:
                 tape.layers.append(tapes)
                 tape.masks.append(mask)
@@ -252,14 +249,13 @@ class LSTM(Module):
             if layer or need_dx:
                 batch_major = not layer and self.batch_first and call.batched
                 below = self._output(T, B, self.input_size if not layer else width, call.schedule.ragged, batch_major)
-            for d in range(D):
-                n, s = layer * D + d, suffixes[layer * D + d]
-                lstm_backward(
-                    tape.layers[layer][d], None if dy is None else dy if D == 1 else dy[:, :, d * R:(d + 1) * R],
-                    None if dh_n is None else dh_n[n], None if dc_n is None else dc_n[n],
-                    below, dh0[n], dc0[n], grads[f"weight_ih_{s}"], grads[f"weight_hh_{s}"], grads.get(f"bias_ih_{s}"),
-                    grads.get(f"weight_hr_{s}"), bool(d), threads)
-                if self.bias:
+            part = slice(layer * D, (layer + 1) * D)
+            names = [[f"{kind}_{s}" for kind in ("weight_ih", "weight_hh", "bias_ih", "weight_hr")] for s in suffixes[part]]
+            lstm_backward(
+                tape.layers[layer], dy, None if dh_n is None else dh_n[part], None if dc_n is None else dc_n[part],
+                below, dh0[part], dc0[part], [[grads.get(name) for name in d] for d in names], threads)
+            if self.bias:
+                for s in suffixes[part]:
                     grads[f"bias_hh_{s}"][...] = grads[f"bias_ih_{s}"]
             if tape.masks[layer] is not None:
                 below *= tape.masks[layer]

@@ -10,8 +10,6 @@ from lstmc.kernels.stream import Stream
 from lstmc.nn import checks
 from lstmc.nn.module import MAX_UNITS
 
-STEP_THREADS = 1        # a step is small; waking threads for it costs more than it saves, so more is opt-in
-
 
 class Snapshot(NamedTuple):
     """State of a session at one moment."""
@@ -59,7 +57,7 @@ class Session:
         m, B = self.module, self.batch_size
         return (m.num_layers, B, m.output_size), (m.num_layers, B, m.hidden_size)
 
-    def step(self, x_t, out=None, *, threads=STEP_THREADS):
+    def step(self, x_t, out=None, *, threads=None):
         """Advance by one step.
 
         Parameters
@@ -68,8 +66,9 @@ class Session:
             (B, I), any strides.
         out : ndarray, optional
             (B, R) C-contiguous, written and returned; must not overlap x_t. With it, nothing is allocated.
-        threads : int
-            1 by default.
+        threads : int, optional
+            By default one; more only where the weights are large and the last step was less than a third of a
+            millisecond ago, because most steps are too short to wake a sleeping thread.
 
         Returns
         -------
@@ -87,7 +86,7 @@ class Session:
                 self._check_out(out)
             if x_t.base is not None or out.base is not None or out is x_t:
                 checks.apart(out, "x_t", x_t)
-        self._stream.step(x_t, out, threads if threads is STEP_THREADS else checks.threads(threads))
+        self._stream.step(x_t, out, None if threads is None else checks.threads(threads))
         return out
 
     def _check_out(self, out):
@@ -127,7 +126,8 @@ class Session:
             batch_major = m.batch_first and layer == m.num_layers - 1
             below = y
             y = m._output(x.shape[0], B, m.output_size, False, batch_major)
-            lstm_forward(weights, schedule, below, y, h[layer].copy(), c[layer].copy(), h[layer], c[layer], False, False, threads)
+            part = slice(layer, layer + 1)
+            lstm_forward([weights], schedule, below, y, h[part].copy(), c[part].copy(), h[part], c[part], False, threads)
         self._stream.set_state(h, c)
         return y.swapaxes(0, steps_axis)
 

@@ -1,0 +1,116 @@
+"""The cost model: how many threads a call gets, what they divide, and when W x is computed ahead of the steps.
+
+Every constant that decides such a thing is here, and nothing decides outside of here. `nn.LSTM.explain` asks the
+same functions. None of this changes a bit of a result. (How weights are cut for caches is a matter of the
+arithmetic: LSTMC_STRIP_K and its neighbours in lstmc.h.)
+"""
+
+from lstmc.kernels.core cimport LSTMC_GATES, alone, max_threads
+from lstmc.kernels.crew cimport LSTMC_CAN_MEET
+
+from lstmc.kernels.core import MAX_THREADS
+
+# A parallel region costs 1 to 3 microseconds, far more where other processes use the cores: every thread must find
+# ten microseconds of work.
+FLOPS_PER_THREAD = 3e6
+# Weights beyond what a core's own cache holds arrive at about this many bytes in the time of one multiply-add ...
+FLOPS_PER_FAR_BYTE = 2.3
+# ... and this is what it holds, safely.
+NEAR_BYTES = 768 * 1024
+# Threads share rows, and divide units, if each would have fewer rows than this ...
+SHARE_BELOW_ROWS = 4
+# ... and the recurrent weights are larger than this: a meeting of threads after each step must be worth it.
+SHARE_ABOVE_BYTES = 128 * 1024
+# Rows of a thread, in register tiles, below which W x of several steps is computed in one go: weights then meet full tiles.
+Z_BELOW_TILES = 2
+# Bytes of W x computed in one go: what a core's own cache holds beside weights, or this part of W where W is larger
+# than that, because it is read once each time.
+Z_BYTES = 384 * 1024
+Z_PART = 8
+Z_STEPS = 4, 256
+# Seconds after a session's step in which the threads of the last one are probably still awake; later a step must be
+# this many times the work to wake them.
+AWAKE_SECONDS = 300e-6
+WAKING_FACTOR = 8
+# A step this many times slower than the quickest found a core taken; threads are left alone for some seconds.
+SLOW_FACTOR = 16
+REST_SECONDS = 10e-3
+
+cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, waking_factor = WAKING_FACTOR
+cdef Py_ssize_t near_bytes = NEAR_BYTES, share_below_rows = SHARE_BELOW_ROWS, share_above_bytes = SHARE_ABOVE_BYTES
+cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_bytes = Z_BYTES, z_part = Z_PART, z_least = Z_STEPS[0], z_most = Z_STEPS[1]
+
+
+cdef double work_of(const Load *load) noexcept nogil:
+    """Floating-point operations of a forward pass in one direction; reading weights counts where it takes longer."""
+    cdef double flops = 2.0 * load.pairs * (LSTMC_GATES * load.H * <double>(load.I + load.R) + load.P * load.H)
+    cdef double u = LSTMC_GATES * load.H * <double>load.R * load.itemsize
+    return max(flops, flops_per_far_byte * load.T * u) if u > near_bytes else flops
+
+
+cdef Py_ssize_t team(double work, Py_ssize_t items, object threads=None) except -1:
+    """Threads for a call of `work` operations in `items` indivisible parts; `threads` overrides the rule of work."""
+    cdef Py_ssize_t n = max_threads() if threads is None else min(<Py_ssize_t>threads, <Py_ssize_t>MAX_THREADS)
+    if n == 1 or alone():
+        return 1
+    n = min(n, items)
+    if threads is None and work < flops_per_thread * n:
+        n = <Py_ssize_t>(work / flops_per_thread)
+    return max(n, 1)
+
+
+cdef Py_ssize_t step_team(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1:
+    """Threads for one step of a session that reads that many bytes of weights; awake: another step has just been."""
+    cdef double work = max(flops, flops_per_far_byte * weight_bytes) if weight_bytes > near_bytes else flops
+    return team(work if awake else work / waking_factor, parts, threads)
+
+
+cdef Plan plan_of(const Load *load, object threads) except *:
+    """How a whole sequence of one layer runs."""
+    cdef Plan plan
+    cdef double work = work_of(load)
+    cdef Py_ssize_t all_threads = team(work * load.D, max(load.B, 1) * load.parts * load.D, threads), n, rows, wide
+    cdef Py_ssize_t u_bytes = LSTMC_GATES * load.H * load.R * load.itemsize
+    cdef bint few, can_share = LSTMC_CAN_MEET and load.parts > 1 and not load.P and load.T > 0 and u_bytes >= share_above_bytes
+    # Directions need not meet, so each gets its own threads, unless the weights of one are more than a core's own
+    # cache holds and half of them are not
+    few = can_share and load.B < share_below_rows * all_threads
+    plan.directions = 1
+    if load.D > 1 and all_threads % load.D == 0 and not (few and near_bytes < u_bytes <= 2 * near_bytes):
+        plan.directions = load.D
+    n = all_threads // plan.directions
+    plan.shared = can_share and n > 1 and load.B < share_below_rows * n
+    plan.threads = min(n, load.parts) if plan.shared else max(min(n, load.B), 1)
+    rows = load.B if plan.shared else (load.B + plan.threads - 1) // plan.threads
+    plan.z_steps = 0
+    if load.T > 1 and 0 < rows < z_below_tiles * load.mr and (plan.shared or plan.threads == 1 or not load.ragged):
+        wide = LSTMC_GATES * load.H * load.itemsize
+        plan.z_steps = max(z_bytes, wide * load.I // z_part) // (rows * wide)
+        plan.z_steps = min(min(max(plan.z_steps, z_least), z_most), load.T)
+    return plan
+
+
+def choose(T, B, I, R, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False):
+    """The plan of a sequence, as a dict: for `explain` and for tests.
+
+    Parameters
+    ----------
+    T, B, I, R, H, P, D : int
+        Steps, sequences, inputs, recurrent inputs, units, projection (0: none), directions.
+    itemsize, mr : int
+        Bytes of a value, rows of a register tile.
+    threads : int, optional
+    ragged : bool
+    """
+    cdef Load load
+    cdef Plan plan
+    load.T, load.B, load.D, load.pairs = T, B, D, T * B
+    load.I, load.R, load.H, load.P = I, R, H, P
+    load.parts, load.itemsize, load.mr, load.ragged = -(-H * itemsize // 64), itemsize, mr, ragged
+    plan = plan_of(&load, threads)
+    return {"directions": plan.directions, "threads": plan.threads, "shared": bool(plan.shared), "z_steps": plan.z_steps}
+
+
+def choose_step(double flops, double weight_bytes, parts, awake=True, threads=None):
+    """Threads of a session's step."""
+    return step_team(flops, weight_bytes, parts, awake, threads)
