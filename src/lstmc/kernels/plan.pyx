@@ -28,15 +28,17 @@ Z_BELOW_TILES = 2
 Z_BYTES = 384 * 1024
 Z_PART = 8
 Z_STEPS = 4, 256
-# Seconds after a session's step in which the threads of the last one are probably still awake; later a step must be
-# this many times the work to wake them.
+# Seconds after a session's step in which the threads of the last one are probably still awake: then this part of the
+# work is enough for each, later it takes so many times the work to wake them.
 AWAKE_SECONDS = 300e-6
+AWAKE_PART = 0.4
 WAKING_FACTOR = 8
 # A step this many times slower than the quickest found a core taken; threads are left alone for some seconds.
 SLOW_FACTOR = 16
-REST_SECONDS = 10e-3
+REST_SECONDS = 2e-3
 
-cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, waking_factor = WAKING_FACTOR
+cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, awake_part = AWAKE_PART
+cdef double waking_factor = WAKING_FACTOR
 cdef Py_ssize_t near_bytes = NEAR_BYTES, share_below_rows = SHARE_BELOW_ROWS, share_above_bytes = SHARE_ABOVE_BYTES
 cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_bytes = Z_BYTES, z_part = Z_PART, z_least = Z_STEPS[0], z_most = Z_STEPS[1]
 
@@ -62,7 +64,7 @@ cdef Py_ssize_t team(double work, Py_ssize_t items, object threads=None) except 
 cdef Py_ssize_t step_team(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1:
     """Threads for one step of a session that reads that many bytes of weights; awake: another step has just been."""
     cdef double work = max(flops, flops_per_far_byte * weight_bytes) if weight_bytes > near_bytes else flops
-    return team(work if awake else work / waking_factor, parts, threads)
+    return team(work / (awake_part if awake else waking_factor), parts, threads)
 
 
 cdef Plan plan_of(const Load *load, object threads) except *:

@@ -47,7 +47,6 @@ cdef class Stream:
     cdef lstmc_flag *flags
     cdef double flops, weight_bytes
     cdef double last, quickest, rest        # when the last step ended, the time of the best with threads, no threads until
-    cdef bint always                        # threads are asked at any time
 
     def __cinit__(self, list weights, Py_ssize_t B):
         cdef Weights w = weights[0]
@@ -121,15 +120,11 @@ cdef class Stream:
                 copy_blocks(sc.p + j * sc.stride[0] * self.es, self.nu * self.es,
                             <char *>a.step.c + j * self.nu * self.es, self.B * self.nu * self.es, a.H, self.nu, self.es)
 
-    def ask_always(self, bint yes):
-        """Ask threads at any time, not only when they are awake. For tests."""
-        self.always = yes
-
     def step(self, x, y, threads=None):
         """y (B, R) = the top layer's output after x (B, I); y has unit feature stride, x any strides."""
         cdef Span sx = span(x), sy = span(y, True)
         cdef double start = lstmc_clock() if self.parts > 1 else 0, end
-        cdef bint awake = start - self.last < awake_seconds and start > self.rest or self.always
+        cdef bint awake = start - self.last < awake_seconds and start > self.rest
         cdef Py_ssize_t n = step_team(self.flops, self.weight_bytes, self.parts, awake, threads), j
         cdef Layer *top = &self.layers[self.L - 1]
         with nogil:

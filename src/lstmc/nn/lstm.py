@@ -5,12 +5,12 @@ import warnings
 import numpy as np
 
 from lstmc.kernels import core
-from lstmc.kernels.plan import SHARE_ABOVE_BYTES, SHARE_BELOW_ROWS
 from lstmc.kernels.lstm_bwd import lstm_backward
 from lstmc.kernels.lstm_fwd import lstm_forward
 from lstmc.kernels.weights import Weights
 from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
+from lstmc.nn.explain import explain
 from lstmc.nn.module import Module
 from lstmc.nn.params import Packed, Parameters
 from lstmc.nn.session import Session
@@ -269,43 +269,13 @@ class LSTM(Module):
         return Session(self, batch_size)
 
     def explain(self):
-        """Which kernels this module runs on, and why.
+        """Which kernels this module runs on, what its threads divide for batches of 1, 4 and 32, and why.
 
         Returns
         -------
         str
         """
-        n, isa = core.max_threads(), core.isa()
-        if not core.has_openmp():
-            why = "built without OpenMP"
-        elif core.forked():
-            why = "this is a forked child process, whose parent's threads are gone"
-        else:
-            why = f"{self._sharing()}; a call too small to gain from threads runs on one"
-        lines = [
-            f"{self!r}: {self.num_layers * self.num_directions} fused LSTM kernel(s) in {self.dtype}",
-            f"instruction set: {isa} (usable here: {', '.join(core.usable_isas())})",
-            f"tiles: {core.tile_rows()} rows x 4 gates, cell update in registers",
-            f"threads: up to {n}: {why}",
-            "input: W x and U h fused per step; below two tiles of rows a thread, W x is computed for several steps at once",
-        ]
-        if isa == "baseline":
-            lines.append("slow path: no fused multiply-add on this machine (or LSTMC_ISA=baseline); bits differ from the others")
-        if self.proj_size:
-            lines.append("projection: a second product per step, on the same rows")
-        if self.bidirectional:
-            lines.append("directions run one after the other")
-        return "\n".join(lines)
-
-    def _sharing(self):
-        rows = "rows of the batch are divided among them"
-        if self.proj_size:
-            return f"{rows}; with a projection they cannot divide units, so a batch of 1 runs on one"
-        size = 4 * self.hidden_size * self.output_size * self.dtype.itemsize
-        few, above = SHARE_BELOW_ROWS, SHARE_ABOVE_BYTES
-        if size < above:
-            return f"{rows}; recurrent weights of {size} bytes are too small to divide units instead"
-        return f"{rows}; below {few} rows a thread, units are divided instead, with a wait after each step"
+        return explain(self)
 
     def __repr__(self):
         shown = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "proj_size": 0}

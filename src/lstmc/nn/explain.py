@@ -1,0 +1,68 @@
+"""What `LSTM.explain` says: the kernels that a module runs on, and what the cost model decides for it.
+
+The plans shown are asked from the cost model itself (kernels/plan.pyx), not told from memory.
+"""
+
+from lstmc.kernels import core, plan
+
+STEPS = 100                     # of the sequences whose plan is shown
+BATCHES = (1, 4, 32)
+
+
+def explain(m):
+    """Several lines of text on module m."""
+    I, R, H, P, D, L = m.input_size, m.output_size, m.hidden_size, m.proj_size, m.num_directions, m.num_layers
+    itemsize, n, isa = m.dtype.itemsize, core.max_threads(), core.isa()
+    u = 4 * H * R * itemsize
+    lines = [
+        f"{m!r}: {L * D} fused LSTM kernel(s) in {m.dtype}",
+        f"instruction set: {isa} (usable here: {', '.join(core.usable_isas())})",
+        f"tiles: {core.tile_rows()} rows x 4 gates, cell update in registers",
+        f"weights of a direction of the first layer: {4 * H * (I + R) * itemsize / 1024:.4g} KiB, {u / 1024:.4g} of them recurrent",
+        "packed weights: made once, again only after a change",
+        f"threads: up to {n}: {_why()}",
+    ]
+    for B in BATCHES:
+        lines.append(f"  {STEPS} steps, batch {B}: {_sequence(m, B)}")
+    if D == 1:
+        lines.append(f"  a session's step, batch 1: {_step(m)}")
+    if isa == "baseline":
+        lines.append("slow path: no fused multiply-add on this machine (or LSTMC_ISA=baseline); bits differ from the others")
+    if P:
+        lines.append("projection: a second product per step, on the same rows; threads cannot divide units, so a batch of 1 "
+                     "runs on one thread for each direction")
+    lines.append("none of these choices changes a bit of a result; constants and reasons: lstmc/kernels/plan.pyx")
+    return "\n".join(lines)
+
+
+def _why():
+    if not core.has_openmp():
+        return "built without OpenMP"
+    if core.forked():
+        return "this is a forked child process, whose parent's threads are gone"
+    return (f"each must find work for about {plan.FLOPS_PER_THREAD / 1e6:g} million operations; rows of the batch are divided, "
+            f"or units of all rows where there are fewer than {plan.SHARE_BELOW_ROWS} rows a thread and more than "
+            f"{plan.SHARE_ABOVE_BYTES // 1024} KiB of recurrent weights")
+
+
+def _sequence(m, B):
+    p = plan.choose(STEPS, B, m.input_size, m.output_size, m.hidden_size, m.proj_size, m.num_directions, m.dtype.itemsize,
+                    core.tile_rows())
+    n, who = p["threads"], "one thread"
+    if n > 1:
+        who = f"{n} threads " + ("divide the units and meet after each step" if p["shared"] else "divide the rows")
+    if m.num_directions > 1:
+        who = f"directions at the same time, for each {who}" if p["directions"] > 1 else f"one direction after the other, {who}"
+    z = p["z_steps"]
+    return f"{who}; W x {f'of {z} steps at once' if z else 'fused with U h'}"
+
+
+def _step(m):
+    reads = m.input_size, *[m.output_size] * (m.num_layers - 1)
+    weights = sum(4 * m.hidden_size * (i + m.output_size) + m.proj_size * m.hidden_size for i in reads)
+    parts = -(-m.hidden_size * m.dtype.itemsize // 64)
+    n, late = (plan.choose_step(2.0 * weights, weights * m.dtype.itemsize, parts, awake) for awake in (True, False))
+    if n == late:
+        return f"{n} threads divide the units" if n > 1 else "one thread"
+    return (f"{n} threads divide the units if the last step was less than {plan.AWAKE_SECONDS * 1e3:g} ms ago, "
+            f"else {late}: waking one costs more than it saves")
