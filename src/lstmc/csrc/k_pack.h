@@ -18,18 +18,28 @@ static void FN(pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptr
     }
 }
 
-/* w[g*H + p*NU + u][k] = src[p][k][g][u] */
+/* w[g*H + p*NU + u][k] = src[p][k][g][u], as many k at a time as a cache line of w holds: the lines of both stay in cache */
 static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, ptrdiff_t panel_stride,
                              ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1)
 {
     for (ptrdiff_t p = p0; p < p1; p++) {
         const ptrdiff_t u0 = p * FN(NU), nu = H - u0 < FN(NU) ? H - u0 : FN(NU);
-        for (ptrdiff_t g = 0; g < G; g++)
-            for (ptrdiff_t u = 0; u < nu; u++) {
-                T *d = (T *)w + (g * H + u0 + u) * rs;
-                const T *s = (const T *)src + p * panel_stride + g * FN(NU) + u;
-                for (ptrdiff_t k = 0; k < K; k++) d[k * cs] = s[k * G * FN(NU)];
-            }
+        for (ptrdiff_t k0 = 0; k0 < K; k0 += FN(NU)) {
+            const ptrdiff_t n = K - k0 < FN(NU) ? K - k0 : FN(NU);
+            for (ptrdiff_t g = 0; g < G; g++)
+                for (ptrdiff_t u = 0; u < nu; u++) {
+                    T *d = (T *)w + (g * H + u0 + u) * rs + k0 * cs;
+                    const T *s = (const T *)src + p * panel_stride + (k0 * G + g) * FN(NU) + u;
+                    if (n == FN(NU) && cs == 1) {
+                        T t[FN(NU)];
+                        UNROLL
+                        for (int k = 0; k < FN(NU); k++) t[k] = s[k * G * FN(NU)];
+                        memcpy(d, t, sizeof t);
+                    } else {
+                        for (ptrdiff_t k = 0; k < n; k++) d[k * cs] = s[k * G * FN(NU)];
+                    }
+                }
+        }
     }
 }
 

@@ -223,8 +223,7 @@ INLINE void FN(pack_part)(T *dst, ptrdiff_t mr, ptrdiff_t n, const void *const *
     for (ptrdiff_t i = 0; i < n; i++, dst += mr) {
         const T *row = (const T *)rows[i] + at;
         if (stride == 1 && width == TILE_ROWS) {
-            UNROLL
-            for (int r = 0; r < TILE_ROWS; r++) dst[r] = row[r];
+            memcpy(dst, row, TILE_ROWS * sizeof(T));
         } else {
             for (ptrdiff_t r = 0; r < width; r++) dst[r] = row[r * stride];
         }
