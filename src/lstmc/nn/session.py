@@ -24,7 +24,8 @@ class Session:
     """Carried state of `batch_size` streams of one module; made by `LSTM.session`.
 
     The session keeps the weights that the module had when the session was opened. Its outputs are bit for bit those
-    of the module on the whole sequence. One Python thread may use a session at a time.
+    of the module on the whole sequence. One Python thread may use a session at a time. It cannot be copied or pickled:
+    `fork` gives a second session, and what `snapshot` gives can be pickled.
 
     Parameters
     ----------
@@ -47,6 +48,11 @@ class Session:
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self._open(module._weights(False))
         self._stream.set_state(None, None)
+
+    def __reduce_ex__(self, protocol):
+        # Its weights are those of the moment it was opened: a copy of the module may have others by now.
+        raise TypeError("Session: cannot be copied or pickled; fork() gives a second session, snapshot() a state that can be "
+                        "copied and pickled, for restore() in a session of the same module or of a copy of it")
 
     def _open(self, packed):
         m, B = self.module, self.batch_size
