@@ -69,28 +69,3 @@ const lstmc_kernels *lstmc_table(const char *isa, int itemsize)
     const lstmc_kernels *const *t = tables_of(isa);
     return !t ? NULL : itemsize == 4 ? t[0] : itemsize == 8 ? t[1] : NULL;
 }
-
-/* A 64-bit fingerprint for noticing that weights were written: eight chains of xor, multiply, rotate. Each
- * step is a bijection of its chain, so a single changed word always changes the result. */
-uint64_t lstmc_fingerprint(const void *data, size_t bytes, uint64_t seed)
-{
-    const uint64_t prime = 0x9E3779B97F4A7C15ull;
-    const unsigned char *p = data;
-    uint64_t s[8], w[8];
-    for (int i = 0; i < 8; i++) s[i] = seed + prime * (uint64_t)(i + 1);
-    for (; bytes >= sizeof w; bytes -= sizeof w, p += sizeof w) {
-        memcpy(w, p, sizeof w);
-        for (int i = 0; i < 8; i++) {
-            s[i] = (s[i] ^ w[i]) * prime;
-            s[i] = s[i] << 29 | s[i] >> 35;
-        }
-    }
-    memset(w, 0, sizeof w);
-    memcpy(w, p, bytes);
-    uint64_t h = bytes;
-    for (int i = 0; i < 8; i++) {
-        h = (h ^ s[i] ^ w[i]) * prime;
-        h ^= h >> 31;
-    }
-    return h;
-}

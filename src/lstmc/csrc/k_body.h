@@ -32,5 +32,6 @@ static const lstmc_kernels FN(table) = {
     FN(lstm_gates_x), FN(lstm_step_fwd), FN(lstm_step_bwd), FN(product), FN(pack_outer), FN(outer),
     FN(vexp), FN(vsigmoid), FN(vtanh),
     FN(softmax), FN(softmax_bwd), FN(sumsq), FN(adam), FN(rmsprop), FN(sgd),
+    fingerprint,
     FN(probe_fma), FN(probe_read),
 };

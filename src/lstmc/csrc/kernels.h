@@ -25,6 +25,8 @@
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)     /* to the second-level cache */
 #endif
 
+#include "k_print.h"
+
 #define REAL 32
 #include VOCABULARY
 #include "k_body.h"

@@ -145,6 +145,8 @@ typedef struct {
     void (*adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
     void (*rmsprop)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
     void (*sgd)(void *w, const void *g, void *m, ptrdiff_t n, const lstmc_update *);
+    /* of `bytes` bytes; one changed word always changes it. For this process only: instruction sets differ, see k_print.h */
+    uint64_t (*fingerprint)(const void *data, ptrdiff_t bytes, uint64_t seed);
     /* benchmarks: the work done, in floating-point operations and in bytes */
     double (*probe_fma)(ptrdiff_t rounds);
     double (*probe_read)(const void *src, ptrdiff_t bytes, ptrdiff_t repeats);
@@ -154,5 +156,4 @@ typedef struct {
 const char *const *lstmc_known_isas(void);                      /* NULL-terminated, best first */
 int lstmc_isa_usable(const char *isa);
 const lstmc_kernels *lstmc_table(const char *isa, int itemsize);
-uint64_t lstmc_fingerprint(const void *data, size_t bytes, uint64_t seed);
 #endif

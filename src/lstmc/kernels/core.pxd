@@ -99,10 +99,9 @@ cdef extern from "lstmc.h" nogil:
         void adam(void *, const void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
         void rmsprop(void *, const void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
         void sgd(void *, const void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
+        uint64_t fingerprint(const void *, Py_ssize_t, uint64_t) noexcept nogil
         double probe_fma(Py_ssize_t) noexcept nogil
         double probe_read(const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
-
-    uint64_t lstmc_fingerprint(const void *data, size_t bytes, uint64_t seed)
 
 
 cdef struct Span:

@@ -145,7 +145,10 @@ cdef Span span(object array, bint writable=False) except *:
 
 
 def fingerprint(array, uint64_t seed=0):
-    """64-bit fingerprint of a C-contiguous array's bytes; a write of one value always changes it."""
+    """64-bit fingerprint of a C-contiguous array's bytes; a write of one value always changes it.
+
+    It means something only in this process and on the instruction set in use.
+    """
     cdef Span s = span(array)
     cdef Py_ssize_t n = s.itemsize
     cdef uint64_t value
@@ -153,7 +156,7 @@ def fingerprint(array, uint64_t seed=0):
     for i in range(s.ndim):
         n *= s.shape[i]
     with nogil:
-        value = lstmc_fingerprint(s.p, n, seed)
+        value = _table32.fingerprint(s.p, n, seed)
     return value
 
 

@@ -17,6 +17,10 @@ class Activation(NamedTuple):
     forward: object
     backward: object
 
+    def __reduce__(self):
+        """Copies are the same object, and a pickle holds the name: no pickle can hold these functions."""
+        return get, (self.name,)
+
 
 def _elementary(name):
     def forward(x):

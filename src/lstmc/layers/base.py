@@ -84,6 +84,10 @@ class Layer:
         self.built = False
         self.variables = []
 
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.dtype = checks.float_dtype(self.dtype)     # NumPy's own object, as in lstmc.nn
+
     # What subclasses define ----------------------------------------------------------------------------------
 
     def check_shape(self, shape):

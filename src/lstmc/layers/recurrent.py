@@ -30,7 +30,24 @@ UNSUPPORTED = {
 }
 
 
-class LSTM(Layer):
+class Recurrent(Layer):
+    """Base of the layers around one `lstmc.nn.LSTM`, `self.module`: None until built, then `self.variables` are live in it."""
+
+    def live(self):
+        """The variables, as views of the module's parameters."""
+        raise NotImplementedError
+
+    def __getstate__(self):
+        """For copy and pickle: a copy's variables must be those of its own module, not copies of these."""
+        return {**self.__dict__, "variables": []}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.module is not None:
+            self.variables = self.live()
+
+
+class LSTM(Recurrent):
     r"""Long short-term memory over (batch, time, features).
 
     .. math::
@@ -90,8 +107,11 @@ class LSTM(Layer):
 
     def initialize(self, input_shape):
         self.module = nn.LSTM(input_shape[2], self.units, bias=self.use_bias, batch_first=True, dtype=self.dtype, seed=self.seed)
-        self.variables = variables(self.module, "", "_l0")
+        self.variables = self.live()
         initial(self, self, self.variables, 0)
+
+    def live(self):
+        return variables(self.module, "", "_l0")
 
     def forward(self, x, mask=None, training=False, step=0):
         lengths = lengths_of(self, mask)
@@ -133,7 +153,7 @@ class LSTM(Layer):
         }
 
 
-class Bidirectional(Layer):
+class Bidirectional(Recurrent):
     """An LSTM that runs in both directions over the sequence, with separate weights.
 
     Weights are those of the forward direction, then those of the backward one.
@@ -183,10 +203,13 @@ class Bidirectional(Layer):
     def initialize(self, input_shape):
         self.module = nn.LSTM(input_shape[2], self.layer.units, bias=self.layer.use_bias, batch_first=True, bidirectional=True,
                               dtype=self.dtype, seed=self.seed)
-        ways = [variables(self.module, "forward/", "_l0"), variables(self.module, "backward/", "_l0_reverse")]
-        for d, way in enumerate(ways):
+        self.variables = self.live()
+        n = len(self.variables) // 2
+        for d, way in enumerate((self.variables[:n], self.variables[n:])):
             initial(self, self.layer, way, 3 * d)
-        self.variables = ways[0] + ways[1]
+
+    def live(self):
+        return variables(self.module, "forward/", "_l0") + variables(self.module, "backward/", "_l0_reverse")
 
     def forward(self, x, mask=None, training=False, step=0):
         y, (h, _), tape = self.module.forward(x, lengths=lengths_of(self, mask), train=training)

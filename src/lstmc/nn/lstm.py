@@ -57,6 +57,9 @@ class LSTM(Module):
     threads, whole, in blocks or step by step, and on AVX2, AVX-512 and NEON. Gradients are the same for any number
     of threads and on those instruction sets. The baseline without fused multiply-add has bits of its own.
 
+    `copy.deepcopy` and `pickle` give an independent module, with `seed` and `step` as they are; `copy.copy` gives one that
+    shares the parameters with this one.
+
     Source: torch.nn.LSTM of PyTorch 2.13; Hochreiter and Schmidhuber 1997, Sak et al. 2014 (projection).
     """
 

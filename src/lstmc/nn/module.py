@@ -13,7 +13,7 @@ MAX_UNITS = 2**50       # more than any address space holds; below it no size co
 
 
 class Module:
-    """Base of the recurrent modules; a subclass sets the sizes below and `_params`.
+    """Base of the recurrent modules; a subclass sets the sizes below, `_params` and `_packed`.
 
     Attributes
     ----------
@@ -22,6 +22,18 @@ class Module:
     batch_first : bool
     dtype : numpy.dtype
     """
+
+    def __getstate__(self):
+        """For copy and pickle: everything but the packed weights, which the next call makes again.
+
+        `copy.deepcopy` and `pickle` give an independent module, with the seed and step that this one has. `copy.copy`
+        gives one that has seed and step of its own but these very parameters: a write changes both, as in PyTorch.
+        """
+        return {**self.__dict__, "_packed": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.dtype = checks.float_dtype(self.dtype)     # NumPy's own object, which fast paths recognise; a copy is not
 
     def state_dict(self):
         """The parameters by PyTorch's names, gates in the order i, f, g, o.

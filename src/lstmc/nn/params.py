@@ -59,6 +59,18 @@ class Parameters:
         self._state = object()          # another one after every loan and every write of our own
         self._known = None, 0           # state, fingerprint in it; only from when no array was out
 
+    def __getstate__(self):
+        """For copy and pickle: shapes and the buffer. Views and counts belong to this object."""
+        state = {"shapes": {name: shape for name, _, shape in self._parts}, "flat": self.flat}
+        self._state = object()          # whoever asked has the buffer now: a loan
+        return state
+
+    def __setstate__(self, state):
+        """Into a buffer of its own, of which the arrays are views again."""
+        flat = state["flat"]
+        self.__init__(state["shapes"], checks.float_dtype(flat.dtype))
+        self.flat[...] = flat
+
     def _views(self, flat):
         """name -> view of its part of a flat buffer."""
         return {name: flat[part].reshape(shape) for name, part, shape in self._parts}

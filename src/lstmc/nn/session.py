@@ -22,7 +22,8 @@ class Session:
     """Carried state of `batch_size` streams of one module; made by `LSTM.session`.
 
     The session keeps the weights that the module had when the session was opened. Its outputs are bit for bit those
-    of the module on the whole sequence. One Python thread may use a session at a time.
+    of the module on the whole sequence. One Python thread may use a session at a time. It cannot be copied or pickled:
+    `fork` gives a second session, and what `snapshot` gives can be pickled.
 
     Parameters
     ----------
@@ -45,6 +46,11 @@ class Session:
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self._open(module._weights(False))
         self._stream.set_state(None, None)
+
+    def __reduce_ex__(self, protocol):
+        # Its weights are those of the moment it was opened: a copy of the module may have others by now.
+        raise TypeError("Session: cannot be copied or pickled; fork() gives a second session, snapshot() a state that can be "
+                        "copied and pickled, for restore() in a session of the same module or of a copy of it")
 
     def _open(self, packed):
         m, B = self.module, self.batch_size
@@ -84,7 +90,7 @@ class Session:
         else:
             if type(out) is not np.ndarray or out.dtype is not dtype or out.shape != self._y_shape or not out.flags.carray:
                 self._check_out(out)
-            if x_t.base is not None or out.base is not None or out is x_t:
+            if (x_t.base is not None or out.base is not None or out is x_t) and not _own_memory_each(x_t, out):
                 checks.apart(out, "x_t", x_t)
         self._stream.step(x_t, out, None if threads is None else checks.threads(threads))
         return out
@@ -164,6 +170,12 @@ class Session:
         twin._open(self._packed)
         twin._stream.set_state(*self.state)
         return twin
+
+
+def _own_memory_each(a, b):
+    """Whether two arrays are, or are views of, two arrays that own their memory: cheaper to see than where they lie."""
+    a, b = a if a.base is None else a.base, b if b.base is None else b.base
+    return a is not b and type(a) is np.ndarray and type(b) is np.ndarray and a.base is None and b.base is None
 
 
 def step_many(sessions, xs, *, threads=None):

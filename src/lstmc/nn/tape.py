@@ -47,6 +47,10 @@ class Tape:
         self.masks = []         # dropout mask on the input of layer l, or None
         self.used = False
 
+    def __reduce_ex__(self, protocol):
+        raise TypeError("Tape: expected to be used by the module that made it, cannot be copied or pickled; "
+                        "the Gradients from backward(tape) can")
+
 
 def describe(value):
     if isinstance(value, (tuple, list)):
