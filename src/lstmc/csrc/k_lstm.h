@@ -81,7 +81,13 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
     }
     if (ends && gates && VL == FN(NU)) {        /* the lines that the end writes come while the chain runs */
         UNROLL
-        for (int r = 0; r < mr * G; r++) PREFETCH(gates + q0 * gates_ps + row * bs + r * FN(NU));
+        for (int r = 0; r < mr * G; r++) PREFETCH_OWN(gates + q0 * gates_ps + row * bs + r * FN(NU));
+        UNROLL
+        for (int r = 0; r < mr && !only_x; r++) {
+            PREFETCH_OWN((T *)s->c + q0 * s->c_ps + (row + r) * FN(NU));
+            PREFETCH_OWN((T *)s->h_out + (row + r) * s->ld_out + q0 * FN(NU));
+            if (s->y) PREFETCH_OWN((T *)s->y[row + r] + q0 * FN(NU));
+        }
     }
     if (k0 < s->I) {
         const ptrdiff_t n = (k1 < s->I ? k1 : s->I) - k0;

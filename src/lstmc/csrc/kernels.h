@@ -18,11 +18,13 @@
 #define UNROLL
 #define PREFETCH(p) ((void)(p))
 #define PREFETCH_FAR(p) ((void)(p))
+#define PREFETCH_OWN(p) ((void)(p))
 #else
 #define INLINE static inline __attribute__((always_inline, unused))
 #define UNROLL _Pragma("GCC unroll 24")
 #define PREFETCH(p) __builtin_prefetch(p)
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)     /* to the second-level cache */
+#define PREFETCH_OWN(p) __builtin_prefetch(p, 1)        /* to be written: taken from other cores too */
 #endif
 
 #include "k_print.h"

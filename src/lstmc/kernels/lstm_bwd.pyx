@@ -335,7 +335,7 @@ def lstm_backward(list tapes not None, dy, dh_n, dc_n, dx, dh0, dc0, list grads 
             set_up(&g[d], s, &plan, scratch)
         with nogil:
             for d in range(D):
-                load_state(s, g[d].dh, f[d].ldh, g[d].dc, g[d].dc_ps, &dh[d], &dc[d], f[d].w.R, f[d].w.H, f[d].nu, f[d].es)
+                load_state(s, 0, s.B, g[d].dh, f[d].ldh, g[d].dc, g[d].dc_ps, &dh[d], &dc[d], f[d].w.R, f[d].w.H, f[d].nu, f[d].es)
             while at < D:
                 with parallel(num_threads=plan.directions * g[at].crew.threads):
                     run_thread(&g[at], s, plan.directions, threadid(), lstmc_crew_size())

@@ -18,6 +18,36 @@ from lstmc.kernels.weights cimport Operands, Weights, block, round_up, row_strid
 from lstmc.kernels import arena
 
 
+# Rows between the states of two threads. What one writes at every step must not come near what the other writes: the
+# processor fetches lines ahead, and would fetch its neighbour's.
+cdef enum:
+    GAP = 16
+
+
+cdef struct Part:
+    Py_ssize_t j0, j1        # sorted rows
+    char *h                  # where rows 0 of the two slots would be
+    char *other
+    char *c
+    Py_ssize_t c_ps
+
+
+cdef Part part_of(const Forward *f, const Rows *s, Py_ssize_t i) noexcept nogil:
+    """The states of part i of the rows: with more than one part, those of thread i."""
+    cdef Part a
+    cdef Py_ssize_t n, last
+    a.j0, a.j1, a.h, a.c, a.c_ps = 0, s.B, f.h, f.c, f.c_ps
+    if f.parts > 1:
+        last = f.crew.first[i + 1] - 1
+        a.j0, a.j1 = f.crew.tiles[f.crew.first[i]].row, f.crew.tiles[last].row + f.crew.tiles[last].mr
+        n = a.j1 - a.j0
+        a.h = f.h + (a.j0 + i * GAP) * f.ldh * f.es
+        a.c = f.c + ((f.w.panels - 1) * a.j0 + f.w.panels * i * GAP) * f.nu * f.es
+        a.c_ps = n * f.nu
+    a.other = a.h + (a.j1 - a.j0) * f.ldh * f.es
+    return a
+
+
 cdef void fill_z(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1,
                  Py_ssize_t t0) noexcept nogil:
     """z of thread i's rows and panels for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive here."""
@@ -56,6 +86,8 @@ cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize
     cdef Py_ssize_t live = -1       # rows for which the tiles were made
     cdef Py_ssize_t z0 = -1         # first step that z holds, -1: none
     cdef bint sharing = f.crew.shared
+    cdef Part part = part_of(f, s, i if f.parts > 1 else 0)
+    cdef char *h
     memset(&a, 0, sizeof(a))
     memset(&proj, 0, sizeof(proj))
     a.tiles = proj.tiles = live_of(&f.crew, i)
@@ -66,7 +98,7 @@ cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize
     a.x, a.xs = xrow, f.x.stride[2]
     a.w, a.bias = w.w, w.bias
     a.ldh = f.ldh
-    a.c_prev_ps = a.c_ps = f.c_ps
+    a.c_prev_ps = a.c_ps = part.c_ps
     a.gates_ps = f.gates_ps
     a.ld_out = f.ldf if w.P else f.ldh
     a.y = NULL if w.P else yrow
@@ -90,19 +122,19 @@ cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize
             prev, cur = 0 if t == 0 else B + row_of(s, t - 1), B + row_of(s, t)
             a.c_prev, a.c = f.c + prev * f.nu * es, f.c + cur * f.nu * es
             a.gates = f.gates + row_of(s, t) * panel_row * es
+            a.h, h = f.h + prev * f.ldh * es, f.h + cur * f.ldh * es
         else:
-            prev, cur = t % 2 * B, (t + 1) % 2 * B
-            a.c_prev = a.c = f.c
+            a.c_prev = a.c = part.c
+            a.h, h = part.other if t & 1 else part.h, part.h if t & 1 else part.other
         a.back = proj.back = t & 1
-        a.h = f.h + prev * f.ldh * es
-        a.h_out = f.h + cur * f.ldh * es
+        a.h_out = h
         if w.P:
             proj.a.a = a.h_out = f.hf + (row_of(s, t) * f.ldf * es if f.train else 0)
         for q in range(a.n_tiles):
             for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
                 xrow[j] = x_at(&f.x, s, t, j, f.reverse)
                 yrow[j] = x_at(&f.y, s, t, j, f.reverse)
-                hrow[j] = f.h + (cur + j) * f.ldh * es
+                hrow[j] = h + j * f.ldh * es
         f.k.lstm_step_fwd(&a)
         if sharing and lstmc_meet(f.crew.flags, n, i, t + 1):
             if i:
@@ -137,11 +169,11 @@ cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, 
         memcpy(dst + p * ds, src + p * ss, min(nu, n - p * nu) * es)
 
 
-cdef void load_state(const Rows *s, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps, const Span *h0, const Span *c0,
+cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps, const Span *h0, const Span *c0,
                      Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
-    """Initial states (NULL: zeros) into sorted rows of h and blocks of c, padding zeroed."""
+    """Initial states (NULL: zeros) of sorted rows j0 .. j1-1 into rows of h and blocks of c, padding zeroed."""
     cdef Py_ssize_t j, p
-    for j in range(s.B):
+    for j in range(j0, j1):
         if h0.p == NULL:
             memset(rows + j * ld * es, 0, R * es)
         else:
@@ -178,13 +210,16 @@ cdef Load load_of(const Operands *w, const Rows *s, Py_ssize_t D, Py_ssize_t par
 cdef int set_up(Forward *f, const Rows *s, const Plan *plan, list keep, list scratch) except -1:
     """Deal the rows and take the workspaces of one direction; keep: those that a tape needs."""
     cdef const Operands *w = f.w
-    cdef Py_ssize_t es = f.es, nu = f.nu, B = s.B, panel_row = LSTMC_GATES * nu, rows = B + s.N if f.train else 2 * B, cap
+    cdef Py_ssize_t es = f.es, nu = f.nu, B = s.B, panel_row = LSTMC_GATES * nu, cap
+    cdef Py_ssize_t rows, c_rows
     f.ldh, f.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
+    gather(&f.crew, s, plan, w.panels, f.k.mr)
+    f.parts = 1 if f.train or f.crew.shared or s.ragged else f.crew.threads
+    rows, c_rows = (B + s.N, B + s.N) if f.train else (2 * B + (f.parts - 1) * GAP, B + (f.parts - 1) * GAP)
     f.c_ps = (B + s.N if f.train else B) * nu
     f.gates_ps = s.N * panel_row
-    gather(&f.crew, s, plan, w.panels, f.k.mr)
     f.h = block(keep, rows * f.ldh * es)
-    f.c = block(keep, w.panels * f.c_ps * es)
+    f.c = block(keep, w.panels * c_rows * nu * es)
     if f.train:
         f.gates = block(keep, w.panels * f.gates_ps * es)
     if w.P:
@@ -201,17 +236,30 @@ cdef int set_up(Forward *f, const Rows *s, const Plan *plan, list keep, list scr
     return 0
 
 
+cdef void initial_state(const Forward *f, const Rows *s, const Span *h, const Span *c) noexcept nogil:
+    """h_0 (B, R) and c_0 (B, H) of every sequence."""
+    cdef Py_ssize_t i
+    cdef Part part
+    for i in range(f.parts):
+        part = part_of(f, s, i)
+        load_state(s, part.j0, part.j1, part.h, f.ldh, part.c, part.c_ps, h, c, f.w.R, f.w.H, f.nu, f.es)
+
+
 cdef void final_state(const Forward *f, const Rows *s, const Span *h, const Span *c) noexcept nogil:
     """h_n (B, R) and c_n (B, H) of every sequence."""
-    cdef Py_ssize_t j, row
-    for j in range(s.B):
-        if f.train:
-            row = j if len_of(s, j) == 0 else s.B + row_of(s, len_of(s, j) - 1) + j
-        else:
-            row = len_of(s, j) % 2 * s.B + j
-        memcpy(h.p + seq(s, j) * h.stride[0] * f.es, f.h + row * f.ldh * f.es, f.w.R * f.es)
-        copy_blocks(c.p + seq(s, j) * c.stride[0] * f.es, f.nu * f.es,
-                    f.c + (row if f.train else j) * f.nu * f.es, f.c_ps * f.es, f.w.H, f.nu, f.es)
+    cdef Py_ssize_t i, j, row, c_row
+    cdef Part part
+    for i in range(f.parts):
+        part = part_of(f, s, i)
+        for j in range(part.j0, part.j1):
+            row = c_row = j
+            if f.train and len_of(s, j):
+                row = c_row = s.B + row_of(s, len_of(s, j) - 1) + j
+            elif not f.train and len_of(s, j) % 2:
+                row = j + part.j1 - part.j0
+            memcpy(h.p + seq(s, j) * h.stride[0] * f.es, part.h + row * f.ldh * f.es, f.w.R * f.es)
+            copy_blocks(c.p + seq(s, j) * c.stride[0] * f.es, f.nu * f.es,
+                        part.c + c_row * f.nu * f.es, part.c_ps * f.es, f.w.H, f.nu, f.es)
 
 
 cdef Span direction(Span a, Py_ssize_t d) noexcept nogil:
@@ -258,7 +306,7 @@ def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0
             set_up(&f[d], s, &plan, keep[d], scratch)
         with nogil:
             for d in range(D):
-                load_state(s, f[d].h, f[d].ldh, f[d].c, f[d].c_ps, &sh[d], &sc[d], f[d].w.R, f[d].w.H, f[d].nu, f[d].es)
+                initial_state(&f[d], s, &sh[d], &sc[d])
             while at < D:
                 with parallel(num_threads=plan.directions * f[at].crew.threads):
                     run_thread(&f[at], s, plan.directions, threadid(), lstmc_crew_size())

@@ -105,7 +105,7 @@ cdef class Stream:
             if h is not None:
                 sh, sc = span(h[i]), span(c[i])
             a = &self.layers[i]
-            load_state(&self.schedule.rows, a.h, a.ldh, <char *>a.step.c, self.B * self.nu, &sh, &sc, a.R, a.H, self.nu, self.es)
+            load_state(&self.schedule.rows, 0, self.B, a.h, a.ldh, <char *>a.step.c, self.B * self.nu, &sh, &sc, a.R, a.H, self.nu, self.es)
 
     def get_state(self, h, c):
         """Write the state into h (L, B, R) and c (L, B, H), unit feature stride."""
