@@ -31,7 +31,7 @@ Z_STEPS = 4, 256
 # Seconds after a session's step in which the threads of the last one are probably still awake: then this part of the
 # work is enough for each, later it takes so many times the work to wake them.
 AWAKE_SECONDS = 300e-6
-AWAKE_PART = 0.4
+AWAKE_PART = 0.3
 WAKING_FACTOR = 8
 # A step this many times slower than the quickest found a core taken; threads are left alone for some seconds.
 SLOW_FACTOR = 16
