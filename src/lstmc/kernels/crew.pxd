@@ -22,31 +22,33 @@ cdef extern from *:
     #include <sched.h>
     #define LSTMC_CAN_MEET 1
     #define LSTMC_SPINS 2000        /* a few microseconds */
-    #define LSTMC_LONG 64           /* yields that make a wait long: the other thread has lost its core */
-    #define LSTMC_PATIENCE 3        /* long waits before thread 0 goes on alone */
+    #define LSTMC_LONG 200e-6       /* seconds that make a wait long: the other thread has lost its core */
+    #define LSTMC_PATIENCE 2        /* long waits before thread 0 goes on alone */
     typedef struct { long epoch, solo, waits; char apart[64 - 3 * sizeof(long)]; } lstmc_flag;
     static inline int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
     {
         long yields = 0, solo;
+        double since = 0;
         if (i == 0 && flags[0].waits >= LSTMC_PATIENCE && !flags[0].solo)
             __atomic_store_n(&flags[0].solo, epoch, __ATOMIC_RELAXED);
         __atomic_store_n(&flags[i].epoch, epoch, __ATOMIC_RELEASE);
         for (Py_ssize_t j = 0; j < n; j++)
             for (long spins = 0; __atomic_load_n(&flags[j].epoch, __ATOMIC_ACQUIRE) < epoch; spins++) {
                 if (spins > LSTMC_SPINS) {
+                    if (yields++ == 0) since = lstmc_clock();
                     sched_yield();
-                    yields++;
                 }
     #if defined(__x86_64__) || defined(__i386__)
                 else if (spins % 16 == 15) __builtin_ia32_pause();
     #endif
             }
-        if (i == 0 && yields > LSTMC_LONG) flags[0].waits++;
+        if (i == 0 && yields && lstmc_clock() - since > LSTMC_LONG) flags[0].waits++;
         solo = __atomic_load_n(&flags[0].solo, __ATOMIC_RELAXED);
         return solo && epoch >= solo;
     }
     #else
     #define LSTMC_CAN_MEET 0
+    #define LSTMC_PATIENCE 0
     typedef struct { long epoch, solo, waits; } lstmc_flag;
     static int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
     #endif
@@ -57,6 +59,7 @@ cdef extern from *:
         long epoch, solo, waits
     bint lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
     bint LSTMC_CAN_MEET
+    long LSTMC_PATIENCE
 
 
 cdef struct Crew:

@@ -2,14 +2,20 @@
 
 Usually a thread owns rows of the batch for the whole time loop and needs no other thread. With few rows and
 recurrent weights too large to read fast on one core, the threads share all rows, each owns a part of the units,
-and they meet after every step. A crew whose threads lose their cores to other processes dissolves, and the first
-goes on alone. Nothing of this changes a bit of the result.
+and they meet after every step. A crew whose threads lose their cores to other processes dissolves, the first goes on
+alone, and for a while no other is formed. Nothing of this changes a bit of the result.
 """
 
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from lstmc.kernels.core cimport balanced
+
+from lstmc.kernels.plan import CREW_REST_SECONDS
+
+cdef double crew_rest_seconds = CREW_REST_SECONDS
+# Until then nobody shares, because a crew has just lost a core.
+cdef double rest = 0
 
 
 # For tests: the epoch at which every sharing crew dissolves; 0: only when threads wait long.
@@ -26,8 +32,11 @@ cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, P
     """Deal the row tiles as planned; parts: groups of units, of which each sharing thread gets one at least."""
     cdef Py_ssize_t B = s.B, nt, i, n, live
     memset(crew, 0, sizeof(Crew))
-    crew.shared = plan.shared and parts > 1
-    nt = crew.threads = min(plan.threads, parts) if crew.shared else max(min(plan.threads, B), 1)
+    crew.shared = plan.shared and parts > 1 and (rest == 0 or lstmc_clock() > rest)
+    if crew.shared:
+        nt = crew.threads = min(plan.threads, parts)
+    else:
+        nt = crew.threads = 1 if plan.shared else max(min(plan.threads, B), 1)
     n = nt * B if crew.shared else B + nt
     live = n + nt * apart(0, sizeof(lstmc_tile))
     crew.tiles = <lstmc_tile *>malloc((n + live + B + 1) * sizeof(lstmc_tile))
@@ -104,6 +113,9 @@ cdef Py_ssize_t live_tiles(const Crew *crew, Py_ssize_t i, Py_ssize_t low, Py_ss
 
 
 cdef void dismiss(Crew *crew) noexcept:
+    global rest
+    if crew.flags != NULL and crew.flags[0].waits >= LSTMC_PATIENCE:
+        rest = lstmc_clock() + crew_rest_seconds
     free(crew.tiles)
     free(crew.first)
     free(crew.flags)

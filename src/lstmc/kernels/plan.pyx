@@ -36,6 +36,8 @@ WAKING_FACTOR = 8
 # A step this many times slower than the quickest found a core taken; threads are left alone for some seconds.
 SLOW_FACTOR = 16
 REST_SECONDS = 2e-3
+# The same for whole sequences, after a crew that shared units has dissolved: the call that found out took long.
+CREW_REST_SECONDS = 0.1
 
 cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, awake_part = AWAKE_PART
 cdef double waking_factor = WAKING_FACTOR
