@@ -27,7 +27,7 @@
 
 enum { LSTMC_GATES = 4, LSTMC_MAX_ROWS = 8, LSTMC_BLOCK_BYTES = 64, LSTMC_KBLOCK = 256,
        LSTMC_STRIP_K = 704, LSTMC_STRIP_K_SHORT = 96,
-       LSTMC_BATCH = 16, LSTMC_FAR_BYTES = 10 << 20 };    /* see k_tile.h */
+       LSTMC_BATCH = 16, LSTMC_FAR_BYTES = 1 << 20 };    /* see k_tile.h */
 
 /* rows row .. row+mr-1, 1 <= mr <= table->mr */
 typedef struct { ptrdiff_t row, mr; } lstmc_tile;
