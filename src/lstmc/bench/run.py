@@ -61,7 +61,11 @@ class Benchmark:
         for case in self.cases:
             self.measured.append(measure(case, self.isas, self.peers, self.machine, self.rounds, self.seconds))
             say(report.line(report.row(self.measured[-1], self.machine, self.isas[report.SELF]), self.others))
+        best = self.machine.about()
+        say("\nbest figures of the run:\n"
+            + "\n".join(f"{name:<14} {value}" for name, value in best.items()))
         self.finished = True
+        self.about |= best
         self.about["seconds"] = round(time.perf_counter() - start, 1)
 
     @property
