@@ -18,6 +18,7 @@ SHARED = [
     Case(9, 5, 4, 131, D=2, ragged=True),
     Case(1, 2, 7, 150),
     Case(6, 2, 7, 133, D=2),
+    Case(3, 37, 6, 450, ragged=True),
 ]
 
 
@@ -36,7 +37,8 @@ def test_shared_units(isa, case, dtype, dissolve_at):
     assert_close(alone, expected_of(case, dtype), 2e-5 if dtype == "float32" else 1e-12)
     assert 4 * case.H * case.H * m.dtype.itemsize >= plan.SHARE_ABOVE_BYTES
     for threads in (2, 3, 4):
-        assert plan.SHARE_BELOW_ROWS * threads > case.B
+        p = plan.choose(case.T, case.B, case.I, case.R, case.H, D=case.D, itemsize=m.dtype.itemsize, threads=threads)
+        assert p["shared"] == (core.has_openmp() and threads > p["directions"])
         for epoch in (0, 1, 2, case.T, case.T + 1):
             dissolve_at(epoch)
             assert_same_bits(train(m, n, threads=threads), alone)

@@ -19,14 +19,17 @@ def threaded():
 def test_rows_are_divided_in_large_batches():
     want = {"directions": 1, "threads": TWO if threaded() else 1, "shared": False, "z_steps": 0}
     assert choose(threads=TWO) == want
-    assert choose(H=512, threads=TWO) == want
+    assert choose(H=512, B=100, threads=TWO) == want
 
 
 def test_units_are_divided_where_rows_are_few_and_weights_many():
     few = choose(B=1, H=512, threads=TWO)
     assert few["shared"] == threaded()
     assert not choose(B=1, H=64, threads=TWO)["shared"], "recurrent weights that one core reads from its first cache"
-    assert not choose(B=plan.SHARE_BELOW_ROWS * TWO, H=512, threads=TWO)["shared"], "enough rows"
+    assert not choose(B=plan.SHARE_BELOW_ROWS * TWO, H=128, threads=TWO)["shared"], "enough rows"
+    far = plan.SHARE_FAR_BELOW_ROWS * TWO
+    assert choose(B=far - 1, H=512, threads=TWO)["shared"] == threaded(), "weights that no core's cache holds"
+    assert not choose(B=far, H=512, threads=TWO)["shared"], "enough rows even then"
     assert not choose(B=1, H=512, P=128, threads=TWO)["shared"], "a projection needs all units"
     assert choose(T=1, B=1, H=512, threads=TWO)["shared"] == threaded()
 

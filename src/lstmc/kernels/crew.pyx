@@ -36,7 +36,7 @@ cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, P
     if crew.shared:
         nt = crew.threads = min(plan.threads, parts)
     else:
-        nt = crew.threads = 1 if plan.shared else max(min(plan.threads, B), 1)
+        nt = crew.threads = 1 if plan.shared and B < 2 * mr * plan.threads else max(min(plan.threads, B), 1)
     n = nt * B if crew.shared else B + nt
     live = n + nt * apart(0, sizeof(lstmc_tile))
     crew.tiles = <lstmc_tile *>malloc((n + live + B + 1) * sizeof(lstmc_tile))

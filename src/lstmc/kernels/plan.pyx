@@ -21,6 +21,9 @@ NEAR_BYTES = 768 * 1024
 SHARE_BELOW_ROWS = 4
 # ... and the recurrent weights are larger than this: a meeting of threads after each step must be worth it.
 SHARE_ABOVE_BYTES = 128 * 1024
+# ... or fewer than this, where all weights of a direction are more than this and each step reads them from afar.
+SHARE_FAR_BELOW_ROWS = 25
+SHARE_FAR_ABOVE_BYTES = 3 * 1024 * 1024
 # Rows of a thread, in register tiles, below which W x of several steps is computed in one go: weights then meet full tiles.
 Z_BELOW_TILES = 2
 # Bytes of W x computed in one go: what a core's own cache holds beside weights, or this part of W where W is larger
@@ -42,6 +45,7 @@ CREW_REST_SECONDS = 0.1
 cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, awake_part = AWAKE_PART
 cdef double waking_factor = WAKING_FACTOR
 cdef Py_ssize_t near_bytes = NEAR_BYTES, share_below_rows = SHARE_BELOW_ROWS, share_above_bytes = SHARE_ABOVE_BYTES
+cdef Py_ssize_t share_far_below_rows = SHARE_FAR_BELOW_ROWS, share_far_above_bytes = SHARE_FAR_ABOVE_BYTES
 cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_bytes = Z_BYTES, z_part = Z_PART, z_least = Z_STEPS[0], z_most = Z_STEPS[1]
 
 
@@ -75,6 +79,8 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     cdef double work = work_of(load)
     cdef Py_ssize_t all_threads = team(work * load.D, max(load.B, 1) * load.parts * load.D, threads), n, rows, wide
     cdef Py_ssize_t u_bytes = LSTMC_GATES * load.H * load.R * load.itemsize
+    cdef double w_bytes = LSTMC_GATES * load.H * <double>(load.I + load.R) * load.itemsize
+    cdef Py_ssize_t share_rows = share_far_below_rows if w_bytes > share_far_above_bytes else share_below_rows
     cdef bint few, can_share = LSTMC_CAN_MEET and load.parts > 1 and not load.P and load.T > 0 and u_bytes >= share_above_bytes
     # Directions need not meet, so each gets its own threads, unless the weights of one are more than a core's own
     # cache holds and half of them are not
@@ -83,7 +89,7 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     if load.D > 1 and all_threads % load.D == 0 and not (few and near_bytes < u_bytes <= 2 * near_bytes):
         plan.directions = load.D
     n = all_threads // plan.directions
-    plan.shared = can_share and n > 1 and load.B < share_below_rows * n
+    plan.shared = can_share and n > 1 and load.B < share_rows * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, load.B), 1)
     rows = load.B if plan.shared else (load.B + plan.threads - 1) // plan.threads
     plan.z_steps = 0
