@@ -17,7 +17,6 @@ cdef double crew_rest_seconds = CREW_REST_SECONDS
 # Until then nobody shares, because a crew has just lost a core.
 cdef double rest = 0
 
-
 # For tests: the epoch at which every sharing crew dissolves; 0: only when threads wait long.
 cdef long solo_from = 0
 
@@ -28,6 +27,12 @@ def dissolve_at(long epoch):
     solo_from = epoch
 
 
+def rest_for(double seconds):
+    """Let no crew share for so long, as if one had just dissolved; 0 ends it. For tests."""
+    global rest
+    rest = lstmc_clock() + seconds if seconds else 0
+
+
 cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, Py_ssize_t mr) except -1:
     """Deal the row tiles as planned; parts: groups of units, of which each sharing thread gets one at least."""
     cdef Py_ssize_t B = s.B, nt, i, n, live
@@ -36,7 +41,7 @@ cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, P
     if crew.shared:
         nt = crew.threads = min(plan.threads, parts)
     else:
-        nt = crew.threads = 1 if plan.shared and B < 2 * mr * plan.threads else max(min(plan.threads, B), 1)
+        nt = crew.threads = plan.apart if plan.shared else max(min(plan.threads, B), 1)
     n = nt * B if crew.shared else B + nt
     live = n + nt * apart(0, sizeof(lstmc_tile))
     crew.tiles = <lstmc_tile *>malloc((n + live + B + 1) * sizeof(lstmc_tile))
@@ -115,7 +120,7 @@ cdef Py_ssize_t live_tiles(const Crew *crew, Py_ssize_t i, Py_ssize_t low, Py_ss
 cdef void dismiss(Crew *crew) noexcept:
     global rest
     if crew.flags != NULL and crew.flags[0].waits >= LSTMC_PATIENCE:
-        rest = lstmc_clock() + crew_rest_seconds
+        rest_for(crew_rest_seconds)
     free(crew.tiles)
     free(crew.first)
     free(crew.flags)

@@ -17,7 +17,6 @@ from lstmc.kernels.weights cimport Operands, Weights, block, round_up, row_strid
 
 from lstmc.kernels import arena
 
-
 # Rows between the states of two threads. What one writes at every step must not come near what the other writes: the
 # processor fetches lines ahead, and would fetch its neighbour's.
 cdef enum:
@@ -169,8 +168,8 @@ cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, 
         memcpy(dst + p * ds, src + p * ss, min(nu, n - p * nu) * es)
 
 
-cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps, const Span *h0, const Span *c0,
-                     Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
+cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps,
+                     const Span *h0, const Span *c0, Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
     """Initial states (NULL: zeros) of sorted rows j0 .. j1-1 into rows of h and blocks of c, padding zeroed."""
     cdef Py_ssize_t j, p
     for j in range(j0, j1):

@@ -14,6 +14,7 @@ cdef struct Plan:
     Py_ssize_t directions        # that run at the same time
     Py_ssize_t threads           # of each of them
     bint shared                  # threads have all rows and a part of the units each, and meet after every step
+    Py_ssize_t apart             # threads that divide rows instead, where sharing was planned and is not possible now
     Py_ssize_t z_steps           # steps for which W x is computed in one go; 0: fused with U h, step by step
 
 

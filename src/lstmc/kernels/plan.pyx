@@ -13,9 +13,9 @@ from lstmc.kernels.core import MAX_THREADS
 # A parallel region costs 1 to 3 microseconds, far more where other processes use the cores: every thread must find
 # ten microseconds of work.
 FLOPS_PER_THREAD = 3e6
-# Weights beyond what a core's own cache holds arrive at about this many bytes in the time of one multiply-add ...
+# Operations that a core could do while a byte of weights arrives from beyond its own cache ...
 FLOPS_PER_FAR_BYTE = 2.3
-# ... and this is what it holds, safely.
+# ... and what that cache holds, safely.
 NEAR_BYTES = 768 * 1024
 # Threads share rows, and divide units, if each would have fewer rows than this ...
 SHARE_BELOW_ROWS = 4
@@ -36,10 +36,10 @@ Z_STEPS = 4, 256
 AWAKE_SECONDS = 300e-6
 AWAKE_PART = 0.3
 WAKING_FACTOR = 8
-# A step this many times slower than the quickest found a core taken; threads are left alone for some seconds.
+# A step this many times slower than the quickest found a core taken; steps then ask for no threads for so many seconds.
 SLOW_FACTOR = 16
 REST_SECONDS = 2e-3
-# The same for whole sequences, after a crew that shared units has dissolved: the call that found out took long.
+# The same for sharing in whole sequences, after a crew has dissolved: the call that found out took long.
 CREW_REST_SECONDS = 0.1
 
 cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, awake_part = AWAKE_PART
@@ -91,6 +91,7 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     n = all_threads // plan.directions
     plan.shared = can_share and n > 1 and load.B < share_rows * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, load.B), 1)
+    plan.apart = 1 if load.B < z_below_tiles * load.mr * n else max(min(n, load.B), 1)
     rows = load.B if plan.shared else (load.B + plan.threads - 1) // plan.threads
     plan.z_steps = 0
     if load.T > 1 and 0 < rows < z_below_tiles * load.mr and (plan.shared or plan.threads == 1 or not load.ragged):
