@@ -224,7 +224,7 @@ cdef int set_up(Forward *f, const Rows *s, const Plan *plan, list keep, list scr
     if w.P:
         f.hf = block(keep, (s.N if f.train else B) * f.ldf * es)
     f.rows = <void **>block(scratch, f.crew.threads * apart(3 * B, sizeof(void *)) * sizeof(void *))
-    f.z_steps = plan.z_steps if f.crew.shared or f.crew.threads == 1 or not s.ragged else 0
+    f.z_steps = plan.z_steps
     if f.z_steps:
         cap = B if f.crew.shared else (B + f.crew.threads - 1) // f.crew.threads
         f.z_rows = f.z_steps * cap
