@@ -25,6 +25,24 @@ def test_a_workspace_is_reused():
     assert arena.take(5000).ctypes.data == where
 
 
+def test_the_same_ones_in_the_same_order():
+    def where(blocks):
+        return [a.ctypes.data for a in blocks]
+
+    def several():
+        return [arena.take(n) for n in (5000, 9000, 5000, 5000)]
+
+    blocks = several()
+    want = where(blocks)
+    for _ in range(2):
+        arena.give(*blocks)
+        blocks = several()
+        assert where(blocks) == want
+    with arena._lock:
+        arena.give(*blocks)
+    assert where(several()) == want
+
+
 def test_the_store_is_bounded(monkeypatch):
     monkeypatch.setattr(arena, "LIMIT", 3 * 4096)
     arena.give(*[arena.take(100) for _ in range(5)])

@@ -58,13 +58,16 @@ def take(Py_ssize_t nbytes):
 
 
 def give(*arrays):
-    """Hand arrays from `take` back; the caller must not touch them again. None is ignored."""
+    """Hand arrays from `take` back; the caller must not touch them again. None is ignored.
+
+    The next who takes such arrays in the same order gets the same ones, so that threads meet memory they have written.
+    """
     lock = _lock
     if not lock.acquire(False):
-        _returned.extend(arrays)
+        _returned.extend(reversed(arrays))
         return
     try:
-        for a in arrays:
+        for a in reversed(arrays):
             store(a)
         if _returned:
             put_away()
