@@ -38,7 +38,7 @@ def test_shared_units(isa, case, dtype, dissolve_at):
     assert 4 * case.H * case.H * m.dtype.itemsize >= plan.SHARE_ABOVE_BYTES
     for threads in (2, 3, 4):
         p = plan.choose(case.T, case.B, case.I, case.R, case.H, D=case.D, itemsize=m.dtype.itemsize, threads=threads)
-        assert p["shared"] == (core.has_openmp() and threads > p["directions"])
+        assert p["shared"] == (core.has_openmp() and threads > p["abreast"])
         for epoch in (0, 1, 2, case.T, case.T + 1):
             dissolve_at(epoch)
             assert_same_bits(train(m, n, threads=threads), alone)
@@ -70,7 +70,7 @@ def test_directions_side_by_side(isa, case):
     assert_close(alone, expected_of(case, "float32"), 2e-5)
     for threads in (2, 3, 4, 6):
         p = plan.choose(case.T, case.B, case.I, case.R, case.H, case.P, case.D, threads=threads)
-        assert p["directions"] == (2 if threads % 2 == 0 and core.has_openmp() else 1)
+        assert p["abreast"] == (2 if threads % 2 == 0 and core.has_openmp() else 1)
         assert_same_bits(train(m, n, threads=threads), alone)
 
 

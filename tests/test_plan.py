@@ -17,7 +17,7 @@ def threaded():
 
 
 def test_rows_are_divided_in_large_batches():
-    want = {"directions": 1, "threads": TWO if threaded() else 1, "shared": False, "z_steps": 0}
+    want = {"bands": 1, "abreast": 1, "threads": TWO if threaded() else 1, "shared": False, "z_steps": 0}
     assert choose(threads=TWO) == want
     assert choose(H=512, B=100, threads=TWO) == want
 
@@ -36,11 +36,11 @@ def test_units_are_divided_where_rows_are_few_and_weights_many():
 
 def test_directions_have_threads_of_their_own():
     if not threaded():
-        assert choose(D=2, threads=TWO)["directions"] == 1
+        assert choose(D=2, threads=TWO)["abreast"] == 1
         return
     for B in (1, 5, 64):
-        assert choose(B=B, D=2, threads=TWO) == {**choose(B=B, threads=1), "directions": 2}
-    assert choose(D=2, threads=3)["directions"] == 1
+        assert choose(B=B, D=2, threads=TWO) == {**choose(B=B, threads=1), "abreast": 2}
+    assert choose(D=2, threads=3)["abreast"] == 1
     large = 4 * 512 * 512 * 4
     assert plan.NEAR_BYTES < large / 4 < 2 * plan.NEAR_BYTES
     assert choose(B=1, H=256, D=2, threads=TWO)["shared"], "half of the weights fit into a cache, all of them do not"
@@ -89,10 +89,13 @@ def test_explain_says_what_is_planned():
     text = nn.LSTM(40, 400).explain()
     for B in (1, 4, 32):
         p = choose(T=100, B=B, I=40, H=400, mr=core.tile_rows())
-        line = next(line for line in text.splitlines() if f"batch {B}:" in line)
+        line = next(line for line in text.splitlines() if f"batch {B}:" in line and "training" not in line)
         assert ("divide the units" in line) == p["shared"]
         assert (f"of {p['z_steps']} steps" in line) == bool(p["z_steps"])
     assert "session" in text
+    small = nn.LSTM(40, 40).explain()
+    assert "two bands" in next(line for line in small.splitlines() if "training" in line)
+    assert "two bands" not in nn.LSTM(40, 500).explain(), "too many weights"
     both = nn.LSTM(40, 40, bidirectional=True).explain()
     assert "direction" in both
     assert "session" not in both

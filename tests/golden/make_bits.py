@@ -27,6 +27,7 @@ RUNS = {
     "row tiles": (9, 23, 7, 33, {}, None),
     "wide": (3, 7, 131, 141, {"bias": False}, None),
     "blocks of a weight gradient": (131, 17, 3, 5, {}, None),
+    "two bands": (23, 25, 5, 17, {"bidirectional": True}, None),
     "ragged stack": (12, 9, 6, 19, {"num_layers": 2, "bidirectional": True}, [3, 12, 0, 7, 12, 1, 9, 5, 2]),
     "ragged projection": (11, 7, 5, 65, {"num_layers": 2, "proj_size": 9}, [4, 11, 11, 0, 2, 8, 5]),
 }

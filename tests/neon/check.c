@@ -297,8 +297,7 @@ static void outer(ptrdiff_t n, ptrdiff_t I, ptrdiff_t R, ptrdiff_t nb, ptrdiff_t
     for (ptrdiff_t at = 0; at < n; at += LSTMC_KBLOCK) {
         const ptrdiff_t len = n - at < LSTMC_KBLOCK ? n - at : LSTMC_KBLOCK;
         lstmc_features f = {len, I, R, x_rows + at, h_rows + at, 2, 1};
-        for (ptrdiff_t i = 0; i < n_tiles; i++)
-            k->pack_outer(packed + (size_t)(m_tiles[i].row * len) * es, &f, m_tiles[i].row, m_tiles[i].mr);
+        k->pack_outer(packed, &f, m_tiles, n_tiles);
         lstmc_outer o;
         memset(&o, 0, sizeof o);
         o.m_tiles = m_tiles, o.n_tiles = n_tiles, o.n = len, o.nb = nb;

@@ -93,7 +93,7 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
         const ptrdiff_t n = (k1 < s->I ? k1 : s->I) - k0;
         UNROLL
         for (int r = 0; r < mr; r++) a[r] = (const T *)s->x[row + r] + k0 * s->xs;
-        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, n, 1, next, v->step);
+        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, n, next, v->step);
         next += n * v->step;
         k0 += n;
         UNROLL
@@ -102,7 +102,7 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
     if (!only_x && k0 < k1) {
         UNROLL
         for (int r = 0; r < mr; r++) a[r] = (const T *)s->h + (row + r) * s->ldh + (k0 - s->I);
-        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, k1 - k0, 1, next, v->step);
+        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, k1 - k0, next, v->step);
     }
     if (!ends) {
         UNROLL

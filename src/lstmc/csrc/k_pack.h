@@ -18,8 +18,9 @@ static void FN(pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptr
     }
 }
 
-/* w[g*H + p*NU + u][k] = src[p][k][g][u], as many k at a time as a cache line of w holds: the lines of both stay in cache */
-static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, ptrdiff_t panel_stride,
+/* w[g*H + p*NU + u][k] = src[p][k][g][u] (+ more, laid out likewise, unless NULL), as many k at a time as a cache line
+ * of w holds: the lines of all stay in cache */
+static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, const void *more, ptrdiff_t panel_stride,
                              ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1)
 {
     for (ptrdiff_t p = p0; p < p1; p++) {
@@ -29,14 +30,19 @@ static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *sr
             for (ptrdiff_t g = 0; g < G; g++)
                 for (ptrdiff_t u = 0; u < nu; u++) {
                     T *d = (T *)w + (g * H + u0 + u) * rs + k0 * cs;
-                    const T *s = (const T *)src + p * panel_stride + (k0 * G + g) * FN(NU) + u;
-                    if (n == FN(NU) && cs == 1) {
-                        T t[FN(NU)];
+                    const ptrdiff_t at = p * panel_stride + (k0 * G + g) * FN(NU) + u;
+                    const T *s = (const T *)src + at, *m = more ? (const T *)more + at : NULL;
+                    T t[FN(NU)];
+                    if (n == FN(NU)) {
                         UNROLL
-                        for (int k = 0; k < FN(NU); k++) t[k] = s[k * G * FN(NU)];
+                        for (int k = 0; k < FN(NU); k++) t[k] = m ? s[k * G * FN(NU)] + m[k * G * FN(NU)] : s[k * G * FN(NU)];
+                    } else {
+                        for (ptrdiff_t k = 0; k < n; k++) t[k] = m ? s[k * G * FN(NU)] + m[k * G * FN(NU)] : s[k * G * FN(NU)];
+                    }
+                    if (n == FN(NU) && cs == 1) {
                         memcpy(d, t, sizeof t);
                     } else {
-                        for (ptrdiff_t k = 0; k < n; k++) d[k * cs] = s[k * G * FN(NU)];
+                        for (ptrdiff_t k = 0; k < n; k++) d[k * cs] = t[k];
                     }
                 }
         }

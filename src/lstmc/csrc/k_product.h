@@ -25,9 +25,9 @@ INLINE void FN(chain)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row, co
                 for (ptrdiff_t k = 0; k < A->full_len; k += FN(NU)) PREFETCH(a[r] + A->full_stride + k);
         }
         if (A->k_stride == 1)
-            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, 1, next, v->step);
+            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, v->step);
         else
-            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, 1, next, v->step);
+            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, next, v->step);
         next += len * v->step;
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += len * bs;
@@ -36,7 +36,7 @@ INLINE void FN(chain)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row, co
     for (int i = 0; i < mr * nq * nb; i++) v_store(v->acc + i * VL, acc[i]);
 }
 
-/* c[r][v] = acc or c + acc, acc = sum over n of a[n*mr + r] b[n][v], from zero */
+/* c[r][v] = acc or c + acc, acc = sum over n of a[n*mr + r] b[n][v], from zero; the next tile's a comes meanwhile */
 INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdiff_t bs, ptrdiff_t n, int first,
                            const int mr, const int nb)
 {
@@ -51,7 +51,7 @@ INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdif
             for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * FN(NU));
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
-    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, 0, NULL, 0);
+    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, (const char *)(a0 + n * mr), mr * sizeof(T));
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
@@ -138,7 +138,10 @@ INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t 
                 const ptrdiff_t u = group * wide + v * FN(NU) + lane;
                 V acc = v_set1(0);
                 if (s->bias) acc = v_load((const T *)s->bias + u);
-                if (s->add) acc = FN(load_cols)(s->add[j], s->adds, u, s->N);
+                if (s->add) {
+                    acc = FN(load_cols)(s->add[j], s->adds, u, s->N);
+                    PREFETCH((const char *)((const T *)s->add[j] + u * s->adds) + s->add_ahead);
+                }
                 if (s->add2) acc = v_add(acc, FN(load_cols)((const T *)s->add2 + j * s->ld_add2, 1, u, s->N));
                 v_store(buf + ((r * nq + q) * nb + v) * VL, acc);
             }
@@ -216,7 +219,7 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
 static void FN(product)(const lstmc_product *s) { FN(product_tiles)(s, FN(SINK_ROWS)); }
 static void FN(lstm_step_bwd)(const lstmc_product *s) { FN(product_tiles)(s, FN(SINK_LSTM_BWD)); }
 
-/* columns r .. r+width-1 of dst[n][mr] from values at, at + stride, ... of each row */
+/* columns 0 .. width-1 of dst[n][mr] from values at, at + stride, ... of each row */
 INLINE void FN(pack_part)(T *dst, ptrdiff_t mr, ptrdiff_t n, const void *const *rows, ptrdiff_t at, ptrdiff_t stride,
                           ptrdiff_t width)
 {
@@ -224,22 +227,31 @@ INLINE void FN(pack_part)(T *dst, ptrdiff_t mr, ptrdiff_t n, const void *const *
         const T *row = (const T *)rows[i] + at;
         if (stride == 1 && width == TILE_ROWS) {
             memcpy(dst, row, TILE_ROWS * sizeof(T));
+        } else if (stride == 1 && width == TILE_ROWS - 1) {
+            memcpy(dst, row, (TILE_ROWS - 1) * sizeof(T));
         } else {
             for (ptrdiff_t r = 0; r < width; r++) dst[r] = row[r * stride];
         }
     }
 }
 
-/* dst[n][mr]: features m0 .. m0+mr-1 of x | h | 1 for every row n */
-static void FN(pack_outer)(void *dst, const lstmc_features *f, ptrdiff_t m0, ptrdiff_t mr)
+/* Tile after tile of dst[n][mr]: the features of x | h | 1 for every row n. A few rows pass all tiles before the next
+ * ones do: each is then read in order, and once. */
+static void FN(pack_outer)(void *dst, const lstmc_features *f, const lstmc_tile *tiles, ptrdiff_t n_tiles)
 {
-    T *d = dst;
-    const ptrdiff_t m1 = m0 + mr, IR = f->I + f->R;
-    if (m0 < f->I) FN(pack_part)(d, mr, f->n, f->x, m0 * f->xs, f->xs, (m1 < f->I ? m1 : f->I) - m0);
-    const ptrdiff_t a = m0 > f->I ? m0 : f->I, b = m1 < IR ? m1 : IR;
-    if (a < b) FN(pack_part)(d + (a - m0), mr, f->n, f->h, (a - f->I) * f->hs, f->hs, b - a);
-    if (m1 > IR)
-        for (ptrdiff_t n = 0; n < f->n; n++) d[n * mr + mr - 1] = 1;
+    enum { FEW = 16 };
+    const ptrdiff_t IR = f->I + f->R;
+    for (ptrdiff_t n0 = 0; n0 < f->n; n0 += FEW) {
+        const ptrdiff_t n = f->n - n0 < FEW ? f->n - n0 : FEW;
+        for (ptrdiff_t i = 0; i < n_tiles; i++) {
+            const ptrdiff_t mr = tiles[i].mr, m0 = tiles[i].row, m1 = m0 + mr;
+            const ptrdiff_t a = m0 > f->I ? m0 : f->I, b = m1 < IR ? m1 : IR;
+            T *d = (T *)dst + (m0 - tiles[0].row) * f->n + n0 * mr;
+            if (m0 < f->I) FN(pack_part)(d, mr, n, f->x + n0, m0 * f->xs, f->xs, (m1 < f->I ? m1 : f->I) - m0);
+            if (a < b) FN(pack_part)(d + (a - m0), mr, n, f->h + n0, (a - f->I) * f->hs, f->hs, b - a);
+            for (ptrdiff_t j = 0; j < n && m1 > IR; j++) d[j * mr + mr - 1] = 1;
+        }
+    }
 }
 
 static void FN(outer)(const lstmc_outer *s)

@@ -45,7 +45,7 @@ INLINE void FN(fetch_part)(FN(visit) *v, const T *b, ptrdiff_t lines, ptrdiff_t 
 }
 
 INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as,
-                         const T *const *b, ptrdiff_t bs, ptrdiff_t K, const int ahead, const char *next, ptrdiff_t step)
+                         const T *const *b, ptrdiff_t bs, ptrdiff_t K, const char *next, ptrdiff_t step)
 {
     const T *ar[LSTMC_MAX_ROWS], *bq[TILE_SLICES_1];
     UNROLL
@@ -53,7 +53,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
     UNROLL
     for (int q = 0; q < nq; q++) bq[q] = b[q];
     for (ptrdiff_t k = 0, ka = 0; k < K; k++, ka += as) {
-        if (ahead) PREFETCH_FAR(next + k * step);
+        PREFETCH_FAR(next + k * step);
         UNROLL
         for (int q = 0; q < nq; q++) {
             if (TILE_ROWS * nb < 16) {       /* 16 registers: broadcasts stay, weight vectors pass through */

@@ -78,7 +78,7 @@ typedef struct {
     ptrdiff_t K;
     const void *bias;             /* NULL or [N rounded up to NU] */
     const void *const *add;       /* NULL or [rows] rows of N values, stride adds; may be the rows of out */
-    ptrdiff_t adds;
+    ptrdiff_t adds, add_ahead;    /* bytes from an addend to the one that the next call adds, or 0 */
     const void *add2;             /* NULL or [rows][ld_add2] */
     ptrdiff_t ld_add2;
     void *const *out;             /* `product`: [rows] rows of N values, stride outs */
@@ -91,7 +91,7 @@ typedef struct {
 } lstmc_product;
 
 /* C (+)= A^T B over n <= LSTMC_KBLOCK rows: one block of a weight gradient.
- * A is packed by pack_outer: tile after tile of [n][mr] for the m_tiles of M = sum mr features. */
+ * A is packed by pack_outer: tile after tile of [n][mr] for consecutive tiles of features. */
 typedef struct {
     const lstmc_tile *m_tiles;    /* row = first feature, mr features */
     ptrdiff_t n_tiles, n, nb;     /* nb <= 4: blocks of columns */
@@ -127,13 +127,13 @@ typedef struct {
     /* B[k][n] = w[k*ks + n*ns]; with G > 0 the k order is (unit block, gate, unit) of G gates of K/G units */
     void (*pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N, ptrdiff_t G,
                          ptrdiff_t q0, ptrdiff_t q1);
-    void (*unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, ptrdiff_t panel_stride,
+    void (*unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, const void *more, ptrdiff_t panel_stride,
                          ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1);
     void (*lstm_gates_x)(const lstmc_lstm_fwd *);   /* z (written, cast away const) = bias + W x */
     void (*lstm_step_fwd)(const lstmc_lstm_fwd *);
     void (*lstm_step_bwd)(const lstmc_product *);
     void (*product)(const lstmc_product *);
-    void (*pack_outer)(void *dst, const lstmc_features *, ptrdiff_t m0, ptrdiff_t mr);
+    void (*pack_outer)(void *dst, const lstmc_features *, const lstmc_tile *tiles, ptrdiff_t n_tiles);
     void (*outer)(const lstmc_outer *);
     void (*vexp)(void *dst, const void *src, ptrdiff_t n);
     void (*vsigmoid)(void *dst, const void *src, ptrdiff_t n);

@@ -42,7 +42,7 @@ cdef extern from "lstmc.h" nogil:
         Py_ssize_t K
         const void *bias
         const void **add
-        Py_ssize_t adds
+        Py_ssize_t adds, add_ahead
         const void *add2
         Py_ssize_t ld_add2
         void **out
@@ -82,13 +82,13 @@ cdef extern from "lstmc.h" nogil:
         void pack_bias(void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void pack_columns(void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                           Py_ssize_t) noexcept nogil
-        void unpack_gates(void *, Py_ssize_t, Py_ssize_t, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+        void unpack_gates(void *, Py_ssize_t, Py_ssize_t, const void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                           Py_ssize_t, Py_ssize_t) noexcept nogil
         void lstm_gates_x(const lstmc_lstm_fwd *) noexcept nogil
         void lstm_step_fwd(const lstmc_lstm_fwd *) noexcept nogil
         void lstm_step_bwd(const lstmc_product *) noexcept nogil
         void product(const lstmc_product *) noexcept nogil
-        void pack_outer(void *, const lstmc_features *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void pack_outer(void *, const lstmc_features *, const lstmc_tile *, Py_ssize_t) noexcept nogil
         void outer(const lstmc_outer *) noexcept nogil
         void vexp(void *, const void *, Py_ssize_t) noexcept nogil
         void vsigmoid(void *, const void *, Py_ssize_t) noexcept nogil

@@ -33,15 +33,18 @@ def rest_for(double seconds):
     rest = lstmc_clock() + seconds if seconds else 0
 
 
+cdef void consider_rest(Plan *plan) noexcept nogil:
+    """Plan without sharing for as long as a crew that has just dissolved says. Once a call: its strands must agree."""
+    if plan.shared and rest and lstmc_clock() <= rest:
+        plan.shared, plan.threads = False, plan.apart
+
+
 cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, Py_ssize_t mr) except -1:
     """Deal the row tiles as planned; parts: groups of units, of which each sharing thread gets one at least."""
     cdef Py_ssize_t B = s.B, nt, i, n, live
     memset(crew, 0, sizeof(Crew))
-    crew.shared = plan.shared and parts > 1 and (rest == 0 or lstmc_clock() > rest)
-    if crew.shared:
-        nt = crew.threads = min(plan.threads, parts)
-    else:
-        nt = crew.threads = plan.apart if plan.shared else max(min(plan.threads, B), 1)
+    crew.shared = plan.shared
+    nt = crew.threads = min(plan.threads, parts) if crew.shared else max(min(plan.threads, B), 1)
     n = nt * B if crew.shared else B + nt
     live = n + nt * apart(0, sizeof(lstmc_tile))
     crew.tiles = <lstmc_tile *>malloc((n + live + B + 1) * sizeof(lstmc_tile))

@@ -134,7 +134,7 @@ cdef void outer_sums(const lstmc_kernels *k, Span x, const void **rows, char *dy
     cdef lstmc_outer s
     cdef lstmc_tile tiles[FEATURE_CHUNK]
     cdef Py_ssize_t es = x.itemsize, M = x.shape[0], wide = 4 * k.nu, blocks = round_up(N, k.nu) // k.nu
-    cdef Py_ssize_t n0 = 0, i, q
+    cdef Py_ssize_t n0 = 0, q
     memset(&f, 0, sizeof(f))
     memset(&s, 0, sizeof(s))
     f.I, f.xs = x.shape[1], x.stride[1]
@@ -145,8 +145,7 @@ cdef void outer_sums(const lstmc_kernels *k, Span x, const void **rows, char *dy
         f.x = f.h = rows + n0       # R = 0: no feature is read through h
         f.n = s.n = s.a_rows = min(<Py_ssize_t>LSTMC_KBLOCK, M - n0)
         s.first = n0 == 0
-        for i in range(s.n_tiles):
-            k.pack_outer(pack + (tiles[i].row - m0) * s.a_rows * es, &f, tiles[i].row, tiles[i].mr)
+        k.pack_outer(pack, &f, tiles, s.n_tiles)
         for q in range((blocks + 3) // 4):
             s.nb = min(<Py_ssize_t>4, blocks - 4 * q)
             s.b = dy + (n0 * dys + q * wide) * es

@@ -1,12 +1,18 @@
 # lstm_fwd.pxd -- the state of a forward call, and the tape that it leaves for backward.
-from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_tile
+from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_runs, lstmc_tile
 from lstmc.kernels.crew cimport Crew
 from lstmc.kernels.plan cimport Load
-from lstmc.kernels.schedule cimport Rows, Schedule
+from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule
 from lstmc.kernels.weights cimport Operands, Weights
 
 
+cdef enum:
+    MAX_STRANDS = 2 * MAX_BANDS
+
+
+# A strand: one band of the rows in one direction. Strands of a call know nothing of each other.
 cdef struct Forward:
+    Rows s
     Crew crew
     const Operands *w
     const lstmc_kernels *k
@@ -35,13 +41,15 @@ cdef class Tape:
     cdef Weights w
     cdef object x
     cdef list keep
-    cdef Forward f
+    cdef Forward f[MAX_BANDS]
+    cdef Py_ssize_t bands
     cdef bint spent
 
 
 cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
                       Py_ssize_t es) noexcept nogil
+cdef lstmc_runs gate_rows(const Forward *f) noexcept nogil
 cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps,
                      const Span *h0, const Span *c0, Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil
 cdef Span direction(Span a, Py_ssize_t d) noexcept nogil
-cdef Load load_of(const Operands *w, const Rows *s, Py_ssize_t D, Py_ssize_t parts, Py_ssize_t itemsize, Py_ssize_t mr) noexcept
+cdef Load load_of(const Forward *f, const Rows *s, Py_ssize_t D, Py_ssize_t bands, Py_ssize_t parts) noexcept nogil

@@ -2,6 +2,7 @@
 
 The whole time loop runs in one parallel region: a thread owns rows of the batch in one direction and needs no other
 thread, or, with few rows, owns units of all rows and meets the others after each step (plan.pyx, crew.pyx).
+What directions and bands of rows (schedule.pyx) have in common is the weights: each pair of them is a strand.
 Arguments are checked by the faces. Arrays have axes (T, B, features) with any strides unless said otherwise;
 y and states have unit feature stride.
 """
@@ -9,10 +10,10 @@ y and states have unit feature stride.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
-from lstmc.kernels.crew cimport apart, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
+from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_runs, lstmc_tile, span
+from lstmc.kernels.crew cimport apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
 from lstmc.kernels.plan cimport Load, Plan, plan_of
-from lstmc.kernels.schedule cimport Rows, Schedule, len_of, n_active, row_of, seq, x_at
+from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, len_of, n_active, row_of, seq, x_at
 from lstmc.kernels.weights cimport Operands, Weights, block, round_up, row_stride
 
 from lstmc.kernels import arena
@@ -31,11 +32,11 @@ cdef struct Part:
     Py_ssize_t c_ps
 
 
-cdef Part part_of(const Forward *f, const Rows *s, Py_ssize_t i) noexcept nogil:
+cdef Part part_of(const Forward *f, Py_ssize_t i) noexcept nogil:
     """The states of part i of the rows: with more than one part, those of thread i."""
     cdef Part a
     cdef Py_ssize_t n, last
-    a.j0, a.j1, a.h, a.c, a.c_ps = 0, s.B, f.h, f.c, f.c_ps
+    a.j0, a.j1, a.h, a.c, a.c_ps = 0, f.s.B, f.h, f.c, f.c_ps
     if f.parts > 1:
         last = f.crew.first[i + 1] - 1
         a.j0, a.j1 = f.crew.tiles[f.crew.first[i]].row, f.crew.tiles[last].row + f.crew.tiles[last].mr
@@ -47,10 +48,10 @@ cdef Part part_of(const Forward *f, const Rows *s, Py_ssize_t i) noexcept nogil:
     return a
 
 
-cdef void fill_z(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1,
-                 Py_ssize_t t0) noexcept nogil:
+cdef void fill_z(const Forward *f, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t t0) noexcept nogil:
     """z of thread i's rows and panels for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive here."""
     cdef lstmc_lstm_fwd a
+    cdef const Rows *s = &f.s
     cdef const Operands *w = f.w
     cdef Py_ssize_t j0 = f.crew.tiles[f.crew.first[i]].row, j1, t, j, n = 0
     cdef lstmc_tile *last = f.crew.tiles + f.crew.first[i + 1] - 1
@@ -73,8 +74,9 @@ cdef void fill_z(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize_t p0, P
     f.k.lstm_gates_x(&a)
 
 
-cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     """The whole time loop for the rows of thread i, or, if n threads share them, for its part of the units."""
+    cdef const Rows *s = &f.s
     cdef const void **xrow = <const void **>f.rows + i * apart(3 * s.B, sizeof(void *))
     cdef void **yrow = <void **>xrow + s.B
     cdef void **hrow = yrow + s.B
@@ -85,7 +87,7 @@ cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize
     cdef Py_ssize_t live = -1       # rows for which the tiles were made
     cdef Py_ssize_t z0 = -1         # first step that z holds, -1: none
     cdef bint sharing = f.crew.shared
-    cdef Part part = part_of(f, s, i if f.parts > 1 else 0)
+    cdef Part part = part_of(f, i if f.parts > 1 else 0)
     cdef char *h
     memset(&a, 0, sizeof(a))
     memset(&proj, 0, sizeof(proj))
@@ -114,7 +116,7 @@ cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize
         if f.z_steps:
             if z0 < 0 or t - z0 >= f.z_steps:
                 z0 = t
-                fill_z(f, s, i, a.p0, a.p1, t)
+                fill_z(f, i, a.p0, a.p1, t)
             a.z_ps = f.z_rows * panel_row
             a.z = f.z + (i * f.z_rows * w.panels + f.z_first[i * f.z_steps + t - z0] - a.tiles[0].row) * panel_row * es
         if f.train:
@@ -146,17 +148,17 @@ cdef void forward_thread(const Forward *f, const Rows *s, Py_ssize_t i, Py_ssize
                     memcpy(yrow[j], hrow[j], w.P * es)
 
 
-cdef void run_thread(const Forward *f, const Rows *s, Py_ssize_t D, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-    """The share of thread i of the n that came, in D directions: fewer may come than were asked for."""
+cdef void run_thread(const Forward *f, Py_ssize_t strands, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """The share of thread i of the n that came, in so many strands: fewer may come than were asked for."""
     cdef Py_ssize_t each
     if f.crew.shared:
-        each = max(n // D, 1)
-        while i < D * each:
-            forward_thread(f + i // each, s, i % each, each)
+        each = max(n // strands, 1)
+        while i < strands * each:
+            forward_thread(f + i // each, i % each, each)
             i += n
         return
-    while i < D * f.crew.threads:
-        forward_thread(f + i // f.crew.threads, s, i % f.crew.threads, 1)
+    while i < strands * f.crew.threads:
+        forward_thread(f + i // f.crew.threads, i % f.crew.threads, 1)
         i += n
 
 
@@ -185,6 +187,7 @@ cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py
 
 cdef class Tape:
     """What one backward of one layer and direction reads: x, the gates, c and h of every step, and the weights used."""
+
     def release(self):
         """Return the workspaces; the tape is of no further use."""
         if not self.spent:
@@ -197,17 +200,29 @@ cdef class Tape:
             arena.give(*self.keep)
 
 
-cdef Load load_of(const Operands *w, const Rows *s, Py_ssize_t D, Py_ssize_t parts, Py_ssize_t itemsize, Py_ssize_t mr) noexcept:
-    """What the cost model needs to know of a call."""
+cdef Load load_of(const Forward *f, const Rows *s, Py_ssize_t D, Py_ssize_t bands, Py_ssize_t parts) noexcept nogil:
+    """What the cost model needs to know of a call for rows s, of which f is a strand."""
     cdef Load load
-    load.T, load.B, load.D, load.pairs, load.ragged = s.T, s.B, D, s.N, s.ragged
-    load.I, load.R, load.H, load.P = w.I, w.R, w.H, w.P
-    load.parts, load.itemsize, load.mr = parts, itemsize, mr
+    load.T, load.B, load.D, load.bands, load.pairs, load.ragged = s.T, s.B, D, bands, s.N, s.ragged
+    load.I, load.R, load.H, load.P = f.w.I, f.w.R, f.w.H, f.w.P
+    load.parts, load.itemsize, load.mr = parts, f.es, f.k.mr
     return load
 
 
-cdef int set_up(Forward *f, const Rows *s, const Plan *plan, list keep, list scratch) except -1:
-    """Deal the rows and take the workspaces of one direction; keep: those that a tape needs."""
+cdef lstmc_runs gate_rows(const Forward *f) noexcept nogil:
+    """How rows of gates, or of their gradients, are read as an operand; `a` is to be set."""
+    cdef lstmc_runs a
+    cdef Py_ssize_t panel_row = LSTMC_GATES * f.nu, rest = f.w.H % f.nu
+    a.a = NULL
+    a.row_stride, a.k_stride = panel_row, 1
+    a.n_full, a.full_len, a.full_stride = f.w.H // f.nu, panel_row, f.gates_ps
+    a.n_tail, a.tail_len, a.tail_stride = (LSTMC_GATES if rest else 0), rest, f.nu
+    return a
+
+
+cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1:
+    """Deal the rows and take the workspaces of one strand; keep: those that a tape needs."""
+    cdef const Rows *s = &f.s
     cdef const Operands *w = f.w
     cdef Py_ssize_t es = f.es, nu = f.nu, B = s.B, panel_row = LSTMC_GATES * nu, cap
     cdef Py_ssize_t rows, c_rows
@@ -235,21 +250,22 @@ cdef int set_up(Forward *f, const Rows *s, const Plan *plan, list keep, list scr
     return 0
 
 
-cdef void initial_state(const Forward *f, const Rows *s, const Span *h, const Span *c) noexcept nogil:
+cdef void initial_state(const Forward *f, const Span *h, const Span *c) noexcept nogil:
     """h_0 (B, R) and c_0 (B, H) of every sequence."""
     cdef Py_ssize_t i
     cdef Part part
     for i in range(f.parts):
-        part = part_of(f, s, i)
-        load_state(s, part.j0, part.j1, part.h, f.ldh, part.c, part.c_ps, h, c, f.w.R, f.w.H, f.nu, f.es)
+        part = part_of(f, i)
+        load_state(&f.s, part.j0, part.j1, part.h, f.ldh, part.c, part.c_ps, h, c, f.w.R, f.w.H, f.nu, f.es)
 
 
-cdef void final_state(const Forward *f, const Rows *s, const Span *h, const Span *c) noexcept nogil:
+cdef void final_state(const Forward *f, const Span *h, const Span *c) noexcept nogil:
     """h_n (B, R) and c_n (B, H) of every sequence."""
+    cdef const Rows *s = &f.s
     cdef Py_ssize_t i, j, row, c_row
     cdef Part part
     for i in range(f.parts):
-        part = part_of(f, s, i)
+        part = part_of(f, i)
         for j in range(part.j0, part.j1):
             row = c_row = j
             if f.train and len_of(s, j):
@@ -276,16 +292,16 @@ def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0
     strides; y (T, B, D*R) is written at live steps only; h0 (D, B, R), c0 (D, B, H) with unit feature stride, or None
     for zeros; h_n, c_n like them are written.
     """
-    cdef Forward f[2]
+    cdef Forward f[MAX_STRANDS]
     cdef const Rows *s = &schedule.rows
-    cdef Span h_in, c_in
-    cdef Span[2] sh, sc
+    cdef Span h_in, c_in, sh, sc
     cdef Span h_out = span(h_n, True), c_out = span(c_n, True), sx = span(x), sy = span(y, True)
-    cdef Py_ssize_t D = len(weights), d, at = 0
-    cdef list keep = [], scratch = [], tapes = []
     cdef Weights w = weights[0]
-    cdef Load load = load_of(&w.o, s, D, w.o.panels, w.itemsize, w.k.mr)
-    cdef Plan plan = plan_of(&load, threads)
+    cdef Py_ssize_t D = len(weights), bands = bands_of(s, w.o.I, w.o.R, w.o.H, w.o.P, w.itemsize) if train else 1
+    cdef Py_ssize_t strands = D * bands, i, d, at = 0
+    cdef list keep = [], scratch = [], tapes = []
+    cdef Load load
+    cdef Plan plan
     cdef Tape tape
     memset(f, 0, sizeof(f))
     h_in.p = c_in.p = NULL
@@ -293,29 +309,35 @@ def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0
         h_in = span(h0)
     if c0 is not None:
         c_in = span(c0)
-    for d in range(D):
+    for i in range(strands):
+        d = i // bands
         w = weights[d]
-        f[d].w, f[d].k, f[d].nu, f[d].es, f[d].reverse, f[d].train = &w.o, w.k, w.k.nu, w.itemsize, d == 1, train
-        f[d].x, f[d].y = sx, sy
-        f[d].y.p += d * w.o.R * sy.stride[2] * sy.itemsize
-        sh[d], sc[d] = direction(h_in, d), direction(c_in, d)
-        keep.append([])
+        f[i].s = band_of(s, i % bands, bands)
+        f[i].w, f[i].k, f[i].nu, f[i].es, f[i].reverse, f[i].train = &w.o, w.k, w.k.nu, w.itemsize, d == 1, train
+        f[i].x, f[i].y = sx, sy
+        f[i].y.p += d * w.o.R * sy.stride[2] * sy.itemsize
+        if i % bands == 0:
+            keep.append([])
+    load = load_of(f, s, D, bands, f.w.panels)
+    plan = plan_of(&load, threads)
+    consider_rest(&plan)
     try:
-        for d in range(D):
-            set_up(&f[d], s, &plan, keep[d], scratch)
+        for i in range(strands):
+            set_up(&f[i], &plan, keep[i // bands], scratch)
         with nogil:
-            for d in range(D):
-                initial_state(&f[d], s, &sh[d], &sc[d])
-            while at < D:
-                with parallel(num_threads=plan.directions * f[at].crew.threads):
-                    run_thread(&f[at], s, plan.directions, threadid(), lstmc_crew_size())
-                at += plan.directions
-            for d in range(D):
-                sh[d], sc[d] = direction(h_out, d), direction(c_out, d)
-                final_state(&f[d], s, &sh[d], &sc[d])
+            for i in range(strands):
+                sh, sc = direction(h_in, i // bands), direction(c_in, i // bands)
+                initial_state(&f[i], &sh, &sc)
+            while at < strands:
+                with parallel(num_threads=plan.abreast * f[at].crew.threads):
+                    run_thread(&f[at], plan.abreast, threadid(), lstmc_crew_size())
+                at += plan.abreast
+            for i in range(strands):
+                sh, sc = direction(h_out, i // bands), direction(c_out, i // bands)
+                final_state(&f[i], &sh, &sc)
     finally:
-        for d in range(D):
-            dismiss(&f[d].crew)
+        for i in range(strands):
+            dismiss(&f[i].crew)
         arena.give(*scratch)
         if not train:
             for d in range(len(keep)):
@@ -324,6 +346,8 @@ def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0
         return None
     for d in range(D):
         tape = Tape.__new__(Tape)
-        tape.schedule, tape.w, tape.x, tape.keep, tape.f = schedule, weights[d], x, keep[d], f[d]
+        tape.schedule, tape.w, tape.x, tape.keep, tape.bands = schedule, weights[d], x, keep[d], bands
+        for i in range(bands):
+            tape.f[i] = f[d * bands + i]
         tapes.append(tape)
     return tapes

@@ -2,7 +2,8 @@
 
 
 cdef struct Load:
-    Py_ssize_t T, B, D           # steps, sequences, directions
+    Py_ssize_t T, B              # steps, sequences
+    Py_ssize_t D, bands          # directions, and bands of rows in each (schedule.pyx)
     double pairs                 # live (t, b) pairs
     Py_ssize_t I, R, H, P        # inputs, recurrent inputs, units, projection (0: none) of one layer
     Py_ssize_t parts             # groups of units that could be dealt to threads
@@ -11,7 +12,7 @@ cdef struct Load:
 
 
 cdef struct Plan:
-    Py_ssize_t directions        # that run at the same time
+    Py_ssize_t abreast           # directions and bands that run at the same time
     Py_ssize_t threads           # of each of them
     bint shared                  # threads have all rows and a part of the units each, and meet after every step
     Py_ssize_t apart             # threads that divide rows instead, where sharing was planned and is not possible now

@@ -7,6 +7,7 @@ arithmetic: LSTMC_STRIP_K and its neighbours in lstmc.h.)
 
 from lstmc.kernels.core cimport LSTMC_GATES, alone, max_threads
 from lstmc.kernels.crew cimport LSTMC_CAN_MEET
+from lstmc.kernels.schedule cimport Rows, bands_of
 
 from lstmc.kernels.core import MAX_THREADS
 
@@ -78,21 +79,24 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     cdef Plan plan
     cdef double work = work_of(load)
     cdef Py_ssize_t all_threads = team(work * load.D, max(load.B, 1) * load.parts * load.D, threads), n, rows, wide
+    cdef Py_ssize_t B = load.B // load.bands
     cdef Py_ssize_t u_bytes = LSTMC_GATES * load.H * load.R * load.itemsize
     cdef double w_bytes = LSTMC_GATES * load.H * <double>(load.I + load.R) * load.itemsize
     cdef Py_ssize_t share_rows = share_far_below_rows if w_bytes > share_far_above_bytes else share_below_rows
     cdef bint few, can_share = LSTMC_CAN_MEET and load.parts > 1 and not load.P and load.T > 0 and u_bytes >= share_above_bytes
-    # Directions need not meet, so each gets its own threads, unless the weights of one are more than a core's own
-    # cache holds and half of them are not
-    few = can_share and load.B < share_below_rows * all_threads
-    plan.directions = 1
-    if load.D > 1 and all_threads % load.D == 0 and not (few and near_bytes < u_bytes <= 2 * near_bytes):
-        plan.directions = load.D
-    n = all_threads // plan.directions
-    plan.shared = can_share and n > 1 and load.B < share_rows * n
-    plan.threads = min(n, load.parts) if plan.shared else max(min(n, load.B), 1)
-    plan.apart = 1 if load.B < z_below_tiles * load.mr * n else max(min(n, load.B), 1)
-    rows = load.B if plan.shared else (load.B + plan.threads - 1) // plan.threads
+    # Directions and bands need not meet, so each gets its own threads, unless the weights of one are more than a core's
+    # own cache holds and half of them are not
+    few = can_share and B < share_below_rows * all_threads
+    plan.abreast = load.D * load.bands
+    while all_threads % plan.abreast:
+        plan.abreast //= 2
+    if few and near_bytes < u_bytes <= 2 * near_bytes:
+        plan.abreast = 1
+    n = all_threads // plan.abreast
+    plan.shared = can_share and n > 1 and B < share_rows * n
+    plan.threads = min(n, load.parts) if plan.shared else max(min(n, B), 1)
+    plan.apart = 1 if B < z_below_tiles * load.mr * n else max(min(n, B), 1)
+    rows = B if plan.shared else (B + plan.threads - 1) // plan.threads
     plan.z_steps = 0
     if load.T > 1 and 0 < rows < z_below_tiles * load.mr and (plan.shared or plan.threads == 1 or not load.ragged):
         wide = LSTMC_GATES * load.H * load.itemsize
@@ -101,7 +105,7 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     return plan
 
 
-def choose(T, B, I, R, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False):
+def choose(T, B, I, R, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False, train=False):
     """The plan of a sequence, as a dict: for `explain` and for tests.
 
     Parameters
@@ -111,15 +115,18 @@ def choose(T, B, I, R, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False
     itemsize, mr : int
         Bytes of a value, rows of a register tile.
     threads : int, optional
-    ragged : bool
+    ragged, train : bool
     """
     cdef Load load
     cdef Plan plan
+    cdef Rows rows
     load.T, load.B, load.D, load.pairs = T, B, D, T * B
     load.I, load.R, load.H, load.P = I, R, H, P
     load.parts, load.itemsize, load.mr, load.ragged = -(-H * itemsize // 64), itemsize, mr, ragged
+    rows.T, rows.B, rows.N, rows.ragged = T, B, T * B, ragged
+    load.bands = bands_of(&rows, I, R, H, P, itemsize) if train else 1
     plan = plan_of(&load, threads)
-    return {"directions": plan.directions, "threads": plan.threads, "shared": bool(plan.shared), "z_steps": plan.z_steps}
+    return {"bands": load.bands, "abreast": plan.abreast, "threads": plan.threads, "shared": bool(plan.shared), "z_steps": plan.z_steps}
 
 
 def choose_step(double flops, double weight_bytes, parts, awake=True, threads=None):

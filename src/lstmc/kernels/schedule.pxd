@@ -4,6 +4,7 @@ from lstmc.kernels.core cimport Span
 
 cdef struct Rows:
     Py_ssize_t T, B, N           # steps that have a live row, sequences, live (t, b) pairs
+    Py_ssize_t first             # sequence of row 0, if not ragged
     bint ragged
     Py_ssize_t *perm             # [B] sorted row -> sequence; NULL with the others when not ragged
     Py_ssize_t *lens             # [B] length of a sorted row
@@ -15,6 +16,12 @@ cdef class Schedule:
     cdef Rows rows
 
 
+cdef enum:
+    MAX_BANDS = 2
+
+
+cdef Py_ssize_t bands_of(const Rows *s, Py_ssize_t I, Py_ssize_t R, Py_ssize_t H, Py_ssize_t P, Py_ssize_t itemsize) noexcept nogil
+cdef Rows band_of(const Rows *s, Py_ssize_t b, Py_ssize_t bands) noexcept nogil
 cdef Py_ssize_t step_of(const Rows *s, Py_ssize_t n) noexcept nogil
 
 
@@ -28,7 +35,7 @@ cdef inline Py_ssize_t row_of(const Rows *s, Py_ssize_t t) noexcept nogil:
 
 
 cdef inline Py_ssize_t seq(const Rows *s, Py_ssize_t j) noexcept nogil:
-    return s.perm[j] if s.ragged else j
+    return s.perm[j] if s.ragged else s.first + j
 
 
 cdef inline Py_ssize_t len_of(const Rows *s, Py_ssize_t j) noexcept nogil:

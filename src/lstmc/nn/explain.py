@@ -23,7 +23,8 @@ def explain(m):
         f"threads: up to {n}: {_why()}",
     ]
     for B in BATCHES:
-        lines.append(f"  {STEPS} steps, batch {B}: {_sequence(m, B)}")
+        lines.append(f"  {STEPS} steps, batch {B}: {_sequence(m, B, False)}")
+    lines.append(f"  training, {STEPS} steps, batch {BATCHES[-1]}: {_sequence(m, BATCHES[-1], True)}")
     if D == 1:
         lines.append(f"  a session's step, batch 1: {_step(m)}")
     if isa == "baseline":
@@ -31,7 +32,8 @@ def explain(m):
     if P:
         lines.append("projection: a second product per step, on the same rows; threads cannot divide units, so a batch of 1 "
                      "runs on one thread for each direction")
-    lines.append("none of these choices changes a bit of a result; constants and reasons: lstmc/kernels/plan.pyx")
+    lines.append("none of these choices changes a bit of a result, and bands follow from shapes alone; constants and reasons: "
+                 "lstmc/kernels/plan.pyx, schedule.pyx")
     return "\n".join(lines)
 
 
@@ -46,14 +48,16 @@ def _why():
             f"direction exceed {plan.SHARE_FAR_ABOVE_BYTES // 1024} KiB)")
 
 
-def _sequence(m, B):
+def _sequence(m, B, train):
     p = plan.choose(STEPS, B, m.input_size, m.output_size, m.hidden_size, m.proj_size, m.num_directions, m.dtype.itemsize,
-                    core.tile_rows())
-    n, who = p["threads"], "one thread"
+                    core.tile_rows(), train=train)
+    n, who, bands, directions = p["threads"], "one thread", p["bands"], m.num_directions
     if n > 1:
         who = f"{n} threads " + ("divide the units and meet after each step" if p["shared"] else "divide the rows")
-    if m.num_directions > 1:
-        who = f"directions at the same time, for each {who}" if p["directions"] > 1 else f"one direction after the other, {who}"
+    if bands * directions > 1:
+        what = ["directions"] * (directions > 1) + ["two bands of rows"] * (bands > 1)
+        once = "one after the other" if p["abreast"] == 1 else "at the same time" if p["abreast"] == bands * directions else "two at a time"
+        who = f"{' and '.join(what)}, {once}, for each {who}"
     z = p["z_steps"]
     return f"{who}; W x {f'of {z} steps at once' if z else 'fused with U h'}"
 

@@ -1,0 +1,69 @@
+"""Training in two bands of rows: which batches, the same numbers as ever, and each band a batch of its own."""
+
+import numpy as np
+import pytest
+
+from cases import Case
+from conftest import DTYPES, assert_close, assert_same_bits, expected_of, module_of, named, numbers_of, train
+from lstmc.kernels import core, plan
+
+BANDED = [Case(22, 24, 5, 9), Case(19, 27, 3, 17, D=2), Case(21, 25, 4, 16, L=2, bias=False), Case(3, 171, 2, 5), Case(14, 41, 31, 33)]
+ROWWISE = {"y": 1, "h_n": 1, "c_n": 1, "dx": 1, "dh0": 1, "dc0": 1}
+
+
+def bands(T, B, I=9, H=16, P=0, **more):
+    return plan.choose(T, B, I, P or H, H, P, train=True, **more)["bands"]
+
+
+def case_id(case):
+    return case.id
+
+
+def test_which_batches():
+    assert bands(22, 24) == bands(3, 171) == bands(1, 512) == 2
+    assert bands(1000, 23) == 1, "few rows"
+    assert bands(3, 170) == 1, "few pairs"
+    assert bands(100, 32, P=3) == bands(100, 32, ragged=True) == bands(0, 32) == 1
+    assert bands(100, 32, 256, 256) == 2
+    assert bands(100, 32, 384, 384) == bands(100, 32, 256, 256, itemsize=8) == 1, "weights that no core's cache holds"
+    assert plan.choose(100, 32, 9, 16, 16)["bands"] == 1, "inference has no sums"
+
+
+def test_bands_run_at_the_same_time():
+    two = 2 if core.has_openmp() and not core.forked() else 1
+    for D in (1, 2):
+        p = plan.choose(100, 32, 64, 64, 64, D=D, threads=2, train=True)
+        assert (p["abreast"], p["threads"], p["shared"]) == (two, 1, False)
+        p = plan.choose(100, 32, 64, 64, 64, D=D, threads=4, train=True)
+        assert p["abreast"] * p["threads"] == (4 if two > 1 else 1)
+        assert plan.choose(100, 32, 64, 64, 64, D=D, threads=3, train=True)["abreast"] == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", BANDED, ids=case_id)
+def test_against_the_reference(case, dtype, isa):
+    assert bands(case.T, case.B, case.I, case.H) == 2
+    assert_close(train(module_of(case, dtype), numbers_of(case, dtype)), expected_of(case, dtype), 2e-5 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", BANDED, ids=case_id)
+def test_threads(case, dtype, isa):
+    n, m = numbers_of(case, dtype), module_of(case, dtype)
+    want = train(m, n, threads=1)
+    for threads in (2, 3, 4, 5, 31, 64):
+        assert_same_bits(train(m, n, threads=threads), want)
+    inference = named(*m(n["x"], (n["h0"], n["c0"]), threads=2))
+    assert_same_bits(inference, {name: want[name] for name in inference})
+
+
+@pytest.mark.parametrize("case", [c for c in BANDED if c.L == 1 and c.B < 48], ids=case_id)
+def test_a_band_is_a_batch_of_its_own(case, isa):
+    """Its sequences are the first or second half, and the weight gradients of the two add up, bit for bit."""
+    n, m = numbers_of(case), module_of(case)
+    whole, half = train(m, n), case.B // 2
+    parts = [train(m, {**n, **{k: n[k][:, s] for k in ("x", "h0", "c0", "dy", "dh_n", "dc_n")}})
+             for s in (slice(half), slice(half, None))]
+    for name, value in whole.items():
+        a, b = (part[name] for part in parts)
+        assert_same_bits(np.concatenate([a, b], axis=ROWWISE[name]) if name in ROWWISE else a + b, value)
