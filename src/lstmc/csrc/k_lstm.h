@@ -59,7 +59,7 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
 {
     enum { G = LSTMC_GATES };
     const ptrdiff_t bs = G * FN(NU), K = s->I + s->R, k1 = v->k1;
-    ptrdiff_t k0 = v->k0;
+    ptrdiff_t k0 = v->k0, step = v->step;
     const int begins = k0 == (s->z && !only_x ? s->I : 0), ends = k1 == (only_x ? s->I : K);
     const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
     const char *next = v->next;
@@ -80,8 +80,13 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
         }
     }
     if (ends && gates && VL == FN(NU)) {        /* the lines that the end writes come while the chain runs */
-        UNROLL
-        for (int r = 0; r < mr * G; r++) PREFETCH_OWN(gates + q0 * gates_ps + row * bs + r * FN(NU));
+        if (v->step || only_x) {
+            UNROLL
+            for (int r = 0; r < mr * G; r++) PREFETCH_OWN(gates + q0 * gates_ps + row * bs + r * FN(NU));
+        } else {                                /* a few at a time, in the place of weights that are near */
+            next = (const char *)(gates + q0 * gates_ps + row * bs);
+            step = (mr * G * LSTMC_BLOCK_BYTES + K - k0 - 1) / (K - k0);
+        }
         UNROLL
         for (int r = 0; r < mr && !only_x; r++) {
             PREFETCH_OWN((T *)s->c + q0 * s->c_ps + (row + r) * FN(NU));
@@ -93,8 +98,9 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
         const ptrdiff_t n = (k1 < s->I ? k1 : s->I) - k0;
         UNROLL
         for (int r = 0; r < mr; r++) a[r] = (const T *)s->x[row + r] + k0 * s->xs;
-        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, n, next, v->step);
-        next += n * v->step;
+        FN(fetch_rows)(a, mr, s->x_ahead, q0 / FN(NS), (s->H + FN(NU) - 1) / FN(NU), s->xs, n);
+        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, n, next, step);
+        next += n * step;
         k0 += n;
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += n * bs;
@@ -102,7 +108,7 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
     if (!only_x && k0 < k1) {
         UNROLL
         for (int r = 0; r < mr; r++) a[r] = (const T *)s->h + (row + r) * s->ldh + (k0 - s->I);
-        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, k1 - k0, next, v->step);
+        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, k1 - k0, next, step);
     }
     if (!ends) {
         UNROLL

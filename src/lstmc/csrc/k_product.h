@@ -4,16 +4,16 @@
  * half of backward, dh_t = dy_t + dG_{t+1} U, finished into dG_t while the tile is in the first-level cache. */
 
 /* v->acc[(r*nq + q)*nb + v][VL] is loaded, extended by runs v->k0 .. v->k1 - 1 of the chain and stored again. */
-INLINE void FN(chain)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row, const T *const *b0, ptrdiff_t bs,
-                      const int mr, const int nq, const int nb)
+INLINE void FN(chain)(const FN(visit) *v, const FN(lines) *lines, const lstmc_runs *A, ptrdiff_t row, const T *const *b0,
+                      ptrdiff_t bs, const int mr, const int nq, const int nb)
 {
-    const char *next = v->next;
     V acc[FN(MAX_ACC)];
     const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
     UNROLL
     for (int q = 0; q < nq; q++) b[q] = b0[q];
     UNROLL
     for (int i = 0; i < mr * nq * nb; i++) acc[i] = v_load(v->acc + i * VL);
+    ptrdiff_t done = 0;
     for (ptrdiff_t run = v->k0; run < v->k1; run++) {
         const ptrdiff_t tail = run - A->n_full, len = tail < 0 ? A->full_len : A->tail_len;
         const ptrdiff_t at = tail < 0 ? run * A->full_stride : A->n_full * A->full_stride + tail * A->tail_stride;
@@ -24,11 +24,14 @@ INLINE void FN(chain)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row, co
             for (int r = 0; r < mr; r++)
                 for (ptrdiff_t k = 0; k < A->full_len; k += FN(NU)) PREFETCH(a[r] + A->full_stride + k);
         }
+        const int own = run < lines->n;
+        const char *next = own ? lines->at[run] : v->next + done * v->step;
+        const ptrdiff_t step = own ? lines->step[run] : v->step;
         if (A->k_stride == 1)
-            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, v->step);
+            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, step);
         else
-            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, next, v->step);
-        next += len * v->step;
+            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, next, step);
+        done += len;
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += len * bs;
     }
@@ -61,12 +64,12 @@ INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdif
         }
 }
 
-typedef void (*FN(chain_fn))(const FN(visit) *, const lstmc_runs *, ptrdiff_t, const T *const *, ptrdiff_t);
+typedef void (*FN(chain_fn))(const FN(visit) *, const FN(lines) *, const lstmc_runs *, ptrdiff_t, const T *const *, ptrdiff_t);
 typedef void (*FN(outer_fn))(T *, ptrdiff_t, const T *, const T *, ptrdiff_t, ptrdiff_t, int);
 #define CHAIN(mr, nq, nb)                                                                               \
-    static void FN(chain_##mr##x##nq##x##nb)(const FN(visit) *v, const lstmc_runs *A, ptrdiff_t row,    \
+    static void FN(chain_##mr##x##nq##x##nb)(const FN(visit) *v, const FN(lines) *l, const lstmc_runs *A, ptrdiff_t row, \
                                              const T *const *b, ptrdiff_t bs)                           \
-    { FN(chain)(v, A, row, b, bs, mr, nq, nb); }
+    { FN(chain)(v, l, A, row, b, bs, mr, nq, nb); }
 #define OUTER(mr, nb)                                                                                   \
     static void FN(outer_##mr##x##nb)(T *c, ptrdiff_t ldc, const T *a, const T *b, ptrdiff_t bs,        \
                                       ptrdiff_t n, int first)                                           \
@@ -114,6 +117,21 @@ INLINE void FN(lstm_cells_bwd)(const lstmc_product *s, ptrdiff_t p, ptrdiff_t j,
                           tc[v], v_load(dh + v * VL));
 }
 
+/* The gates, then the cell states before, of a tile's rows in panels p .. p+nb-1: a panel a run, in the place of weights
+ * that are near. */
+INLINE void FN(lines_of_tape)(FN(lines) *l, const lstmc_product *s, lstmc_tile tile, ptrdiff_t p, const int nb)
+{
+    const ptrdiff_t bytes = tile.mr * LSTMC_BLOCK_BYTES, len = s->a.full_len > 0 ? s->a.full_len : 1;
+    UNROLL
+    for (int v = 0; v < nb; v++) {
+        l->at[v] = (const char *)((const T *)s->gates + (p + v) * s->gates_ps + tile.row * LSTMC_GATES * FN(NU));
+        l->step[v] = (LSTMC_GATES * bytes + len - 1) / len;
+        l->at[nb + v] = (const char *)((const T *)s->c_prev + (p + v) * s->c_prev_ps + tile.row * FN(NU));
+        l->step[nb + v] = (bytes + len - 1) / len;
+    }
+    l->n = s->a.n_full < 2 * nb ? (int)s->a.n_full : 2 * nb;
+}
+
 /* elements before run i of a row's chain */
 INLINE ptrdiff_t FN(run_at)(const lstmc_runs *a, ptrdiff_t i)
 {
@@ -149,7 +167,10 @@ INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t 
     }
     if (runs) {
         const FN(chain_fn) fn = nq > 1 ? FN(chain_wide)[tile.mr - 1] : FN(chain_menu)[tile.mr - 1][nb - 1];
-        fn(visit, &s->a, tile.row, b, nb * FN(NU));
+        FN(lines) lines;
+        lines.n = 0;
+        if (sink == FN(SINK_LSTM_BWD) && nq == 1 && visit->step == 0) FN(lines_of_tape)(&lines, s, tile, q0 / FN(NS) * 4, nb);
+        fn(visit, &lines, &s->a, tile.row, b, nb * FN(NU));
     }
     if (visit->k1 < runs) return;
     UNROLL
@@ -219,12 +240,13 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
 static void FN(product)(const lstmc_product *s) { FN(product_tiles)(s, FN(SINK_ROWS)); }
 static void FN(lstm_step_bwd)(const lstmc_product *s) { FN(product_tiles)(s, FN(SINK_LSTM_BWD)); }
 
-/* columns 0 .. width-1 of dst[n][mr] from values at, at + stride, ... of each row */
+/* columns 0 .. width-1 of dst[n][mr] from values at, at + stride, ... of each row, whose next line comes meanwhile */
 INLINE void FN(pack_part)(T *dst, ptrdiff_t mr, ptrdiff_t n, const void *const *rows, ptrdiff_t at, ptrdiff_t stride,
                           ptrdiff_t width)
 {
     for (ptrdiff_t i = 0; i < n; i++, dst += mr) {
         const T *row = (const T *)rows[i] + at;
+        PREFETCH(row + FN(NU));
         if (stride == 1 && width == TILE_ROWS) {
             memcpy(dst, row, TILE_ROWS * sizeof(T));
         } else if (stride == 1 && width == TILE_ROWS - 1) {
@@ -235,22 +257,17 @@ INLINE void FN(pack_part)(T *dst, ptrdiff_t mr, ptrdiff_t n, const void *const *
     }
 }
 
-/* Tile after tile of dst[n][mr]: the features of x | h | 1 for every row n. A few rows pass all tiles before the next
- * ones do: each is then read in order, and once. */
+/* Tile after tile of dst[n][mr]: the features of x | h | 1 for every row n. */
 static void FN(pack_outer)(void *dst, const lstmc_features *f, const lstmc_tile *tiles, ptrdiff_t n_tiles)
 {
-    enum { FEW = 16 };
     const ptrdiff_t IR = f->I + f->R;
-    for (ptrdiff_t n0 = 0; n0 < f->n; n0 += FEW) {
-        const ptrdiff_t n = f->n - n0 < FEW ? f->n - n0 : FEW;
-        for (ptrdiff_t i = 0; i < n_tiles; i++) {
-            const ptrdiff_t mr = tiles[i].mr, m0 = tiles[i].row, m1 = m0 + mr;
-            const ptrdiff_t a = m0 > f->I ? m0 : f->I, b = m1 < IR ? m1 : IR;
-            T *d = (T *)dst + (m0 - tiles[0].row) * f->n + n0 * mr;
-            if (m0 < f->I) FN(pack_part)(d, mr, n, f->x + n0, m0 * f->xs, f->xs, (m1 < f->I ? m1 : f->I) - m0);
-            if (a < b) FN(pack_part)(d + (a - m0), mr, n, f->h + n0, (a - f->I) * f->hs, f->hs, b - a);
-            for (ptrdiff_t j = 0; j < n && m1 > IR; j++) d[j * mr + mr - 1] = 1;
-        }
+    T *d = dst;
+    for (ptrdiff_t i = 0; i < n_tiles; d += f->n * tiles[i].mr, i++) {
+        const ptrdiff_t mr = tiles[i].mr, m0 = tiles[i].row, m1 = m0 + mr;
+        const ptrdiff_t a = m0 > f->I ? m0 : f->I, b = m1 < IR ? m1 : IR;
+        if (m0 < f->I) FN(pack_part)(d, mr, f->n, f->x, m0 * f->xs, f->xs, (m1 < f->I ? m1 : f->I) - m0);
+        if (a < b) FN(pack_part)(d + (a - m0), mr, f->n, f->h, (a - f->I) * f->hs, f->hs, b - a);
+        for (ptrdiff_t n = 0; n < f->n && m1 > IR; n++) d[n * mr + mr - 1] = 1;
     }
 }
 

@@ -9,6 +9,13 @@
 
 enum { FN(MAX_ACC) = 24, FN(STRIP_K) = TILE_ROWS < 6 ? LSTMC_STRIP_K_SHORT : LSTMC_STRIP_K };
 
+/* Lines that the end of a chain needs, fetched while its runs pass: during run i < n those from at[i] on. */
+typedef struct {
+    const char *at[8];
+    ptrdiff_t step[8];
+    int n;
+} FN(lines);
+
 /* One visit of a tile to a strip of the runs or values k0 <= k < k1 of its chain; sums wait in `acc` between visits. */
 typedef struct {
     ptrdiff_t k0, k1;
@@ -42,6 +49,15 @@ INLINE void FN(fetch_part)(FN(visit) *v, const T *b, ptrdiff_t lines, ptrdiff_t 
     const ptrdiff_t last = lines > depth ? lines - depth : 0, far = total > LSTMC_FAR_BYTES / LSTMC_BLOCK_BYTES;
     v->step = far ? LSTMC_BLOCK_BYTES : 0;
     v->next = (const char *)b + v->step * (i * depth < last ? i * depth : last);
+}
+
+/* Part i of n of what the next step reads of these rows, len values of stride s: `ahead` bytes from here, 0: unknown. */
+INLINE void FN(fetch_rows)(const T *const *a, const int mr, ptrdiff_t ahead, ptrdiff_t i, ptrdiff_t n, ptrdiff_t s, ptrdiff_t len)
+{
+    const ptrdiff_t part = ((len + FN(NU) - 1) / FN(NU) + n - 1) / n * FN(NU), end = (i + 1) * part < len ? (i + 1) * part : len;
+    for (ptrdiff_t k = i * part; ahead && k < end; k += FN(NU))
+        UNROLL
+        for (int r = 0; r < mr; r++) PREFETCH((const char *)(a[r] + k * s) + ahead);
 }
 
 INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as,

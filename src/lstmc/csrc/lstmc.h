@@ -39,7 +39,7 @@ typedef struct {
     int back;                     /* 1: from panel p1 - 1 down, see k_tile.h; as long as 0 and 1 alternate, caches keep more */
     ptrdiff_t I, R, H;
     const void *const *x;         /* [rows] rows of I values with stride xs; unused when z is given */
-    ptrdiff_t xs;
+    ptrdiff_t xs, x_ahead;        /* bytes from a row of x to the one that the next step reads, or 0 */
     const void *h;                /* h_{t-1} [rows][ldh] */
     ptrdiff_t ldh;
     const void *w, *bias;         /* packed */
@@ -78,7 +78,7 @@ typedef struct {
     ptrdiff_t K;
     const void *bias;             /* NULL or [N rounded up to NU] */
     const void *const *add;       /* NULL or [rows] rows of N values, stride adds; may be the rows of out */
-    ptrdiff_t adds, add_ahead;    /* bytes from an addend to the one that the next call adds, or 0 */
+    ptrdiff_t adds, add_ahead;    /* bytes from an addend to the one that the next step adds, or 0 */
     const void *add2;             /* NULL or [rows][ld_add2] */
     ptrdiff_t ld_add2;
     void *const *out;             /* `product`: [rows] rows of N values, stride outs */

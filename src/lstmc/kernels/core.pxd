@@ -13,7 +13,7 @@ cdef extern from "lstmc.h" nogil:
         bint back
         Py_ssize_t I, R, H
         const void **x
-        Py_ssize_t xs
+        Py_ssize_t xs, x_ahead
         const void *h
         Py_ssize_t ldh
         const void *w

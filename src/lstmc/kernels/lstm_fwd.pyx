@@ -97,6 +97,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
         a.p0, a.p1 = i * w.panels // n, (i + 1) * w.panels // n
     a.I, a.R, a.H = w.I, w.R, w.H
     a.x, a.xs = xrow, f.x.stride[2]
+    a.x_ahead = (-f.x.stride[0] if f.reverse else f.x.stride[0]) * es
     a.w, a.bias = w.w, w.bias
     a.ldh = f.ldh
     a.c_prev_ps = a.c_ps = part.c_ps
