@@ -1,52 +1,81 @@
 /* k_pack.h -- between the frameworks' weight matrices and the layouts that the tiles read.
  * Each function handles a range of panels or column groups, so that several threads can share the work. */
 
+/* t[i][j] becomes t[j][i]: every round of zips rotates the bits of row and column number by one */
+INLINE void FN(transpose)(V *t)
+{
+    V u[VL];
+    UNROLL
+    for (int round = 0; 1 << round < VL; round++) {
+        UNROLL
+        for (int i = 0; i < VL / 2; i++) {
+            u[2 * i] = v_zip_lo(t[i], t[i + VL / 2]);
+            u[2 * i + 1] = v_zip_hi(t[i], t[i + VL / 2]);
+        }
+        UNROLL
+        for (int i = 0; i < VL; i++) t[i] = u[i];
+    }
+}
+
 /* dst[p][k][g][u] = w[g*H + p*NU + u][k], zero for units beyond H */
 static void FN(pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptrdiff_t rs, ptrdiff_t cs,
                            ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1)
 {
-    const T *src = w;
-    for (ptrdiff_t p = p0; p < p1; p++) {
-        T *d = (T *)dst + p * panel_stride;
-        const ptrdiff_t u0 = p * FN(NU), nu = H - u0 < FN(NU) ? H - u0 : FN(NU);
-        for (ptrdiff_t k = 0; k < K; k++)
-            for (ptrdiff_t g = 0; g < G; g++, d += FN(NU)) {
-                const T *col = src + (g * H + u0) * rs + k * cs;
-                for (ptrdiff_t u = 0; u < nu; u++) d[u] = col[u * rs];
-                for (ptrdiff_t u = nu; u < FN(NU); u++) d[u] = 0;
+    for (ptrdiff_t u0 = p0 * FN(NU); u0 < p1 * FN(NU); u0 += VL)
+        for (ptrdiff_t g = 0; g < G; g++) {
+            const T *rows = (const T *)w + (g * H + u0) * rs;
+            T *d = (T *)dst + u0 / FN(NU) * panel_stride + g * FN(NU) + u0 % FN(NU);
+            const ptrdiff_t m = u0 + VL <= H ? VL : u0 < H ? H - u0 : 0;
+            for (ptrdiff_t k0 = 0; k0 < K; k0 += VL) {
+                const ptrdiff_t n = K - k0 < VL ? K - k0 : VL;
+                V t[VL];
+                T part[VL] = {0};
+                UNROLL
+                for (int u = 0; u < VL; u++) {
+                    if (u < m && n == VL && cs == 1) {
+                        t[u] = v_load(rows + u * rs + k0);
+                    } else {
+                        for (ptrdiff_t k = 0; k < n; k++) part[k] = u < m ? rows[u * rs + (k0 + k) * cs] : (T)0;
+                        t[u] = v_load(part);
+                    }
+                }
+                FN(transpose)(t);
+                UNROLL
+                for (int k = 0; k < VL; k++)
+                    if (k < n) v_store(d + (k0 + k) * G * FN(NU), t[k]);
             }
-    }
+        }
 }
 
-/* w[g*H + p*NU + u][k] = src[p][k][g][u] (+ more, laid out likewise, unless NULL), as many k at a time as a cache line
- * of w holds: the lines of all stay in cache */
+/* w[g*H + p*NU + u][k] = src[p][k][g][u] (+ more, laid out likewise, unless NULL) */
 static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, const void *more, ptrdiff_t panel_stride,
                              ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1)
 {
-    for (ptrdiff_t p = p0; p < p1; p++) {
-        const ptrdiff_t u0 = p * FN(NU), nu = H - u0 < FN(NU) ? H - u0 : FN(NU);
-        for (ptrdiff_t k0 = 0; k0 < K; k0 += FN(NU)) {
-            const ptrdiff_t n = K - k0 < FN(NU) ? K - k0 : FN(NU);
-            for (ptrdiff_t g = 0; g < G; g++)
-                for (ptrdiff_t u = 0; u < nu; u++) {
-                    T *d = (T *)w + (g * H + u0 + u) * rs + k0 * cs;
-                    const ptrdiff_t at = p * panel_stride + (k0 * G + g) * FN(NU) + u;
-                    const T *s = (const T *)src + at, *m = more ? (const T *)more + at : NULL;
-                    T t[FN(NU)];
-                    if (n == FN(NU)) {
-                        UNROLL
-                        for (int k = 0; k < FN(NU); k++) t[k] = m ? s[k * G * FN(NU)] + m[k * G * FN(NU)] : s[k * G * FN(NU)];
-                    } else {
-                        for (ptrdiff_t k = 0; k < n; k++) t[k] = m ? s[k * G * FN(NU)] + m[k * G * FN(NU)] : s[k * G * FN(NU)];
-                    }
-                    if (n == FN(NU) && cs == 1) {
-                        memcpy(d, t, sizeof t);
-                    } else {
-                        for (ptrdiff_t k = 0; k < n; k++) d[k * cs] = t[k];
+    const ptrdiff_t end = p1 * FN(NU) < H ? p1 * FN(NU) : H;
+    for (ptrdiff_t k0 = 0; k0 < K; k0 += VL)
+        for (ptrdiff_t u0 = p0 * FN(NU); u0 < end; u0 += VL)
+            for (ptrdiff_t g = 0; g < G; g++) {
+                const ptrdiff_t at = u0 / FN(NU) * panel_stride + (k0 * G + g) * FN(NU) + u0 % FN(NU);
+                const ptrdiff_t m = end - u0 < VL ? end - u0 : VL, n = K - k0 < VL ? K - k0 : VL;
+                T *rows = (T *)w + (g * H + u0) * rs + k0 * cs;
+                V t[VL];
+                T part[VL];
+                UNROLL
+                for (int k = 0; k < VL; k++) {
+                    t[k] = k < n ? v_load((const T *)src + at + k * G * FN(NU)) : v_set1(0);
+                    if (k < n && more) t[k] = v_add(t[k], v_load((const T *)more + at + k * G * FN(NU)));
+                }
+                FN(transpose)(t);
+                UNROLL
+                for (int u = 0; u < VL; u++) {
+                    if (u < m && n == VL && cs == 1) {
+                        v_store(rows + u * rs, t[u]);
+                    } else if (u < m) {
+                        v_store(part, t[u]);
+                        for (ptrdiff_t k = 0; k < n; k++) rows[u * rs + k * cs] = part[k];
                     }
                 }
-        }
-    }
+            }
 }
 
 /* dst[p][g][u] = b1 + b2 (either may be NULL) */

@@ -16,6 +16,8 @@
 #define v_fnma(a, b, c) ((c) - (a) * (b))
 #define v_max(a, b) scalar_max(a, b)
 #define v_min(a, b) scalar_min(a, b)
+#define v_zip_lo(a, b) (a)
+#define v_zip_hi(a, b) (b)
 #define v_neg_abs(a) (-v_abs(a))
 #define v_sel_neg(x, a, b) ((x) < 0 ? (a) : (b))
 #define scalar_max FN(scalar_max)

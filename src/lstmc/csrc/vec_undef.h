@@ -20,6 +20,8 @@
 #undef v_sqrt
 #undef v_max
 #undef v_min
+#undef v_zip_lo
+#undef v_zip_hi
 #undef v_fma
 #undef v_fnma
 #undef v_abs
