@@ -59,10 +59,10 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
 {
     enum { G = LSTMC_GATES };
     const ptrdiff_t bs = G * FN(NU), K = s->I + s->R, k1 = v->k1;
-    ptrdiff_t k0 = v->k0, step = v->step;
+    ptrdiff_t k0 = v->k0;
     const int begins = k0 == (s->z && !only_x ? s->I : 0), ends = k1 == (only_x ? s->I : K);
     const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
-    const char *next = v->next;
+    FN(fetch) next = v->next, mine = {(const char *)v->acc, 0};
     T *gates = only_x ? (T *)s->z : s->gates;
     const ptrdiff_t gates_ps = only_x ? s->z_ps : s->gates_ps;
     V acc[FN(MAX_ACC)];
@@ -80,13 +80,8 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
         }
     }
     if (ends && gates && VL == FN(NU)) {        /* the lines that the end writes come while the chain runs */
-        if (v->step || only_x) {
-            UNROLL
-            for (int r = 0; r < mr * G; r++) PREFETCH_OWN(gates + q0 * gates_ps + row * bs + r * FN(NU));
-        } else {                                /* a few at a time, in the place of weights that are near */
-            next = (const char *)(gates + q0 * gates_ps + row * bs);
-            step = (mr * G * LSTMC_BLOCK_BYTES + K - k0 - 1) / (K - k0);
-        }
+        mine.at = (const char *)(gates + q0 * gates_ps + row * bs);
+        mine.step = (mr * G * LSTMC_BLOCK_BYTES + k1 - k0 - 1) / (k1 - k0 > 0 ? k1 - k0 : 1);
         UNROLL
         for (int r = 0; r < mr && !only_x; r++) {
             PREFETCH_OWN((T *)s->c + q0 * s->c_ps + (row + r) * FN(NU));
@@ -99,8 +94,9 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
         UNROLL
         for (int r = 0; r < mr; r++) a[r] = (const T *)s->x[row + r] + k0 * s->xs;
         FN(fetch_rows)(a, mr, s->x_ahead, q0 / FN(NS), (s->H + FN(NU) - 1) / FN(NU), s->xs, n);
-        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, n, next, step);
-        next += n * step;
+        FN(tile_fma)(acc, mr, nq, G, a, s->xs, b, bs, n, next, mine);
+        next = FN(after)(next, n);
+        mine = FN(after)(mine, n);
         k0 += n;
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += n * bs;
@@ -108,7 +104,7 @@ INLINE void FN(lstm_fwd_tile)(const lstmc_lstm_fwd *s, ptrdiff_t q0, ptrdiff_t r
     if (!only_x && k0 < k1) {
         UNROLL
         for (int r = 0; r < mr; r++) a[r] = (const T *)s->h + (row + r) * s->ldh + (k0 - s->I);
-        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, k1 - k0, next, step);
+        FN(tile_fma)(acc, mr, nq, G, a, 1, b, bs, k1 - k0, next, mine);
     }
     if (!ends) {
         UNROLL
@@ -184,7 +180,7 @@ INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2], c
             const ptrdiff_t i1 = i0 + LSTMC_BATCH < s->n_tiles ? i0 + LSTMC_BATCH : s->n_tiles;
             ptrdiff_t k0 = first;
             do {
-                FN(visit) v = {k0, k0 + depth < last ? k0 + depth : last, 0, (const char *)w, 0};
+                FN(visit) v = {k0, k0 + depth < last ? k0 + depth : last, 0, {(const char *)w, 0}};
                 const T *next = v.k1 < last ? w + v.k1 * bs : i1 < s->n_tiles ? w + first * bs : panel;
                 for (ptrdiff_t i = i0; i < i1; i++) {
                     const ptrdiff_t row = s->tiles[i].row, m = s->tiles[i].mr - 1, wide = FN(slices)[m];

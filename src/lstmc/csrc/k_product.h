@@ -13,7 +13,7 @@ INLINE void FN(chain)(const FN(visit) *v, const FN(lines) *lines, const lstmc_ru
     for (int q = 0; q < nq; q++) b[q] = b0[q];
     UNROLL
     for (int i = 0; i < mr * nq * nb; i++) acc[i] = v_load(v->acc + i * VL);
-    ptrdiff_t done = 0;
+    FN(fetch) next = v->next;
     for (ptrdiff_t run = v->k0; run < v->k1; run++) {
         const ptrdiff_t tail = run - A->n_full, len = tail < 0 ? A->full_len : A->tail_len;
         const ptrdiff_t at = tail < 0 ? run * A->full_stride : A->n_full * A->full_stride + tail * A->tail_stride;
@@ -24,14 +24,12 @@ INLINE void FN(chain)(const FN(visit) *v, const FN(lines) *lines, const lstmc_ru
             for (int r = 0; r < mr; r++)
                 for (ptrdiff_t k = 0; k < A->full_len; k += FN(NU)) PREFETCH(a[r] + A->full_stride + k);
         }
-        const int own = run < lines->n;
-        const char *next = own ? lines->at[run] : v->next + done * v->step;
-        const ptrdiff_t step = own ? lines->step[run] : v->step;
+        const FN(fetch) own = run < lines->n ? lines->run[run] : (FN(fetch)){(const char *)v->acc, 0};
         if (A->k_stride == 1)
-            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, step);
+            FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, own);
         else
-            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, next, step);
-        done += len;
+            FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, len, next, own);
+        next = FN(after)(next, len);
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += len * bs;
     }
@@ -54,7 +52,7 @@ INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdif
             for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * FN(NU));
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
-    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, (const char *)(a0 + n * mr), mr * sizeof(T));
+    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, (FN(fetch)){(const char *)(a0 + n * mr), mr * sizeof(T)}, (FN(fetch)){(const char *)c, 0});
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
@@ -117,17 +115,16 @@ INLINE void FN(lstm_cells_bwd)(const lstmc_product *s, ptrdiff_t p, ptrdiff_t j,
                           tc[v], v_load(dh + v * VL));
 }
 
-/* The gates, then the cell states before, of a tile's rows in panels p .. p+nb-1: a panel a run, in the place of weights
- * that are near. */
+/* The gates, then the cell states before, of a tile's rows in panels p .. p+nb-1: a panel a run */
 INLINE void FN(lines_of_tape)(FN(lines) *l, const lstmc_product *s, lstmc_tile tile, ptrdiff_t p, const int nb)
 {
     const ptrdiff_t bytes = tile.mr * LSTMC_BLOCK_BYTES, len = s->a.full_len > 0 ? s->a.full_len : 1;
     UNROLL
     for (int v = 0; v < nb; v++) {
-        l->at[v] = (const char *)((const T *)s->gates + (p + v) * s->gates_ps + tile.row * LSTMC_GATES * FN(NU));
-        l->step[v] = (LSTMC_GATES * bytes + len - 1) / len;
-        l->at[nb + v] = (const char *)((const T *)s->c_prev + (p + v) * s->c_prev_ps + tile.row * FN(NU));
-        l->step[nb + v] = (bytes + len - 1) / len;
+        const T *gates = (const T *)s->gates + (p + v) * s->gates_ps + tile.row * LSTMC_GATES * FN(NU);
+        const T *c_prev = (const T *)s->c_prev + (p + v) * s->c_prev_ps + tile.row * FN(NU);
+        l->run[v] = (FN(fetch)){(const char *)gates, (LSTMC_GATES * bytes + len - 1) / len};
+        l->run[nb + v] = (FN(fetch)){(const char *)c_prev, (bytes + len - 1) / len};
     }
     l->n = s->a.n_full < 2 * nb ? (int)s->a.n_full : 2 * nb;
 }
@@ -169,7 +166,7 @@ INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t 
         const FN(chain_fn) fn = nq > 1 ? FN(chain_wide)[tile.mr - 1] : FN(chain_menu)[tile.mr - 1][nb - 1];
         FN(lines) lines;
         lines.n = 0;
-        if (sink == FN(SINK_LSTM_BWD) && nq == 1 && visit->step == 0) FN(lines_of_tape)(&lines, s, tile, q0 / FN(NS) * 4, nb);
+        if (sink == FN(SINK_LSTM_BWD) && nq == 1 && visit->k0 == 0) FN(lines_of_tape)(&lines, s, tile, q0 / FN(NS) * 4, nb);
         fn(visit, &lines, &s->a, tile.row, b, nb * FN(NU));
     }
     if (visit->k1 < runs) return;
@@ -209,7 +206,7 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
             const T *other = (const T *)s->b + (begin + then * step) / FN(NS) * wide_group;
             ptrdiff_t k0 = 0;
             do {
-                FN(visit) v = {k0, k0 + depth < runs ? k0 + depth : runs, 0, (const char *)group, 0};
+                FN(visit) v = {k0, k0 + depth < runs ? k0 + depth : runs, 0, {(const char *)group, 0}};
                 const ptrdiff_t len = FN(run_at)(&s->a, v.k1) - FN(run_at)(&s->a, k0);
                 const T *next = v.k1 < runs ? group + FN(run_at)(&s->a, v.k1) * nb * FN(NU)
                                 : i1 == s->n_tiles && q0 < whole && begin + then * step < whole ? other : group;

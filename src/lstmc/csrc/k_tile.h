@@ -4,25 +4,37 @@
  * A[r][k] * B[k][g][slice] for ascending k; everything that multiplies matrices in the core calls it.
  *
  * Weights come in strips: one panel (or column group) wide, at most STRIP_K deep, small enough to stay in the second-level
- * cache while all row tiles meet it. Tiles of few rows ask too much of that cache: their strips stay in the first. While they do, `next` brings the strip after it closer, a
- * cache line per k: a first tile that waited for its strip would cost more than the others together. */
+ * cache while all row tiles meet it. Tiles of few rows ask too much of that cache: their strips stay in the first. While they
+ * do, the strip after it comes closer, a cache line per k: a first tile that waited for its strip would cost more than the
+ * others together. */
 
 enum { FN(MAX_ACC) = 24, FN(STRIP_K) = TILE_ROWS < 6 ? LSTMC_STRIP_K_SHORT : LSTMC_STRIP_K };
 
-/* Lines that the end of a chain needs, fetched while its runs pass: during run i < n those from at[i] on. */
+/* Lines fetched while a loop over k runs: at + k*step. Nothing to fetch is a line that is near, and if it would be owned,
+ * the thread's own, again and again: cheaper than a branch, and never an address without a page. */
 typedef struct {
-    const char *at[8];
-    ptrdiff_t step[8];
-    int n;
-} FN(lines);
+    const char *at;
+    ptrdiff_t step;
+} FN(fetch);
 
 /* One visit of a tile to a strip of the runs or values k0 <= k < k1 of its chain; sums wait in `acc` between visits. */
 typedef struct {
     ptrdiff_t k0, k1;
     T *acc;
-    const char *next;       /* what the visit fetches for later, a line per k at a distance of `step` bytes */
-    ptrdiff_t step;
+    FN(fetch) next;         /* the weights that it fetches for later visits */
 } FN(visit);
+
+/* What the end of a chain needs, fetched while its first n runs pass */
+typedef struct {
+    FN(fetch) run[8];
+    int n;
+} FN(lines);
+
+INLINE FN(fetch) FN(after)(FN(fetch) f, ptrdiff_t k)
+{
+    f.at += k * f.step;
+    return f;
+}
 
 /* depth of the strips into which a chain of K is cut; a lone tile reads every weight once anyway */
 INLINE ptrdiff_t FN(strip_depth)(ptrdiff_t K, ptrdiff_t most, ptrdiff_t n_tiles)
@@ -47,8 +59,8 @@ INLINE ptrdiff_t FN(block_slices)(const lstmc_tile *tiles, ptrdiff_t n_tiles)
 INLINE void FN(fetch_part)(FN(visit) *v, const T *b, ptrdiff_t lines, ptrdiff_t i, ptrdiff_t depth, ptrdiff_t total)
 {
     const ptrdiff_t last = lines > depth ? lines - depth : 0, far = total > LSTMC_FAR_BYTES / LSTMC_BLOCK_BYTES;
-    v->step = far ? LSTMC_BLOCK_BYTES : 0;
-    v->next = (const char *)b + v->step * (i * depth < last ? i * depth : last);
+    v->next.step = far ? LSTMC_BLOCK_BYTES : 0;
+    v->next.at = (const char *)b + v->next.step * (i * depth < last ? i * depth : last);
 }
 
 /* Part i of n of what the next step reads of these rows, len values of stride s: `ahead` bytes from here, 0: unknown. */
@@ -61,7 +73,7 @@ INLINE void FN(fetch_rows)(const T *const *a, const int mr, ptrdiff_t ahead, ptr
 }
 
 INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as,
-                         const T *const *b, ptrdiff_t bs, ptrdiff_t K, const char *next, ptrdiff_t step)
+                         const T *const *b, ptrdiff_t bs, ptrdiff_t K, FN(fetch) next, FN(fetch) own)
 {
     const T *ar[LSTMC_MAX_ROWS], *bq[TILE_SLICES_1];
     UNROLL
@@ -69,7 +81,8 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
     UNROLL
     for (int q = 0; q < nq; q++) bq[q] = b[q];
     for (ptrdiff_t k = 0, ka = 0; k < K; k++, ka += as) {
-        PREFETCH_FAR(next + k * step);
+        PREFETCH_FAR(next.at + k * next.step);
+        PREFETCH_OWN(own.at + k * own.step);
         UNROLL
         for (int q = 0; q < nq; q++) {
             if (TILE_ROWS * nb < 16) {       /* 16 registers: broadcasts stay, weight vectors pass through */
