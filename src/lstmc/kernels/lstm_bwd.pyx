@@ -11,10 +11,12 @@ from libc.string cimport memcpy, memset
 from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_product, lstmc_tile, span
 from lstmc.kernels.crew cimport Crew, apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
 from lstmc.kernels.linear cimport weight_gradient
-from lstmc.kernels.lstm_fwd cimport MAX_STRANDS, Forward, Tape, copy_blocks, direction, gate_rows, load_of, load_state
+from lstmc.kernels.lstm_fwd cimport MAX_STRANDS, Forward
 from lstmc.kernels.lstm_sums cimport sum_up
+from lstmc.kernels.lstm_tape cimport Tape, gate_rows, load_of
 from lstmc.kernels.plan cimport Load, Plan, plan_of
 from lstmc.kernels.schedule cimport Rows, Schedule, n_active, row_of, seq, x_at
+from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.weights cimport Operands, block
 
 from lstmc.kernels import arena

@@ -1,9 +1,8 @@
-# lstm_fwd.pxd -- the state of a forward call, and the tape that it leaves for backward.
-from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_runs, lstmc_tile
+# lstm_fwd.pxd -- the state of a forward call.
+from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_tile
 from lstmc.kernels.crew cimport Crew
-from lstmc.kernels.plan cimport Load
-from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule
-from lstmc.kernels.weights cimport Operands, Weights
+from lstmc.kernels.schedule cimport MAX_BANDS, Rows
+from lstmc.kernels.weights cimport Operands
 
 
 cdef enum:
@@ -34,22 +33,3 @@ cdef struct Forward:
     const void **zx
     lstmc_tile *z_tiles
     Py_ssize_t *z_first
-
-
-cdef class Tape:
-    cdef Schedule schedule
-    cdef Weights w
-    cdef object x
-    cdef list keep
-    cdef Forward f[MAX_BANDS]
-    cdef Py_ssize_t bands
-    cdef bint spent
-
-
-cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
-                      Py_ssize_t es) noexcept nogil
-cdef lstmc_runs gate_rows(const Forward *f) noexcept nogil
-cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps,
-                     const Span *h0, const Span *c0, Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil
-cdef Span direction(Span a, Py_ssize_t d) noexcept nogil
-cdef Load load_of(const Forward *f, const Rows *s, Py_ssize_t D, Py_ssize_t bands, Py_ssize_t parts) noexcept nogil

@@ -10,11 +10,13 @@ y and states have unit feature stride.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_runs, lstmc_tile, span
+from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
 from lstmc.kernels.crew cimport apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
+from lstmc.kernels.lstm_tape cimport Tape, load_of
 from lstmc.kernels.plan cimport Load, Plan, plan_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, len_of, n_active, row_of, seq, x_at
-from lstmc.kernels.weights cimport Operands, Weights, block, round_up, row_stride
+from lstmc.kernels.states cimport copy_blocks, direction, load_state
+from lstmc.kernels.weights cimport Operands, Weights, block, row_stride
 
 from lstmc.kernels import arena
 
@@ -163,64 +165,6 @@ cdef void run_thread(const Forward *f, Py_ssize_t strands, Py_ssize_t i, Py_ssiz
         i += n
 
 
-cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
-                      Py_ssize_t es) noexcept nogil:
-    """n values between a row (unit stride) and blocks of nu; ds, ss: bytes from block to block."""
-    cdef Py_ssize_t p
-    for p in range(round_up(n, nu) // nu):
-        memcpy(dst + p * ds, src + p * ss, min(nu, n - p * nu) * es)
-
-
-cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps,
-                     const Span *h0, const Span *c0, Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
-    """Initial states (NULL: zeros) of sorted rows j0 .. j1-1 into rows of h and blocks of c, padding zeroed."""
-    cdef Py_ssize_t j, p
-    for j in range(j0, j1):
-        if h0.p == NULL:
-            memset(rows + j * ld * es, 0, R * es)
-        else:
-            memcpy(rows + j * ld * es, h0.p + seq(s, j) * h0.stride[0] * es, R * es)
-        for p in range(round_up(H, nu) // nu):
-            memset(c + (p * c_ps + j * nu) * es, 0, nu * es)
-        if c0.p != NULL:
-            copy_blocks(c + j * nu * es, c_ps * es, c0.p + seq(s, j) * c0.stride[0] * es, nu * es, H, nu, es)
-
-
-cdef class Tape:
-    """What one backward of one layer and direction reads: x, the gates, c and h of every step, and the weights used."""
-
-    def release(self):
-        """Return the workspaces; the tape is of no further use."""
-        if not self.spent:
-            self.spent = True
-            arena.give(*self.keep)
-            self.keep = []
-
-    def __dealloc__(self):
-        if self.keep is not None:
-            arena.give(*self.keep)
-
-
-cdef Load load_of(const Forward *f, const Rows *s, Py_ssize_t D, Py_ssize_t bands, Py_ssize_t parts) noexcept nogil:
-    """What the cost model needs to know of a call for rows s, of which f is a strand."""
-    cdef Load load
-    load.T, load.B, load.D, load.bands, load.pairs, load.ragged = s.T, s.B, D, bands, s.N, s.ragged
-    load.I, load.R, load.H, load.P = f.w.I, f.w.R, f.w.H, f.w.P
-    load.parts, load.itemsize, load.mr = parts, f.es, f.k.mr
-    return load
-
-
-cdef lstmc_runs gate_rows(const Forward *f) noexcept nogil:
-    """How rows of gates, or of their gradients, are read as an operand; `a` is to be set."""
-    cdef lstmc_runs a
-    cdef Py_ssize_t panel_row = LSTMC_GATES * f.nu, rest = f.w.H % f.nu
-    a.a = NULL
-    a.row_stride, a.k_stride = panel_row, 1
-    a.n_full, a.full_len, a.full_stride = f.w.H // f.nu, panel_row, f.gates_ps
-    a.n_tail, a.tail_len, a.tail_stride = (LSTMC_GATES if rest else 0), rest, f.nu
-    return a
-
-
 cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1:
     """Deal the rows and take the workspaces of one strand; keep: those that a tape needs."""
     cdef const Rows *s = &f.s
@@ -276,14 +220,6 @@ cdef void final_state(const Forward *f, const Span *h, const Span *c) noexcept n
             memcpy(h.p + seq(s, j) * h.stride[0] * f.es, part.h + row * f.ldh * f.es, f.w.R * f.es)
             copy_blocks(c.p + seq(s, j) * c.stride[0] * f.es, f.nu * f.es,
                         part.c + c_row * f.nu * f.es, part.c_ps * f.es, f.w.H, f.nu, f.es)
-
-
-cdef Span direction(Span a, Py_ssize_t d) noexcept nogil:
-    """(B, features) of direction d of a span of (D, B, features)."""
-    if a.p != NULL:
-        a.p += d * a.stride[0] * a.itemsize
-    a.stride[0], a.stride[1] = a.stride[1], a.stride[2]
-    return a
 
 
 def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0, h_n, c_n, bint train=False, threads=None):

@@ -11,7 +11,8 @@ from libc.string cimport memset
 from lstmc.kernels.core cimport (LSTMC_GATES, LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_outer, lstmc_product,
                                  lstmc_tile, span)
 from lstmc.kernels.crew cimport lstmc_crew_size
-from lstmc.kernels.lstm_fwd cimport Forward, gate_rows, load_of
+from lstmc.kernels.lstm_fwd cimport Forward
+from lstmc.kernels.lstm_tape cimport gate_rows, load_of
 from lstmc.kernels.plan cimport Load, team, work_of
 from lstmc.kernels.schedule cimport MAX_BANDS, n_active, row_of, step_of, x_at
 from lstmc.kernels.weights cimport Operands, block

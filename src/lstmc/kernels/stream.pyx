@@ -13,9 +13,9 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_kernels, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
 from lstmc.kernels.crew cimport LSTMC_CAN_MEET, lstmc_clock, lstmc_crew_size, lstmc_flag, lstmc_meet
-from lstmc.kernels.lstm_fwd cimport copy_blocks, load_state
 from lstmc.kernels.plan cimport step_team
 from lstmc.kernels.schedule cimport Schedule
+from lstmc.kernels.states cimport copy_blocks, load_state
 from lstmc.kernels.weights cimport Weights, block, row_stride
 
 from lstmc.kernels import arena

@@ -1,0 +1,38 @@
+"""Between the faces' states, (D, B, features) with rows in the caller's order, and the kernels' rows and blocks."""
+
+from libc.string cimport memcpy, memset
+
+from lstmc.kernels.core cimport Span
+from lstmc.kernels.schedule cimport Rows, seq
+from lstmc.kernels.weights cimport round_up
+
+
+cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
+                      Py_ssize_t es) noexcept nogil:
+    """n values between a row (unit stride) and blocks of nu; ds, ss: bytes from block to block."""
+    cdef Py_ssize_t p
+    for p in range(round_up(n, nu) // nu):
+        memcpy(dst + p * ds, src + p * ss, min(nu, n - p * nu) * es)
+
+
+cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps,
+                     const Span *h0, const Span *c0, Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
+    """Initial states (NULL: zeros) of sorted rows j0 .. j1-1 into rows of h and blocks of c, padding zeroed."""
+    cdef Py_ssize_t j, p
+    for j in range(j0, j1):
+        if h0.p == NULL:
+            memset(rows + j * ld * es, 0, R * es)
+        else:
+            memcpy(rows + j * ld * es, h0.p + seq(s, j) * h0.stride[0] * es, R * es)
+        for p in range(round_up(H, nu) // nu):
+            memset(c + (p * c_ps + j * nu) * es, 0, nu * es)
+        if c0.p != NULL:
+            copy_blocks(c + j * nu * es, c_ps * es, c0.p + seq(s, j) * c0.stride[0] * es, nu * es, H, nu, es)
+
+
+cdef Span direction(Span a, Py_ssize_t d) noexcept nogil:
+    """(B, features) of direction d of a span of (D, B, features)."""
+    if a.p != NULL:
+        a.p += d * a.stride[0] * a.itemsize
+    a.stride[0], a.stride[1] = a.stride[1], a.stride[2]
+    return a
