@@ -12,7 +12,7 @@ SHORT = 1e-4
 @pytest.mark.parametrize("threads", [1, 2])
 def test_rates_are_positive_and_finite(isa, threads):
     rates = [probe.fma(itemsize, threads, SHORT) for itemsize in (4, 8)] + [probe.read(size, threads, SHORT) for size in (4096, 100_000)]
-    assert all(1e6 < rate < 1e16 for rate in rates)
+    assert all(0 < rate < math.inf for rate in rates)
 
 
 def test_a_meeting_takes_time_between_threads_only():
