@@ -167,8 +167,8 @@ static void cell(ptrdiff_t B, ptrdiff_t I, ptrdiff_t H, ptrdiff_t mr, ptrdiff_t 
             put(c, u / nu * B * nu + j * nu + u % nu, get(c0, j * H + u));
         }
     }
-    k->pack_gates(w, panel, wi, I, 1, G, H, I, 0, P);
-    k->pack_gates(w + (size_t)(I * bs) * es, panel, wh, R, 1, G, H, R, 0, P);
+    k->pack_gates(w, panel, wi, I, G, H, I, 0, P);
+    k->pack_gates(w + (size_t)(I * bs) * es, panel, wh, R, G, H, R, 0, P);
     k->pack_bias(bias, b1, b2, G, H);
 
     lstmc_lstm_fwd a;

@@ -18,7 +18,7 @@ INLINE void FN(transpose)(V *t)
 }
 
 /* dst[p][k][g][u] = w[g*H + p*NU + u][k], zero for units beyond H */
-static void FN(pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptrdiff_t rs, ptrdiff_t cs,
+static void FN(pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptrdiff_t rs,
                            ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1)
 {
     for (ptrdiff_t u0 = p0 * FN(NU); u0 < p1 * FN(NU); u0 += VL)
@@ -29,16 +29,8 @@ static void FN(pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptr
             for (ptrdiff_t k0 = 0; k0 < K; k0 += VL) {
                 const ptrdiff_t n = K - k0 < VL ? K - k0 : VL;
                 V t[VL];
-                T part[VL] = {0};
                 UNROLL
-                for (int u = 0; u < VL; u++) {
-                    if (u < m && n == VL && cs == 1) {
-                        t[u] = v_load(rows + u * rs + k0);
-                    } else {
-                        for (ptrdiff_t k = 0; k < n; k++) part[k] = u < m ? rows[u * rs + (k0 + k) * cs] : (T)0;
-                        t[u] = v_load(part);
-                    }
-                }
+                for (int u = 0; u < VL; u++) t[u] = u < m ? FN(load_cols)(rows + u * rs, 1, k0, K) : v_set1(0);
                 FN(transpose)(t);
                 UNROLL
                 for (int k = 0; k < VL; k++)
@@ -48,7 +40,7 @@ static void FN(pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptr
 }
 
 /* w[g*H + p*NU + u][k] = src[p][k][g][u] (+ more, laid out likewise, unless NULL) */
-static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, const void *more, ptrdiff_t panel_stride,
+static void FN(unpack_gates)(void *w, ptrdiff_t rs, const void *src, const void *more, ptrdiff_t panel_stride,
                              ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1)
 {
     const ptrdiff_t end = p1 * FN(NU) < H ? p1 * FN(NU) : H;
@@ -57,9 +49,8 @@ static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *sr
             for (ptrdiff_t g = 0; g < G; g++) {
                 const ptrdiff_t at = u0 / FN(NU) * panel_stride + (k0 * G + g) * FN(NU) + u0 % FN(NU);
                 const ptrdiff_t m = end - u0 < VL ? end - u0 : VL, n = K - k0 < VL ? K - k0 : VL;
-                T *rows = (T *)w + (g * H + u0) * rs + k0 * cs;
+                T *rows = (T *)w + (g * H + u0) * rs;
                 V t[VL];
-                T part[VL];
                 UNROLL
                 for (int k = 0; k < VL; k++) {
                     t[k] = k < n ? v_load((const T *)src + at + k * G * FN(NU)) : v_set1(0);
@@ -67,14 +58,8 @@ static void FN(unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *sr
                 }
                 FN(transpose)(t);
                 UNROLL
-                for (int u = 0; u < VL; u++) {
-                    if (u < m && n == VL && cs == 1) {
-                        v_store(rows + u * rs, t[u]);
-                    } else if (u < m) {
-                        v_store(part, t[u]);
-                        for (ptrdiff_t k = 0; k < n; k++) rows[u * rs + k * cs] = part[k];
-                    }
-                }
+                for (int u = 0; u < VL; u++)
+                    if (u < m) FN(store_cols)(rows + u * rs, 1, k0, K, t[u]);
             }
 }
 

@@ -120,14 +120,14 @@ typedef struct {
 typedef struct {
     const char *isa;
     int itemsize, nu, vl, mr, fma;
-    /* pack: w element (row, k) at w + row*rs + k*cs */
-    void (*pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptrdiff_t rs, ptrdiff_t cs,
+    /* gates: w element (row, k) at w + row*rs + k */
+    void (*pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptrdiff_t rs,
                        ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1);
     void (*pack_bias)(void *dst, const void *b1, const void *b2, ptrdiff_t G, ptrdiff_t H);
     /* B[k][n] = w[k*ks + n*ns]; with G > 0 the k order is (unit block, gate, unit) of G gates of K/G units */
     void (*pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N, ptrdiff_t G,
                          ptrdiff_t q0, ptrdiff_t q1);
-    void (*unpack_gates)(void *w, ptrdiff_t rs, ptrdiff_t cs, const void *src, const void *more, ptrdiff_t panel_stride,
+    void (*unpack_gates)(void *w, ptrdiff_t rs, const void *src, const void *more, ptrdiff_t panel_stride,
                          ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1);
     void (*lstm_gates_x)(const lstmc_lstm_fwd *);   /* z (written, cast away const) = bias + W x */
     void (*lstm_step_fwd)(const lstmc_lstm_fwd *);

@@ -78,11 +78,11 @@ cdef extern from "lstmc.h" nogil:
         const char *isa
         int itemsize, nu, vl, mr, fma
         void pack_gates(void *, Py_ssize_t, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-                        Py_ssize_t, Py_ssize_t) noexcept nogil
+                        Py_ssize_t) noexcept nogil
         void pack_bias(void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void pack_columns(void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                           Py_ssize_t) noexcept nogil
-        void unpack_gates(void *, Py_ssize_t, Py_ssize_t, const void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+        void unpack_gates(void *, Py_ssize_t, const void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                           Py_ssize_t, Py_ssize_t) noexcept nogil
         void lstm_gates_x(const lstmc_lstm_fwd *) noexcept nogil
         void lstm_step_fwd(const lstmc_lstm_fwd *) noexcept nogil
@@ -114,6 +114,7 @@ cdef struct Span:
 
 cdef const lstmc_kernels *table(Py_ssize_t itemsize) except NULL
 cdef Span span(object array, bint writable=*) except *
+cdef Span span_or_null(object array, bint writable=*) except *
 cpdef Py_ssize_t max_threads() except -1
 cdef bint alone() noexcept
 cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t mr) noexcept nogil

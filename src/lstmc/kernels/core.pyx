@@ -144,6 +144,15 @@ cdef Span span(object array, bint writable=False) except *:
     return s
 
 
+cdef Span span_or_null(object array, bint writable=False) except *:
+    """The span of an array, or one whose pointer is NULL for None."""
+    cdef Span none
+    if array is not None:
+        return span(array, writable)
+    none.p = NULL
+    return none
+
+
 def fingerprint(array, uint64_t seed=0):
     """64-bit fingerprint of a C-contiguous array's bytes; a write of one value always changes it.
 

@@ -73,6 +73,7 @@ cdef struct Crew:
 
 cdef void consider_rest(Plan *plan) noexcept nogil
 cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, Py_ssize_t mr) except -1
+cdef Py_ssize_t shares(const Crew *crew, Py_ssize_t strands, Py_ssize_t n) noexcept nogil
 cdef Py_ssize_t apart(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 cdef lstmc_tile *live_of(const Crew *crew, Py_ssize_t i) noexcept nogil
 cdef void dismiss(Crew *crew) noexcept

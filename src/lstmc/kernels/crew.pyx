@@ -96,6 +96,12 @@ cdef void deal_ragged(Crew *crew, const Rows *s, Py_ssize_t mr, lstmc_tile *cut)
     crew.first[nt] = at
 
 
+cdef Py_ssize_t shares(const Crew *crew, Py_ssize_t strands, Py_ssize_t n) noexcept nogil:
+    """Shares of each of so many strands if n threads came, fewer perhaps than were asked for: threads that divide units
+    must all be there, shares of rows are taken one after the other."""
+    return max(n // strands, 1) if crew.shared else crew.threads
+
+
 cdef Py_ssize_t apart(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
     """Items from one thread's n items to the next thread's, so that no two threads write to one cache line."""
     return n + 128 // size

@@ -8,8 +8,8 @@ sums over all steps. Strands are as in lstm_fwd.pyx.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_product, lstmc_tile, span
-from lstmc.kernels.crew cimport Crew, apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
+from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_product, lstmc_tile, span, span_or_null
+from lstmc.kernels.crew cimport Crew, apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet, shares
 from lstmc.kernels.linear cimport weight_gradient
 from lstmc.kernels.lstm_fwd cimport MAX_STRANDS, Forward
 from lstmc.kernels.lstm_sums cimport sum_up
@@ -124,15 +124,9 @@ cdef void h0_gradient(const Backward *g, Py_ssize_t i, lstmc_product *a) noexcep
 
 cdef void run_thread(const Backward *g, Py_ssize_t strands, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     """The share of thread i of the n that came, in so many strands: fewer may come than were asked for."""
-    cdef Py_ssize_t each
-    if g.crew.shared:
-        each = max(n // strands, 1)
-        while i < strands * each:
-            backward_thread(g + i // each, i % each, each)
-            i += n
-        return
-    while i < strands * g.crew.threads:
-        backward_thread(g + i // g.crew.threads, i % g.crew.threads, 1)
+    cdef Py_ssize_t each = shares(&g.crew, strands, n)
+    while i < strands * each:
+        backward_thread(g + i // each, i % each, each)
         i += n
 
 
@@ -190,26 +184,19 @@ def lstm_backward(list tapes not None, dy, dh_n, dc_n, dx, dh0, dc0, list grads 
 
     dy (T, B, D*R) with any strides or None; dh_n (D, B, R), dc_n (D, B, H) with unit feature stride or None. Written:
     dx (T, B, I) at live steps (None: not wanted), dh0 (D, B, R), dc0 (D, B, H), and for each direction the arrays of
-    grads[d]: d_ih (4H, I), d_hh (4H, R), d_b (4H,) or None, d_hr (P, H) with a projection or None.
+    grads[d]: d_ih (4H, I), d_hh (4H, R), d_b (4H,) or None, d_hr (P, H) with a projection or None, with contiguous rows.
     """
     cdef Backward g[MAX_STRANDS]
     cdef Forward f[MAX_STRANDS]
     cdef Tape tape = tapes[0]
     cdef Schedule schedule = tape.schedule
-    cdef Span dh_in, dc_in, dh, dc, sdx
+    cdef Span dh_in = span_or_null(dh_n), dc_in = span_or_null(dc_n), sdx = span_or_null(dx, True), dh, dc
     cdef Span dh_out = span(dh0, True), dc_out = span(dc0, True)
     cdef Py_ssize_t D = len(tapes), bands = tape.bands, strands = D * bands, d, i, at = 0
     cdef Load load
     cdef Plan plan
     cdef list scratch = []
     memset(g, 0, sizeof(g))
-    dh_in.p = dc_in.p = sdx.p = NULL
-    if dh_n is not None:
-        dh_in = span(dh_n)
-    if dc_n is not None:
-        dc_in = span(dc_n)
-    if dx is not None:
-        sdx = span(dx, True)
     for i in range(strands):
         d = i // bands
         tape = tapes[d]

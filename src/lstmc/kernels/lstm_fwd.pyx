@@ -10,8 +10,8 @@ y and states have unit feature stride.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
-from lstmc.kernels.crew cimport apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet
+from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, span_or_null
+from lstmc.kernels.crew cimport apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet, shares
 from lstmc.kernels.lstm_tape cimport Tape, load_of
 from lstmc.kernels.plan cimport Load, Plan, plan_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, len_of, n_active, row_of, seq, x_at
@@ -153,15 +153,9 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
 
 cdef void run_thread(const Forward *f, Py_ssize_t strands, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     """The share of thread i of the n that came, in so many strands: fewer may come than were asked for."""
-    cdef Py_ssize_t each
-    if f.crew.shared:
-        each = max(n // strands, 1)
-        while i < strands * each:
-            forward_thread(f + i // each, i % each, each)
-            i += n
-        return
-    while i < strands * f.crew.threads:
-        forward_thread(f + i // f.crew.threads, i % f.crew.threads, 1)
+    cdef Py_ssize_t each = shares(&f.crew, strands, n)
+    while i < strands * each:
+        forward_thread(f + i // each, i % each, each)
         i += n
 
 
@@ -231,7 +225,7 @@ def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0
     """
     cdef Forward f[MAX_STRANDS]
     cdef const Rows *s = &schedule.rows
-    cdef Span h_in, c_in, sh, sc
+    cdef Span h_in = span_or_null(h0), c_in = span_or_null(c0), sh, sc
     cdef Span h_out = span(h_n, True), c_out = span(c_n, True), sx = span(x), sy = span(y, True)
     cdef Weights w = weights[0]
     cdef Py_ssize_t D = len(weights), bands = bands_of(s, w.o.I, w.o.R, w.o.H, w.o.P, w.itemsize) if train else 1
@@ -241,11 +235,6 @@ def lstm_forward(list weights not None, Schedule schedule not None, x, y, h0, c0
     cdef Plan plan
     cdef Tape tape
     memset(f, 0, sizeof(f))
-    h_in.p = c_in.p = NULL
-    if h0 is not None:
-        h_in = span(h0)
-    if c0 is not None:
-        c_in = span(c0)
     for i in range(strands):
         d = i // bands
         w = weights[d]

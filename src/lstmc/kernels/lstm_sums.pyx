@@ -9,11 +9,11 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.string cimport memset
 
 from lstmc.kernels.core cimport (LSTMC_GATES, LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_outer, lstmc_product,
-                                 lstmc_tile, span)
+                                 lstmc_tile, span, span_or_null)
 from lstmc.kernels.crew cimport lstmc_crew_size
 from lstmc.kernels.lstm_fwd cimport Forward
 from lstmc.kernels.lstm_tape cimport gate_rows, load_of
-from lstmc.kernels.plan cimport Load, team, work_of
+from lstmc.kernels.plan cimport Load, side_by_side, team, work_of
 from lstmc.kernels.schedule cimport MAX_BANDS, n_active, row_of, step_of, x_at
 from lstmc.kernels.weights cimport Operands, block
 
@@ -133,10 +133,10 @@ cdef void unpack(const Sums *g, Py_ssize_t bands, Span gi, Span gh, Span gb, Py_
     cdef char *dw = g.dw
     cdef char *more = g[1].dw if bands > 1 else NULL
     cdef Py_ssize_t h = w.I * panel_row * f.es, b = (w.I + w.R) * panel_row * f.es
-    f.k.unpack_gates(gi.p, gi.stride[0], gi.stride[1], dw, more, ps, G, w.H, w.I, p, p + 1)
-    f.k.unpack_gates(gh.p, gh.stride[0], gh.stride[1], dw + h, more + h if more else NULL, ps, G, w.H, w.R, p, p + 1)
+    f.k.unpack_gates(gi.p, gi.stride[0], dw, more, ps, G, w.H, w.I, p, p + 1)
+    f.k.unpack_gates(gh.p, gh.stride[0], dw + h, more + h if more else NULL, ps, G, w.H, w.R, p, p + 1)
     if gb.p != NULL:
-        f.k.unpack_gates(gb.p, 1, 1, dw + b, more + b if more else NULL, ps, G, w.H, 1, p, p + 1)
+        f.k.unpack_gates(gb.p, 1, dw + b, more + b if more else NULL, ps, G, w.H, 1, p, p + 1)
 
 
 cdef int set_up(Sums *g, const Forward *f, Py_ssize_t threads, list scratch) except -1:
@@ -168,17 +168,14 @@ cdef int sum_up(const Forward *f, Py_ssize_t bands, Span dx, bint add_dx, list g
     f: its bands, whose gates hold the gate gradients; grads: d_ih, d_hh, d_b or None are written.
     """
     cdef Sums g[MAX_BANDS]
-    cdef Span gi = span(grads[0], True), gh = span(grads[1], True), gb
+    cdef Span gi = span(grads[0], True), gh = span(grads[1], True), gb = span_or_null(grads[2], True)
     cdef Load load = load_of(f, &f.s, 1, bands, 1)
     cdef Py_ssize_t b, p, n, abreast, at = 0
     cdef list scratch = []
-    gb.p = NULL
-    if grads[2] is not None:
-        gb = span(grads[2], True)
     memset(g, 0, sizeof(g))
     load.pairs = bands * f.s.N
     n = team(work_of(&load), bands * f.w.panels * ((f.w.I + f.w.R) // f.k.mr + 1), threads)
-    abreast = bands if n % bands == 0 else 1
+    abreast = side_by_side(n, bands)
     n //= abreast
     try:
         for b in range(bands):

@@ -22,4 +22,5 @@ cdef struct Plan:
 cdef double work_of(const Load *load) noexcept nogil
 cdef Py_ssize_t team(double work, Py_ssize_t items, object threads=*) except -1
 cdef Py_ssize_t step_team(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1
+cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t strands) noexcept nogil
 cdef Plan plan_of(const Load *load, object threads) except *

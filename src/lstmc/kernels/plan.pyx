@@ -2,7 +2,8 @@
 
 Every constant that decides such a thing is here, and nothing decides outside of here. `nn.LSTM.explain` asks the
 same functions. None of this changes a bit of a result. (How weights are cut for caches is a matter of the
-arithmetic: LSTMC_STRIP_K and its neighbours in lstmc.h.)
+arithmetic: LSTMC_STRIP_K and its neighbours in lstmc.h. Which batches are trained in bands does change bits, so it
+follows from shapes alone: schedule.pyx.)
 """
 
 from lstmc.kernels.core cimport LSTMC_GATES, alone, max_threads
@@ -74,6 +75,13 @@ cdef Py_ssize_t step_team(double flops, double weight_bytes, Py_ssize_t parts, b
     return team(work / (awake_part if awake else waking_factor), parts, threads)
 
 
+cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t strands) noexcept nogil:
+    """How many of 1, 2 or 4 strands, which need nothing of each other, run at the same time: each with as many threads."""
+    while threads % strands:
+        strands //= 2
+    return strands
+
+
 cdef Plan plan_of(const Load *load, object threads) except *:
     """How a whole sequence of one layer runs."""
     cdef Plan plan
@@ -87,9 +95,7 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     # Directions and bands need not meet, so each gets its own threads, unless the weights of one are more than a core's
     # own cache holds and half of them are not
     few = can_share and B < share_below_rows * all_threads
-    plan.abreast = load.D * load.bands
-    while all_threads % plan.abreast:
-        plan.abreast //= 2
+    plan.abreast = side_by_side(all_threads, load.D * load.bands)
     if few and near_bytes < u_bytes <= 2 * near_bytes:
         plan.abreast = 1
     n = all_threads // plan.abreast

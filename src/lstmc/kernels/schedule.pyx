@@ -5,7 +5,7 @@ one number: pairs of step 0 first, then step 1, and so on, live pairs only. Tape
 sums over pairs run in it; it depends on the lengths alone, never on threads.
 
 A large batch is trained in two bands, halves of its rows with a tape and sums over pairs of their own: then threads
-of one band never need what those of the other wrote. Where the two have no cache in common, that is a fifth of the time.
+of one band never need what those of the other wrote. Where the two have no cache in common, that is 5 to 30 % of the time.
 """
 
 from libc.stdlib cimport free, malloc
@@ -13,7 +13,6 @@ from libc.stdlib cimport free, malloc
 from lstmc.kernels.core cimport LSTMC_GATES
 
 import numpy as np
-
 
 # Two bands from so many rows and pairs on, and up to so many bytes of weights: each band passes all weights at every
 # step, and has sums as large as the weights. These constants are part of the order of summation, so of every bit.

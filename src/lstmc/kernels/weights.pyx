@@ -2,7 +2,7 @@
 
 from cython.parallel cimport prange
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_kernels, span, table
+from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_kernels, span, span_or_null, table
 from lstmc.kernels.plan cimport team
 
 from lstmc.kernels import arena
@@ -17,8 +17,8 @@ cdef char *block(list keep, Py_ssize_t nbytes) except NULL:
 cdef class Weights:
     """Packed weights of one layer and direction, immutable after construction.
 
-    Parameters are two-axis arrays in PyTorch's shapes with any strides: w_ih (4H, I), w_hh (4H, R), biases (4H,)
-    contiguous or None, w_hr (P, H) or None. With train, the operands of backward are packed too.
+    Parameters are arrays in PyTorch's shapes with contiguous rows: w_ih (4H, I), w_hh (4H, R), biases (4H,) or None,
+    w_hr (P, H) or None. With train, the operands of backward are packed too.
     """
 
     def __cinit__(self, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, bint train=False):
@@ -36,17 +36,13 @@ cdef class Weights:
         panel = (o.I + o.R) * G * nu
         o.w = block(keep, o.panels * panel * es)
         o.bias = block(keep, o.panels * G * nu * es)
-        b1.p = b2.p = NULL
+        b1, b2 = span_or_null(b_ih), span_or_null(b_hh)
         hr = wh          # only read with a projection
-        if b_ih is not None:
-            b1 = span(b_ih)
-        if b_hh is not None:
-            b2 = span(b_hh)
         k.pack_bias(o.bias, b1.p, b2.p, G, o.H)
         threads = team(16.0 * panel * o.panels, o.panels)
         for p in prange(o.panels, nogil=True, schedule="static", num_threads=threads):
-            k.pack_gates(o.w, panel, wi.p, wi.stride[0], wi.stride[1], G, o.H, o.I, p, p + 1)
-            k.pack_gates(o.w + o.I * G * nu * es, panel, wh.p, wh.stride[0], wh.stride[1], G, o.H, o.R, p, p + 1)
+            k.pack_gates(o.w, panel, wi.p, wi.stride[0], G, o.H, o.I, p, p + 1)
+            k.pack_gates(o.w + o.I * G * nu * es, panel, wh.p, wh.stride[0], G, o.H, o.R, p, p + 1)
         if o.P:
             hr = span(w_hr)
             o.hr = self.columns(keep, hr.p, hr.stride[1], hr.stride[0], o.H, o.P, 0)
