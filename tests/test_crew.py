@@ -19,6 +19,8 @@ SHARED = [
     Case(1, 2, 7, 150),
     Case(6, 2, 7, 133, D=2),
     Case(3, 37, 6, 450, ragged=True),
+    Case(5, 1, 90, 517),
+    Case(4, 4, 300, 330),
 ]
 
 
@@ -42,6 +44,23 @@ def test_shared_units(isa, case, dtype, dissolve_at):
         for epoch in (0, 1, 2, case.T, case.T + 1):
             dissolve_at(epoch)
             assert_same_bits(train(m, n, threads=threads), alone)
+
+
+@pytest.mark.parametrize("case", SHARED, ids=lambda case: case.id)
+def test_steps_in_parts(isa, case, dissolve_at):
+    """Threads that begin a step with the parts of h that are there, however few: here always one by one."""
+    n, m = numbers_of(case), module_of(case)
+    alone = train(m, n, threads=1)
+    try:
+        crew.one_by_one(True)
+        for threads in (2, 3, 4):
+            for epoch in (0, 1, 2, case.T):
+                dissolve_at(epoch)
+                assert_same_bits(train(m, n, threads=threads), alone)
+                y, state = m(n["x"], (n["h0"], n["c0"]), lengths=n["lengths"], threads=threads)
+                assert_same_bits({"y": y, "h_n": state[0], "c_n": state[1]}, {name: alone[name] for name in ("y", "h_n", "c_n")})
+    finally:
+        crew.one_by_one(False)
 
 
 @pytest.mark.parametrize("case", [Case(7, 2, 5, 130), Case(6, 3, 5, 67, L=3), Case(5, 1, 4, 70, L=2, P=69)], ids=lambda case: case.id)

@@ -17,7 +17,7 @@ def threaded():
 
 
 def test_rows_are_divided_in_large_batches():
-    want = {"bands": 1, "abreast": 1, "threads": TWO if threaded() else 1, "shared": False, "z_steps": 0}
+    want = {"bands": 1, "abreast": 1, "threads": TWO if threaded() else 1, "shared": False, "eager": False, "z_steps": 0}
     assert choose(threads=TWO) == want
     assert choose(H=512, B=100, threads=TWO) == want
 
@@ -25,6 +25,8 @@ def test_rows_are_divided_in_large_batches():
 def test_units_are_divided_where_rows_are_few_and_weights_many():
     few = choose(B=1, H=512, threads=TWO)
     assert few["shared"] == threaded()
+    assert not few["eager"], "half of the weights are read in one go"
+    assert choose(B=1, H=256, threads=TWO)["eager"] == threaded()
     assert not choose(B=1, H=64, threads=TWO)["shared"], "recurrent weights that one core reads from its first cache"
     assert not choose(B=plan.SHARE_BELOW_ROWS * TWO, H=128, threads=TWO)["shared"], "enough rows"
     far = plan.SHARE_FAR_BELOW_ROWS * TWO

@@ -141,38 +141,40 @@ typedef void (*FN(fwd_fn))(const lstmc_lstm_fwd *, ptrdiff_t q0, ptrdiff_t row, 
     { FN(lstm_fwd_tile)(s, q0, row, v, mr, nq, only_x); }
 #define FWD_TILE(mr, nq) FWD_VISIT(fwd, mr, nq, 0) FWD_VISIT(gates_x, mr, nq, 1)
 FWD_TILE(1, 1)
+FWD_TILE(1, 2)
 FWD_TILE(2, 1)
 FWD_TILE(3, 1)
 #if TILE_SLICES_1 == 4
+FWD_TILE(1, 3)
 FWD_TILE(1, 4)
 FWD_TILE(2, 2)
 FWD_TILE(3, 2)
 FWD_TILE(4, 1)
 FWD_TILE(5, 1)
 FWD_TILE(6, 1)
-#define ROW_MENU(stem) {{FN(stem##_1x1), FN(stem##_1x4)}, {FN(stem##_2x1), FN(stem##_2x2)}, {FN(stem##_3x1), FN(stem##_3x2)}, \
-                        {FN(stem##_4x1), 0}, {FN(stem##_5x1), 0}, {FN(stem##_6x1), 0}}
+#define ROW_MENU(stem) {{FN(stem##_1x1), FN(stem##_1x2), FN(stem##_1x3), FN(stem##_1x4)}, {FN(stem##_2x1), FN(stem##_2x2)}, \
+                        {FN(stem##_3x1), FN(stem##_3x2)}, {FN(stem##_4x1)}, {FN(stem##_5x1)}, {FN(stem##_6x1)}}
 #else
-FWD_TILE(1, 2)
-#define ROW_MENU(stem) {{FN(stem##_1x1), FN(stem##_1x2)}, {FN(stem##_2x1), 0}, {FN(stem##_3x1), 0}}
+#define ROW_MENU(stem) {{FN(stem##_1x1), FN(stem##_1x2)}, {FN(stem##_2x1)}, {FN(stem##_3x1)}}
 #endif
-static const FN(fwd_fn) FN(fwd_menu)[][2] = ROW_MENU(fwd);
-static const FN(fwd_fn) FN(gates_x_menu)[][2] = ROW_MENU(gates_x);
+static const FN(fwd_fn) FN(fwd_menu)[][TILE_SLICES_1] = ROW_MENU(fwd);
+static const FN(fwd_fn) FN(gates_x_menu)[][TILE_SLICES_1] = ROW_MENU(gates_x);
 #undef FWD_TILE
 #undef FWD_VISIT
 
 /* Panels outside, row tiles inside: a strip of a panel is read once a step and then served from cache. A lone tile
  * of few rows takes several slices at once, for as many independent chains as the multipliers need. */
-INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2], const int only_x)
+INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][TILE_SLICES_1], const int only_x)
 {
     const ptrdiff_t begin = s->p0 * FN(NS), end = s->p1 * FN(NS), bs = LSTMC_GATES * FN(NU), K = s->I + s->R;
-    const ptrdiff_t block = FN(block_slices)(s->tiles, s->n_tiles), blocks = (end - begin + block - 1) / block;
-    const ptrdiff_t first = s->z && !only_x ? s->I : 0, last = only_x ? s->I : K;
+    const ptrdiff_t start = s->z && !only_x ? s->I : 0, end_k = only_x ? s->I : K;
+    const ptrdiff_t first = s->k0 ? s->k0 : start, last = s->k1 ? s->k1 : end_k;
     const ptrdiff_t depth = FN(strip_depth)(last - first, FN(STRIP_K), s->n_tiles);
-    const ptrdiff_t total = (s->p1 - s->p0) * (last - first) * LSTMC_GATES;
+    const ptrdiff_t total = (s->p1 - s->p0) * (end_k - start) * LSTMC_GATES;
+    const ptrdiff_t block = FN(block_slices)(s->tiles, s->n_tiles, end - begin, total), blocks = (end - begin + block - 1) / block;
     T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];
-    for (ptrdiff_t n = 0; n < blocks; n++) {
-        const ptrdiff_t at = s->back ? blocks - 1 - n : n, then = n + 1 == blocks ? at : s->back ? at - 1 : at + 1;
+    for (ptrdiff_t turn = 0; turn < blocks; turn++) {
+        const ptrdiff_t at = s->back ? blocks - 1 - turn : turn, then = turn + 1 == blocks ? at : s->back ? at - 1 : at + 1;
         const ptrdiff_t q0 = begin + at * block, stop = q0 + block < end ? q0 + block : end;
         const T *w = (const T *)s->w + q0 / FN(NS) * K * bs;
         const T *panel = (const T *)s->w + ((begin + then * block) / FN(NS) * K + first) * bs;
@@ -183,16 +185,12 @@ INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][2], c
                 FN(visit) v = {k0, k0 + depth < last ? k0 + depth : last, 0, {(const char *)w, 0}};
                 const T *next = v.k1 < last ? w + v.k1 * bs : i1 < s->n_tiles ? w + first * bs : panel;
                 for (ptrdiff_t i = i0; i < i1; i++) {
-                    const ptrdiff_t row = s->tiles[i].row, m = s->tiles[i].mr - 1, wide = FN(slices)[m];
-                    ptrdiff_t q = q0;
-                    for (; wide > 1 && q + wide <= stop; q += wide) {
-                        v.acc = acc[i - i0][q % FN(NS)];
-                        menu[m][1](s, q, row, &v);
-                    }
-                    for (; q < stop; q++) {
-                        v.acc = acc[i - i0][q % FN(NS)];
+                    const ptrdiff_t row = s->tiles[i].row, m = s->tiles[i].mr - 1, most = FN(slices)[m];
+                    for (ptrdiff_t q = q0, n; q < stop; q += n) {
+                        n = FN(width)(stop - q, most);
+                        v.acc = FN(waiting)(s->sums, i, q - begin, end - begin, acc[i - i0][q % FN(NS)]);
                         FN(fetch_part)(&v, next, depth * LSTMC_GATES, (i - i0) * FN(NS) + q - q0, depth, total);
-                        menu[m][0](s, q, row, &v);
+                        menu[m][n - 1](s, q, row, &v);
                     }
                 }
                 k0 = v.k1;

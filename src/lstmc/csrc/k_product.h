@@ -83,17 +83,20 @@ ROW(3)
 ROW(4)
 ROW(5)
 ROW(6)
+CHAIN(1, 2, 4)
+CHAIN(1, 3, 4)
 CHAIN(1, 4, 4)
 CHAIN(2, 2, 4)
 CHAIN(3, 2, 4)
 static const FN(chain_fn) FN(chain_menu)[][4] = {CHAIN_ROW(1), CHAIN_ROW(2), CHAIN_ROW(3), CHAIN_ROW(4), CHAIN_ROW(5), CHAIN_ROW(6)};
 static const FN(outer_fn) FN(outer_menu)[][4] = {OUTER_ROW(1), OUTER_ROW(2), OUTER_ROW(3), OUTER_ROW(4), OUTER_ROW(5), OUTER_ROW(6)};
-static const FN(chain_fn) FN(chain_wide)[] = {FN(chain_1x4x4), FN(chain_2x2x4), FN(chain_3x2x4), 0, 0, 0};
+static const FN(chain_fn) FN(chain_wide)[][4] = {{0, FN(chain_1x2x4), FN(chain_1x3x4), FN(chain_1x4x4)}, {0, FN(chain_2x2x4)},
+                                                 {0, FN(chain_3x2x4)}};
 #else
 CHAIN(1, 2, 4)
 static const FN(chain_fn) FN(chain_menu)[][4] = {CHAIN_ROW(1), CHAIN_ROW(2), CHAIN_ROW(3)};
 static const FN(outer_fn) FN(outer_menu)[][4] = {OUTER_ROW(1), OUTER_ROW(2), OUTER_ROW(3)};
-static const FN(chain_fn) FN(chain_wide)[] = {FN(chain_1x2x4), 0, 0};
+static const FN(chain_fn) FN(chain_wide)[][4] = {{0, FN(chain_1x2x4)}};
 #endif
 #undef CHAIN
 #undef OUTER
@@ -163,7 +166,7 @@ INLINE void FN(product_tile)(const lstmc_product *s, lstmc_tile tile, ptrdiff_t 
         }
     }
     if (runs) {
-        const FN(chain_fn) fn = nq > 1 ? FN(chain_wide)[tile.mr - 1] : FN(chain_menu)[tile.mr - 1][nb - 1];
+        const FN(chain_fn) fn = nq > 1 ? FN(chain_wide)[tile.mr - 1][nq - 1] : FN(chain_menu)[tile.mr - 1][nb - 1];
         FN(lines) lines;
         lines.n = 0;
         if (sink == FN(SINK_LSTM_BWD) && nq == 1 && visit->k0 == 0) FN(lines_of_tape)(&lines, s, tile, q0 / FN(NS) * 4, nb);
@@ -190,11 +193,11 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
 {
     const ptrdiff_t blocks = (s->N + FN(NU) - 1) / FN(NU), whole = blocks / 4 * FN(NS);
     const ptrdiff_t begin = s->q0 * FN(NS), end = (s->q1 ? s->q1 : (blocks + 3) / 4) * FN(NS);
-    const ptrdiff_t step = FN(block_slices)(s->tiles, s->n_tiles), steps = (end - begin + step - 1) / step;
     const ptrdiff_t runs = s->a.a ? s->a.n_full + s->a.n_tail : 0, wide_group = 4 * FN(NU) * s->K;
     const ptrdiff_t most = s->a.full_len > 0 && s->a.full_len < FN(STRIP_K) ? FN(STRIP_K) / s->a.full_len : 1;
-    const ptrdiff_t depth = FN(strip_depth)(runs, most, s->n_tiles);
+    const ptrdiff_t first = s->r0, last = s->r1 ? s->r1 : runs, depth = FN(strip_depth)(last - first, most, s->n_tiles);
     const ptrdiff_t total = (end - begin) / FN(NS) * 4 * s->K;
+    const ptrdiff_t step = FN(block_slices)(s->tiles, s->n_tiles, end - begin, total), steps = (end - begin + step - 1) / step;
     T acc[LSTMC_BATCH][FN(NS)][FN(MAX_ACC) * VL];
     for (ptrdiff_t n = 0; n < steps; n++) {
         const ptrdiff_t at = s->back ? steps - 1 - n : n, then = n + 1 == steps ? at : s->back ? at - 1 : at + 1;
@@ -204,33 +207,30 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
             const ptrdiff_t nb = q0 < whole ? 4 : blocks % 4;
             const T *group = (const T *)s->b + q0 / FN(NS) * wide_group;
             const T *other = (const T *)s->b + (begin + then * step) / FN(NS) * wide_group;
-            ptrdiff_t k0 = 0;
+            ptrdiff_t k0 = first;
             do {
-                FN(visit) v = {k0, k0 + depth < runs ? k0 + depth : runs, 0, {(const char *)group, 0}};
+                FN(visit) v = {k0, k0 + depth < last ? k0 + depth : last, 0, {(const char *)group, 0}};
                 const ptrdiff_t len = FN(run_at)(&s->a, v.k1) - FN(run_at)(&s->a, k0);
-                const T *next = v.k1 < runs ? group + FN(run_at)(&s->a, v.k1) * nb * FN(NU)
+                const T *next = v.k1 < last ? group + FN(run_at)(&s->a, v.k1) * nb * FN(NU)
                                 : i1 == s->n_tiles && q0 < whole && begin + then * step < whole ? other : group;
                 for (ptrdiff_t i = i0; i < i1; i++) {
                     const lstmc_tile tile = s->tiles[i];
-                    const int wide = FN(slices)[tile.mr - 1];
                     const ptrdiff_t stop = q1 < whole ? q1 : whole;
-                    ptrdiff_t q = q0;
-                    for (; wide > 1 && q + wide <= stop; q += wide) {
-                        v.acc = acc[i - i0][q % FN(NS)];
-                        if (wide == TILE_SLICES_1) FN(product_tile)(s, tile, q, &v, TILE_SLICES_1, 4, sink);
-                        else FN(product_tile)(s, tile, q, &v, TILE_SLICES_2, 4, sink);
-                    }
-                    for (; q < q1; q++) {
-                        v.acc = acc[i - i0][q % FN(NS)];
+                    for (ptrdiff_t q = q0, wide; q < q1; q += wide) {
+                        wide = FN(width)(stop - q, FN(slices)[tile.mr - 1]);
+                        v.acc = FN(waiting)(s->sums, i, q - begin, end - begin, acc[i - i0][q % FN(NS)]);
                         FN(fetch_part)(&v, next, len * nb, (i - i0) * FN(NS) + q - q0, len, total);
-                        if (q < whole) FN(product_tile)(s, tile, q, &v, 1, 4, sink);
+                        if (wide == 4) FN(product_tile)(s, tile, q, &v, TILE_SLICES_1, 4, sink);
+                        else if (wide == 3) FN(product_tile)(s, tile, q, &v, TILE_SLICES_1 - 1, 4, sink);
+                        else if (wide == 2) FN(product_tile)(s, tile, q, &v, 2, 4, sink);
+                        else if (q < whole) FN(product_tile)(s, tile, q, &v, 1, 4, sink);
                         else if (blocks % 4 == 3) FN(product_tile)(s, tile, q, &v, 1, 3, sink);
                         else if (blocks % 4 == 2) FN(product_tile)(s, tile, q, &v, 1, 2, sink);
                         else FN(product_tile)(s, tile, q, &v, 1, 1, sink);
                     }
                 }
                 k0 = v.k1;
-            } while (k0 < runs);
+            } while (k0 < last);
         }
     }
 }

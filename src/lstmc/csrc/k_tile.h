@@ -8,7 +8,7 @@
  * do, the strip after it comes closer, a cache line per k: a first tile that waited for its strip would cost more than the
  * others together. */
 
-enum { FN(MAX_ACC) = 24, FN(STRIP_K) = TILE_ROWS < 6 ? LSTMC_STRIP_K_SHORT : LSTMC_STRIP_K };
+enum { FN(MAX_ACC) = LSTMC_MAX_ACC, FN(STRIP_K) = TILE_ROWS < 6 ? LSTMC_STRIP_K_SHORT : LSTMC_STRIP_K };
 
 /* Lines fetched while a loop over k runs: at + k*step. Nothing to fetch is a line that is near, and if it would be owned,
  * the thread's own, again and again: cheaper than a branch, and never an address without a page. */
@@ -43,14 +43,29 @@ INLINE ptrdiff_t FN(strip_depth)(ptrdiff_t K, ptrdiff_t most, ptrdiff_t n_tiles)
     return n_tiles == 1 || n < 2 ? K : (K + n - 1) / n;
 }
 
+/* Where the sums of tile i from slice q of n on wait between visits: in `sums`, should another call go on with them. */
+INLINE T *FN(waiting)(void *sums, ptrdiff_t i, ptrdiff_t q, ptrdiff_t n, T *otherwise)
+{
+    return sums ? (T *)sums + (i * n + q) * FN(MAX_ACC) * VL : otherwise;
+}
+
 /* slices that a tile of mr rows takes at once, where it can: [mr - 1] */
 static const int FN(slices)[] = {TILE_SLICES_1, TILE_SLICES_2, TILE_SLICES_3, 1, 1, 1};
 
-/* Slices between two turns of the outer loop: a block of units, or what a lone tile takes at once. The loop runs
- * up in one time step and down in the next, so that a step begins with the weights that caches still hold. */
-INLINE ptrdiff_t FN(block_slices)(const lstmc_tile *tiles, ptrdiff_t n_tiles)
+/* the width of the first of as few pieces as possible, none wider than `most`, into which n slices are cut evenly */
+INLINE ptrdiff_t FN(width)(ptrdiff_t n, ptrdiff_t most)
 {
-    const ptrdiff_t wide = n_tiles == 1 ? FN(slices)[tiles[0].mr - 1] : 1;
+    const ptrdiff_t pieces = (n + most - 1) / most;
+    return n > 0 ? (n + pieces - 1) / pieces : 1;
+}
+
+/* Slices, of n, between two turns of the outer loop: a block of units, or what a lone tile takes at once. The loop runs
+ * up in one time step and down in the next, so that a step begins with the weights that caches still hold; a lone row
+ * whose `lines` of weights nearly fit the first-level cache takes fewer, so that there is an up and a down. */
+INLINE ptrdiff_t FN(block_slices)(const lstmc_tile *tiles, ptrdiff_t n_tiles, ptrdiff_t n, ptrdiff_t lines)
+{
+    const ptrdiff_t most = n_tiles == 1 ? FN(slices)[tiles[0].mr - 1] : 1;
+    const ptrdiff_t wide = FN(width)(n, most == 4 && lines * LSTMC_BLOCK_BYTES <= LSTMC_NARROW_BYTES ? 2 : most);
     return wide > FN(NS) ? wide : FN(NS);
 }
 

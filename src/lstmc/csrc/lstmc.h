@@ -25,9 +25,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LSTMC_GATES = 4, LSTMC_MAX_ROWS = 8, LSTMC_BLOCK_BYTES = 64, LSTMC_KBLOCK = 256,
+enum { LSTMC_GATES = 4, LSTMC_MAX_ROWS = 8, LSTMC_MAX_ACC = 24, LSTMC_BLOCK_BYTES = 64, LSTMC_KBLOCK = 256,
        LSTMC_STRIP_K = 704, LSTMC_STRIP_K_SHORT = 96,
-       LSTMC_BATCH = 16, LSTMC_FAR_BYTES = 1 << 20 };    /* see k_tile.h */
+       LSTMC_BATCH = 16, LSTMC_FAR_BYTES = 1 << 20, LSTMC_NARROW_BYTES = 96 * 1024 };    /* see k_tile.h */
 
 /* rows row .. row+mr-1, 1 <= mr <= table->mr */
 typedef struct { ptrdiff_t row, mr; } lstmc_tile;
@@ -37,6 +37,8 @@ typedef struct {
     const lstmc_tile *tiles;      /* [n_tiles] */
     ptrdiff_t n_tiles, p0, p1;
     int back;                     /* 1: from panel p1 - 1 down, see k_tile.h; as long as 0 and 1 alternate, caches keep more */
+    ptrdiff_t k0, k1;             /* this part of the chain over x | h; k1 == 0: to its end */
+    void *sums;                   /* what waits between parts: LSTMC_MAX_ACC blocks for each tile and panel; NULL if there is one */
     ptrdiff_t I, R, H;
     const void *const *x;         /* [rows] rows of I values with stride xs; unused when z is given */
     ptrdiff_t xs, x_ahead;        /* bytes from a row of x to the one that the next step reads, or 0 */
@@ -74,6 +76,8 @@ typedef struct {
     ptrdiff_t q0, q1;             /* column groups q0 <= q < q1 only; q1 == 0: all */
     int back;                     /* 1: from the last group down */
     lstmc_runs a;                 /* a.a == NULL: no product, the addends alone */
+    ptrdiff_t r0, r1;             /* this part of the runs of a; r1 == 0: to their end */
+    void *sums;                   /* what waits between parts: LSTMC_MAX_ACC blocks for each tile and group; NULL if there is one */
     const void *b;                /* packed columns, K rows */
     ptrdiff_t K;
     const void *bias;             /* NULL or [N rounded up to NU] */

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint64_t
 
 cdef extern from "lstmc.h" nogil:
-    enum: LSTMC_GATES, LSTMC_MAX_ROWS, LSTMC_BLOCK_BYTES, LSTMC_KBLOCK
+    enum: LSTMC_GATES, LSTMC_MAX_ROWS, LSTMC_MAX_ACC, LSTMC_BLOCK_BYTES, LSTMC_KBLOCK
 
     ctypedef struct lstmc_tile:
         Py_ssize_t row, mr
@@ -11,6 +11,8 @@ cdef extern from "lstmc.h" nogil:
         const lstmc_tile *tiles
         Py_ssize_t n_tiles, p0, p1
         bint back
+        Py_ssize_t k0, k1
+        void *sums
         Py_ssize_t I, R, H
         const void **x
         Py_ssize_t xs, x_ahead
@@ -38,6 +40,8 @@ cdef extern from "lstmc.h" nogil:
         Py_ssize_t n_tiles, N, q0, q1
         bint back
         lstmc_runs a
+        Py_ssize_t r0, r1
+        void *sums
         const void *b
         Py_ssize_t K
         const void *bias

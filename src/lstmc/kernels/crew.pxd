@@ -14,10 +14,11 @@ cdef extern from *:
     static inline double lstmc_clock(void) { return 0; }
     #endif
 
-    /* One cache line a thread. meet: publish that this thread has finished `epoch` and wait for the other n-1.
-     * It spins for some microseconds, then yields the processor each time, so that an oversubscribed machine
-     * goes on. When thread 0 has waited long a few times it dissolves the crew: from the epoch in `solo` on it
-     * works alone, and the others leave. Returns whether that epoch has come. Nothing waits here between calls. */
+    /* One cache line a thread. tell: this thread has finished `epoch`. await: until thread j has; it spins for some
+     * microseconds, then yields the processor each time, so that an oversubscribed machine goes on. When thread 0 has
+     * waited long a few times it dissolves the crew: from the epoch in `solo` on it works alone, and the others leave;
+     * left: whether that epoch has come, for those who have awaited thread 0. meet: tell, and await all; whether the crew
+     * has dissolved. Nothing waits here between calls. */
     #if defined(__GNUC__) || defined(__clang__)
     #include <sched.h>
     #define LSTMC_CAN_MEET 1
@@ -25,38 +26,64 @@ cdef extern from *:
     #define LSTMC_LONG 200e-6       /* seconds that make a wait long: the other thread has lost its core */
     #define LSTMC_PATIENCE 2        /* long waits before thread 0 goes on alone */
     typedef struct { long epoch, solo, waits; char apart[64 - 3 * sizeof(long)]; } lstmc_flag;
-    static inline int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
+    static inline int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch)
     {
-        long yields = 0, solo;
+        return __atomic_load_n(&flags[j].epoch, __ATOMIC_ACQUIRE) >= epoch;
+    }
+    static inline int lstmc_left(const lstmc_flag *flags, long epoch)
+    {
+        const long solo = __atomic_load_n(&flags[0].solo, __ATOMIC_RELAXED);
+        return solo && epoch >= solo;
+    }
+    static inline void lstmc_await(lstmc_flag *flags, Py_ssize_t i, Py_ssize_t j, long epoch)
+    {
         double since = 0;
+        for (long spins = 0; !lstmc_told(flags, j, epoch); spins++) {
+            if (spins == LSTMC_SPINS) since = lstmc_clock();
+            if (spins >= LSTMC_SPINS) sched_yield();
+    #if defined(__x86_64__) || defined(__i386__)
+            else if (spins % 16 == 15) __builtin_ia32_pause();
+    #endif
+        }
+        if (i == 0 && since && lstmc_clock() - since > LSTMC_LONG) flags[0].waits++;
+    }
+    static inline int lstmc_tell(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
+    {
         if (i == 0 && flags[0].waits >= LSTMC_PATIENCE && !flags[0].solo)
             __atomic_store_n(&flags[0].solo, epoch, __ATOMIC_RELAXED);
         __atomic_store_n(&flags[i].epoch, epoch, __ATOMIC_RELEASE);
-        for (Py_ssize_t j = 0; j < n; j++)
-            for (long spins = 0; __atomic_load_n(&flags[j].epoch, __ATOMIC_ACQUIRE) < epoch; spins++) {
-                if (spins > LSTMC_SPINS) {
-                    if (yields++ == 0) since = lstmc_clock();
-                    sched_yield();
-                }
-    #if defined(__x86_64__) || defined(__i386__)
-                else if (spins % 16 == 15) __builtin_ia32_pause();
-    #endif
-            }
-        if (i == 0 && yields && lstmc_clock() - since > LSTMC_LONG) flags[0].waits++;
-        solo = __atomic_load_n(&flags[0].solo, __ATOMIC_RELAXED);
-        return solo && epoch >= solo;
+        if (i || !lstmc_left(flags, epoch)) return 0;
+        for (Py_ssize_t j = 1; j < n; j++) lstmc_await(flags, 0, j, epoch);
+        return 1;
     }
+    static inline int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
+    {
+        lstmc_tell(flags, n, i, epoch);
+        for (Py_ssize_t j = 0; j < n; j++) lstmc_await(flags, i, j, epoch);
+        return lstmc_left(flags, epoch);
+    }
+    #define lstmc_prefetch(p) __builtin_prefetch(p)
     #else
     #define LSTMC_CAN_MEET 0
     #define LSTMC_PATIENCE 0
     typedef struct { long epoch, solo, waits; } lstmc_flag;
+    static int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch) { return 1; }
+    static int lstmc_left(const lstmc_flag *flags, long epoch) { return 0; }
+    static void lstmc_await(lstmc_flag *flags, Py_ssize_t i, Py_ssize_t j, long epoch) {}
+    static int lstmc_tell(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
     static int lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
+    #define lstmc_prefetch(p) ((void)(p))
     #endif
     """
     int lstmc_crew_size() noexcept nogil
     double lstmc_clock() noexcept nogil     # seconds; 0 where there are no threads
     ctypedef struct lstmc_flag:
         long epoch, solo, waits
+    int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch) noexcept nogil
+    bint lstmc_left(const lstmc_flag *flags, long epoch) noexcept nogil
+    void lstmc_await(lstmc_flag *flags, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
+    bint lstmc_tell(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
+    void lstmc_prefetch(const void *p) noexcept nogil
     bint lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
     bint LSTMC_CAN_MEET
     long LSTMC_PATIENCE
@@ -64,7 +91,7 @@ cdef extern from *:
 
 cdef struct Crew:
     Py_ssize_t threads       # asked for; a shared crew works with those that came
-    bint shared              # every thread has all rows and a part of the units, and they meet after each step
+    bint shared, eager       # as in the plan
     lstmc_tile *tiles        # all tiles, thread after thread, ascending rows within a thread
     lstmc_tile *live         # scratch of the same size, with a gap between threads
     Py_ssize_t *first        # [threads + 1]
@@ -74,6 +101,8 @@ cdef struct Crew:
 cdef void consider_rest(Plan *plan) noexcept nogil
 cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, Py_ssize_t mr) except -1
 cdef Py_ssize_t shares(const Crew *crew, Py_ssize_t strands, Py_ssize_t n) noexcept nogil
+cdef bint may_go_on(const Crew *crew, Py_ssize_t i, long epoch) noexcept nogil
+cdef Py_ssize_t await_from(const Crew *crew, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
 cdef Py_ssize_t apart(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 cdef lstmc_tile *live_of(const Crew *crew, Py_ssize_t i) noexcept nogil
 cdef void dismiss(Crew *crew) noexcept

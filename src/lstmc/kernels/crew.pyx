@@ -2,7 +2,8 @@
 
 Usually a thread owns rows of the batch for the whole time loop and needs no other thread. With few rows and
 recurrent weights too large to read fast on one core, the threads share all rows, each owns a part of the units,
-and they meet after every step. A crew whose threads lose their cores to other processes dissolves, the first goes on
+and waits at every step for what the others own of h. Chains run over h in the order of its owners, so a thread whose
+own part comes early begins with it, and threads that follow each other at a distance need not wait. A crew whose threads lose their cores to other processes dissolves, the first goes on
 alone, and for a while no other is formed. Nothing of this changes a bit of the result.
 """
 
@@ -17,6 +18,9 @@ cdef double crew_rest_seconds = CREW_REST_SECONDS
 # Until then nobody shares, because a crew has just lost a core.
 cdef double rest = 0
 
+# For tests: whether threads that share do one part of a step after the other.
+cdef bint each_alone = False
+
 # For tests: the epoch at which every sharing crew dissolves; 0: only when threads wait long.
 cdef long solo_from = 0
 
@@ -25,6 +29,12 @@ def dissolve_at(long epoch):
     """Make every sharing crew dissolve after this many steps, 0 for never without need. For tests."""
     global solo_from
     solo_from = epoch
+
+
+def one_by_one(bint on):
+    """Make threads that share take the parts of h one by one even if more of them are there. For tests."""
+    global each_alone
+    each_alone = on
 
 
 def rest_for(double seconds):
@@ -43,7 +53,7 @@ cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, P
     """Deal the row tiles as planned; parts: groups of units, of which each sharing thread gets one at least."""
     cdef Py_ssize_t B = s.B, nt, i, n, live
     memset(crew, 0, sizeof(Crew))
-    crew.shared = plan.shared
+    crew.shared, crew.eager = plan.shared, plan.eager
     nt = crew.threads = min(plan.threads, parts) if crew.shared else max(min(plan.threads, B), 1)
     n = nt * B if crew.shared else B + nt
     live = n + nt * apart(0, sizeof(lstmc_tile))
@@ -100,6 +110,25 @@ cdef Py_ssize_t shares(const Crew *crew, Py_ssize_t strands, Py_ssize_t n) noexc
     """Shares of each of so many strands if n threads came, fewer perhaps than were asked for: threads that divide units
     must all be there, shares of rows are taken one after the other."""
     return max(n // strands, 1) if crew.shared else crew.threads
+
+
+cdef bint may_go_on(const Crew *crew, Py_ssize_t i, long epoch) noexcept nogil:
+    """Whether thread i, which shares, may begin what comes after `epoch`; it waits for thread 0, which may have dissolved the crew."""
+    if i:
+        lstmc_await(crew.flags, i, 0, epoch)
+        return not lstmc_left(crew.flags, epoch)
+    return True
+
+
+cdef Py_ssize_t await_from(const Crew *crew, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil:
+    """Wait until thread j has finished `epoch`, or all have if the crew is not eager; the first thread after it that has not,
+    n if all have."""
+    lstmc_await(crew.flags, i, j, epoch)
+    j += 1
+    while j < n and not each_alone and (not crew.eager or lstmc_told(crew.flags, j, epoch)):
+        lstmc_await(crew.flags, i, j, epoch)
+        j += 1
+    return j
 
 
 cdef Py_ssize_t apart(Py_ssize_t n, Py_ssize_t size) noexcept nogil:

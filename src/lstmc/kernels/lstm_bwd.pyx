@@ -8,8 +8,9 @@ sums over all steps. Strands are as in lstm_fwd.pyx.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, lstmc_product, lstmc_tile, span, span_or_null
-from lstmc.kernels.crew cimport Crew, apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet, shares
+from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_GATES, LSTMC_MAX_ACC, Span, lstmc_product, lstmc_tile, span, span_or_null
+from lstmc.kernels.crew cimport (Crew, apart, await_from, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_tell,
+                                 may_go_on, shares)
 from lstmc.kernels.linear cimport weight_gradient
 from lstmc.kernels.lstm_fwd cimport MAX_STRANDS, Forward
 from lstmc.kernels.lstm_sums cimport sum_up
@@ -31,6 +32,7 @@ cdef struct Backward:
     char *dh                 # gradient of the final h, sorted rows, [B][ldh]
     Py_ssize_t dc_ps, groups # column groups of dh
     char *dp                 # projection: dh of every live pair, [N][ldh]
+    char *sums               # of threads that share: what waits for the others' part of dG
     void **rows              # per thread: dy and dp row pointers, [threads][2][B]
 
 
@@ -54,12 +56,15 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
     a.out, a.outs = prow, 1
     if sharing:
         a.q0, a.q1 = i * g.groups // n, (i + 1) * g.groups // n
+        a.sums = g.sums + a.q0 * g.crew.first[1] * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES
     memset(&c, 0, sizeof(c))
     c.tiles = a.tiles
     c.N, c.b, c.K = w.H, w.hr_cols, w.P
     c.a.row_stride, c.a.k_stride, c.a.n_full, c.a.full_len = f.ldh, 1, 1, w.P
     c.gates_ps, c.c_prev_ps, c.c_ps, c.dc_ps, c.dc = f.gates_ps, f.c_ps, f.c_ps, g.dc_ps, g.dc
     for t in range(s.T - 1, -1, -1):
+        if sharing and not may_go_on(&g.crew, i, s.T - 1 - t):
+            return
         next_live = n_active(s, t + 1) if t + 1 < s.T else 0
         prev = 0 if t == 0 else B + row_of(s, t - 1)
         a.back = c.back = t & 1
@@ -84,6 +89,8 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
                         prow[j] = g.dp + (row_of(s, t) + j) * f.ldh * es
             if w.P:
                 f.k.product(&a)
+            elif sharing and not part:
+                share_step(g, &a, i, n, s.T - 1 - t)
             else:
                 f.k.lstm_step_bwd(&a)
         if w.P:
@@ -91,11 +98,25 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
             c.a.a = g.dp + row_of(s, t) * f.ldh * es
             if c.n_tiles:
                 f.k.lstm_step_bwd(&c)
-        if sharing and lstmc_meet(g.crew.flags, n, i, s.T - t):
-            if i:
-                return
-            sharing, a.q0, a.q1 = False, 0, g.groups
+        if sharing and lstmc_tell(g.crew.flags, n, i, s.T - t):
+            sharing, a.sums, a.q0, a.q1 = False, NULL, 0, g.groups
+    if sharing:
+        if not may_go_on(&g.crew, i, s.T):
+            return
+        j = 0
+        while j < n:
+            j = await_from(&g.crew, n, i, j, s.T)
     h0_gradient(g, i, &a)
+
+
+cdef void share_step(const Backward *g, lstmc_product *a, Py_ssize_t i, Py_ssize_t n, long epoch) noexcept nogil:
+    """A step in the units of thread i, whose chains run over dG in the order of its owners, as in lstm_fwd.pyx."""
+    cdef Py_ssize_t j = 0
+    while j < n:
+        j = await_from(&g.crew, n, i, j, epoch)
+        a.r1 = min(4 * (j * g.groups // n), a.a.n_full) if j < n else 0
+        g.f.k.lstm_step_bwd(a)
+        a.r0 = a.r1
 
 
 cdef void h0_gradient(const Backward *g, Py_ssize_t i, lstmc_product *a) noexcept nogil:
@@ -151,6 +172,8 @@ cdef int set_up(Backward *g, const Plan *plan, list scratch) except -1:
     gather(&g.crew, &f.s, plan, g.groups, f.k.mr)
     g.dh = block(scratch, B * f.ldh * es)
     g.dc = block(scratch, w.panels * g.dc_ps * es)
+    if g.crew.shared:
+        g.sums = block(scratch, g.groups * g.crew.first[1] * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES)
     if w.P:
         g.dp = block(scratch, f.s.N * f.ldh * es)
     g.rows = <void **>block(scratch, g.crew.threads * apart(2 * B, sizeof(void *)) * sizeof(void *))

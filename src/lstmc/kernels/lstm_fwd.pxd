@@ -27,6 +27,7 @@ cdef struct Forward:
     char *hf                 # projection: h before it
     Py_ssize_t ldh, ldf, c_ps, gates_ps
     void **rows              # per thread: x, y and h row pointers, [threads][3][B]
+    char *sums               # of threads that share: what waits for the others' part of h
     # z = bias + W x for z_steps steps: per thread a buffer of z_rows rows
     Py_ssize_t z_steps, z_rows
     char *z

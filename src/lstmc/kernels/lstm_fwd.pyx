@@ -10,8 +10,9 @@ y and states have unit feature stride.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, span_or_null
-from lstmc.kernels.crew cimport apart, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_meet, shares
+from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_GATES, LSTMC_MAX_ACC, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, span_or_null
+from lstmc.kernels.crew cimport (apart, await_from, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_prefetch,
+                                 lstmc_tell, may_go_on, shares)
 from lstmc.kernels.lstm_tape cimport Tape, load_of
 from lstmc.kernels.plan cimport Load, Plan, plan_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, len_of, n_active, row_of, seq, x_at
@@ -76,6 +77,21 @@ cdef void fill_z(const Forward *f, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1, P
     f.k.lstm_gates_x(&a)
 
 
+cdef void share_step(const Forward *f, lstmc_lstm_fwd *a, Py_ssize_t i, Py_ssize_t n, Py_ssize_t t) noexcept nogil:
+    """Step t in the units of thread i. The chains run over x and over h in the order of its owners, as far as these have come:
+    who waits has done what it could, so it costs nothing that a thread is somewhat later than those before it."""
+    cdef Py_ssize_t j = 0, k, to, b, panels = f.w.panels, line = LSTMC_BLOCK_BYTES // f.es
+    while j < n:
+        to = await_from(&f.crew, n, i, j, t)
+        for b in range(a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr if j != i or to > i + 1 else 0):
+            for k in range(j * panels // n, to * panels // n):
+                lstmc_prefetch(<const char *>a.h + (b * f.ldh + k * line) * f.es)
+        j = to
+        a.k1 = a.I + j * panels // n * f.nu if j < n else 0
+        f.k.lstm_step_fwd(a)
+        a.k0 = a.k1
+
+
 cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     """The whole time loop for the rows of thread i, or, if n threads share them, for its part of the units."""
     cdef const Rows *s = &f.s
@@ -97,6 +113,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
     a.p1 = w.panels
     if sharing:
         a.p0, a.p1 = i * w.panels // n, (i + 1) * w.panels // n
+        a.sums = f.sums + a.p0 * f.crew.first[1] * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES
     a.I, a.R, a.H = w.I, w.R, w.H
     a.x, a.xs = xrow, f.x.stride[2]
     a.x_ahead = (-f.x.stride[0] if f.reverse else f.x.stride[0]) * es
@@ -139,11 +156,14 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
                 xrow[j] = x_at(&f.x, s, t, j, f.reverse)
                 yrow[j] = x_at(&f.y, s, t, j, f.reverse)
                 hrow[j] = h + j * f.ldh * es
-        f.k.lstm_step_fwd(&a)
-        if sharing and lstmc_meet(f.crew.flags, n, i, t + 1):
-            if i:
-                return
-            sharing, a.p0, a.p1, z0 = False, 0, w.panels, -1
+        if not sharing:
+            f.k.lstm_step_fwd(&a)
+        elif not may_go_on(&f.crew, i, t):
+            return
+        else:
+            share_step(f, &a, i, n, t)
+            if lstmc_tell(f.crew.flags, n, i, t + 1):
+                sharing, a.sums, a.p0, a.p1, z0 = False, NULL, 0, w.panels, -1
         if w.P:
             f.k.product(&proj)
             for q in range(a.n_tiles):
@@ -178,6 +198,8 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
     if w.P:
         f.hf = block(keep, (s.N if f.train else B) * f.ldf * es)
     f.rows = <void **>block(scratch, f.crew.threads * apart(3 * B, sizeof(void *)) * sizeof(void *))
+    if f.crew.shared:
+        f.sums = block(scratch, w.panels * f.crew.first[1] * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES)
     f.z_steps = plan.z_steps
     if f.z_steps:
         cap = B if f.crew.shared else (B + f.crew.threads - 1) // f.crew.threads

@@ -14,7 +14,8 @@ cdef struct Load:
 cdef struct Plan:
     Py_ssize_t abreast           # directions and bands that run at the same time
     Py_ssize_t threads           # of each of them
-    bint shared                  # threads have all rows and a part of the units each, and meet after every step
+    bint shared                  # threads have all rows and a part of the units each, and wait for each other's part of h
+    bint eager                   # they begin a step with those parts that are there
     Py_ssize_t apart             # threads that divide rows instead, where sharing was planned and is not possible now
     Py_ssize_t z_steps           # steps for which W x is computed in one go; 0: fused with U h, step by step
 

@@ -21,11 +21,13 @@ FLOPS_PER_FAR_BYTE = 2.3
 NEAR_BYTES = 768 * 1024
 # Threads share rows, and divide units, if each would have fewer rows than this ...
 SHARE_BELOW_ROWS = 4
-# ... and the recurrent weights are larger than this: a meeting of threads after each step must be worth it.
-SHARE_ABOVE_BYTES = 128 * 1024
+# ... and the recurrent weights are larger than this: waiting for other threads at each step must be worth it.
+SHARE_ABOVE_BYTES = 80 * 1024
 # ... or fewer than this, where all weights of a direction are more than this and each step reads them from afar.
 SHARE_FAR_BELOW_ROWS = 25
 SHARE_FAR_ABOVE_BYTES = 3 * 1024 * 1024
+# They begin a step with the parts of h that are there where a thread's part of the recurrent weights fits NEAR_BYTES: to
+# read part of each panel now and the rest later costs nothing there, and more than the waiting beyond.
 # Rows of a thread, in register tiles, below which W x of several steps is computed in one go: weights then meet full tiles.
 Z_BELOW_TILES = 2
 # Bytes of W x computed in one go: what a core's own cache holds beside weights, or this part of W where W is larger
@@ -100,6 +102,7 @@ cdef Plan plan_of(const Load *load, object threads) except *:
         plan.abreast = 1
     n = all_threads // plan.abreast
     plan.shared = can_share and n > 1 and B < share_rows * n
+    plan.eager = plan.shared and u_bytes <= near_bytes * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, B), 1)
     plan.apart = 1 if B < z_below_tiles * load.mr * n else max(min(n, B), 1)
     rows = B if plan.shared else (B + plan.threads - 1) // plan.threads
@@ -132,7 +135,8 @@ def choose(T, B, I, R, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False
     rows.T, rows.B, rows.N, rows.ragged = T, B, T * B, ragged
     load.bands = bands_of(&rows, I, R, H, P, itemsize) if train else 1
     plan = plan_of(&load, threads)
-    return {"bands": load.bands, "abreast": plan.abreast, "threads": plan.threads, "shared": bool(plan.shared), "z_steps": plan.z_steps}
+    return {"bands": load.bands, "abreast": plan.abreast, "threads": plan.threads, "shared": bool(plan.shared),
+            "eager": bool(plan.eager), "z_steps": plan.z_steps}
 
 
 def choose_step(double flops, double weight_bytes, parts, awake=True, threads=None):

@@ -53,7 +53,8 @@ def _sequence(m, B, train):
                     core.tile_rows(), train=train)
     n, who, bands, directions = p["threads"], "one thread", p["bands"], m.num_directions
     if n > 1:
-        who = f"{n} threads " + ("divide the units and meet after each step" if p["shared"] else "divide the rows")
+        meet = "divide the units and " + ("begin each step with what is there of h" if p["eager"] else "meet after each step")
+        who = f"{n} threads " + (meet if p["shared"] else "divide the rows")
     if bands * directions > 1:
         what = ["directions"] * (directions > 1) + ["two bands of rows"] * (bands > 1)
         once = "one after the other" if p["abreast"] == 1 else "at the same time" if p["abreast"] == bands * directions else "two at a time"
