@@ -99,7 +99,7 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
             if c.n_tiles:
                 f.k.lstm_step_bwd(&c)
         if sharing and lstmc_tell(g.crew.flags, n, i, s.T - t):
-            sharing, a.sums, a.q0, a.q1 = False, NULL, 0, g.groups
+            sharing, a.q0, a.q1 = False, 0, g.groups
     if sharing:
         if not may_go_on(&g.crew, i, s.T):
             return

@@ -163,7 +163,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
         else:
             share_step(f, &a, i, n, t)
             if lstmc_tell(f.crew.flags, n, i, t + 1):
-                sharing, a.sums, a.p0, a.p1, z0 = False, NULL, 0, w.panels, -1
+                sharing, a.p0, a.p1, z0 = False, 0, w.panels, -1
         if w.P:
             f.k.product(&proj)
             for q in range(a.n_tiles):
