@@ -3,6 +3,13 @@
  * `product` serves dx, projections and dense layers; with the cell backward as its sink it is the recurrent
  * half of backward, dh_t = dy_t + dG_{t+1} U, finished into dG_t while the tile is in the first-level cache. */
 
+/* Rows of the next full run of dG, which is in another panel, far from run `run` of them at a; consecutive rows lie side by side. */
+INLINE FN(fetch) FN(run_after)(const lstmc_runs *A, ptrdiff_t run, const T *a, const int mr)
+{
+    const ptrdiff_t more = run + 1 < A->n_full;
+    return (FN(fetch)){(const char *)(a + more * A->full_stride), more * (mr * (ptrdiff_t)sizeof(T))};
+}
+
 /* v->acc[(r*nq + q)*nb + v][VL] is loaded, extended by runs v->k0 .. v->k1 - 1 of the chain and stored again. */
 INLINE void FN(chain)(const FN(visit) *v, const FN(lines) *lines, const lstmc_runs *A, ptrdiff_t row, const T *const *b0,
                       ptrdiff_t bs, const int mr, const int nq, const int nb)
@@ -13,18 +20,15 @@ INLINE void FN(chain)(const FN(visit) *v, const FN(lines) *lines, const lstmc_ru
     for (int q = 0; q < nq; q++) b[q] = b0[q];
     UNROLL
     for (int i = 0; i < mr * nq * nb; i++) acc[i] = v_load(v->acc + i * VL);
+    const ptrdiff_t tail = v->k0 - A->n_full;
+    const T *first = (const T *)A->a + (tail < 0 ? v->k0 * A->full_stride : A->n_full * A->full_stride + tail * A->tail_stride);
+    UNROLL
+    for (int r = 0; r < mr; r++) a[r] = first + (row + r) * A->row_stride;
     FN(fetch) next = v->next;
     for (ptrdiff_t run = v->k0; run < v->k1; run++) {
-        const ptrdiff_t tail = run - A->n_full, len = tail < 0 ? A->full_len : A->tail_len;
-        const ptrdiff_t at = tail < 0 ? run * A->full_stride : A->n_full * A->full_stride + tail * A->tail_stride;
-        UNROLL
-        for (int r = 0; r < mr; r++) a[r] = (const T *)A->a + (row + r) * A->row_stride + at;
-        if (run + 1 < A->n_full) {      /* the next run of dG is in another panel, far from this one */
-            UNROLL
-            for (int r = 0; r < mr; r++)
-                for (ptrdiff_t k = 0; k < A->full_len; k += FN(NU)) PREFETCH(a[r] + A->full_stride + k);
-        }
-        const FN(fetch) own = run < lines->n ? lines->run[run] : (FN(fetch)){(const char *)v->acc, 0};
+        const int full = run < A->n_full;
+        const ptrdiff_t len = full ? A->full_len : A->tail_len, stride = full ? A->full_stride : A->tail_stride;
+        const FN(fetch) own = run < lines->n ? lines->run[run] : FN(run_after)(A, run, a[0], mr);
         if (A->k_stride == 1)
             FN(tile_fma)(acc, mr, nq, nb, a, 1, b, bs, len, next, own);
         else
@@ -32,6 +36,8 @@ INLINE void FN(chain)(const FN(visit) *v, const FN(lines) *lines, const lstmc_ru
         next = FN(after)(next, len);
         UNROLL
         for (int q = 0; q < nq; q++) b[q] += len * bs;
+        UNROLL
+        for (int r = 0; r < mr; r++) a[r] += stride;
     }
     UNROLL
     for (int i = 0; i < mr * nq * nb; i++) v_store(v->acc + i * VL, acc[i]);
