@@ -189,7 +189,7 @@ INLINE void FN(fwd_tiles)(const lstmc_lstm_fwd *s, const FN(fwd_fn) menu[][TILE_
                     for (ptrdiff_t q = q0, n; q < stop; q += n) {
                         n = FN(width)(stop - q, most);
                         v.acc = FN(waiting)(s->sums, i, q - begin, end - begin, acc[i - i0][q % FN(NS)]);
-                        FN(fetch_part)(&v, next, depth * LSTMC_GATES, (i - i0) * FN(NS) + q - q0, depth, total);
+                        FN(fetch_part)(&v, next, depth * LSTMC_GATES, (i - i0) * FN(NS) + q - q0, depth, total, n);
                         menu[m][n - 1](s, q, row, &v);
                     }
                 }

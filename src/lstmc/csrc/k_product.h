@@ -225,7 +225,7 @@ INLINE void FN(product_tiles)(const lstmc_product *s, const int sink)
                     for (ptrdiff_t q = q0, wide; q < q1; q += wide) {
                         wide = FN(width)(stop - q, FN(slices)[tile.mr - 1]);
                         v.acc = FN(waiting)(s->sums, i, q - begin, end - begin, acc[i - i0][q % FN(NS)]);
-                        FN(fetch_part)(&v, next, len * nb, (i - i0) * FN(NS) + q - q0, len, total);
+                        FN(fetch_part)(&v, next, len * nb, (i - i0) * FN(NS) + q - q0, len, total, wide);
                         if (wide == 4) FN(product_tile)(s, tile, q, &v, TILE_SLICES_1, 4, sink);
                         else if (wide == 3) FN(product_tile)(s, tile, q, &v, TILE_SLICES_1 - 1, 4, sink);
                         else if (wide == 2) FN(product_tile)(s, tile, q, &v, 2, 4, sink);

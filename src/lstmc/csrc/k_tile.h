@@ -70,10 +70,12 @@ INLINE ptrdiff_t FN(block_slices)(const lstmc_tile *tiles, ptrdiff_t n_tiles, pt
 }
 
 /* Visit i of a strip fetches the i-th part of the strip at b, `lines` long; those after its end fetch its end again.
- * Only where the weights of a time step, `total` lines, are too many for caches and prefetchers of the machine. */
-INLINE void FN(fetch_part)(FN(visit) *v, const T *b, ptrdiff_t lines, ptrdiff_t i, ptrdiff_t depth, ptrdiff_t total)
+ * Only where the weights of a time step, `total` lines, are too many for caches and prefetchers of the machine; a tile of
+ * few rows, `width` slices wide, reads them as fast as they come anyway. */
+INLINE void FN(fetch_part)(FN(visit) *v, const T *b, ptrdiff_t lines, ptrdiff_t i, ptrdiff_t depth, ptrdiff_t total,
+                           ptrdiff_t width)
 {
-    const ptrdiff_t last = lines > depth ? lines - depth : 0, far = total > LSTMC_FAR_BYTES / LSTMC_BLOCK_BYTES;
+    const ptrdiff_t last = lines > depth ? lines - depth : 0, far = width == 1 && total > LSTMC_FAR_BYTES / LSTMC_BLOCK_BYTES;
     v->next.step = far ? LSTMC_BLOCK_BYTES : 0;
     v->next.at = (const char *)b + v->next.step * (i * depth < last ? i * depth : last);
 }
