@@ -130,6 +130,7 @@ def test_a_row_holds_medians_ratios_and_what_binds():
     assert (first["best"], first["best_ratio"]) == ("jax", pytest.approx(0.8))
     assert first["gflops"] == pytest.approx(first["flops"] / 5e-3 / 1e9)
     assert first["of_peak"] == pytest.approx(first["gflops"] / 100)
+    assert first["of_peak_then"] == pytest.approx(first["gflops"] / 105)
     assert second["ratios"] == pytest.approx({"torch": 4})
     assert (step["binds"], step["of_bound"]) == ("memory", pytest.approx(98304 / 10e9 / 2e-5))
     assert step["gbytes"] == pytest.approx(98304 / 2e-5 / 1e9)

@@ -28,6 +28,7 @@ def row(measured, machine, isa):
         "gflops": case.flops / own / 1e9,
         "gbytes": limit.bytes / own / 1e9,
         "of_peak": case.flops / own / peaks.fma[machine.threads],
+        "of_peak_then": case.flops / own / statistics.median(measured.peak),
         "bound_us": limit.seconds * 1e6, "binds": limit.binds, "weight_bytes": limit.bytes,
         "of_bound": limit.seconds / own,
         "ratios": ratios, "best": best, "best_ratio": ratios.get(best),

@@ -10,9 +10,10 @@ y and states have unit feature stride.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_GATES, LSTMC_MAX_ACC, Span, balanced, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, span_or_null
+from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_GATES, LSTMC_MAX_ACC, Span, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span, span_or_null
 from lstmc.kernels.crew cimport (apart, await_from, consider_rest, dismiss, gather, live_of, live_tiles, lstmc_crew_size, lstmc_prefetch,
                                  lstmc_tell, may_go_on, shares)
+from lstmc.kernels.lstm_inputs cimport fill_z, z_of
 from lstmc.kernels.lstm_tape cimport Tape, load_of
 from lstmc.kernels.plan cimport Load, Plan, plan_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, len_of, n_active, row_of, seq, x_at
@@ -49,32 +50,6 @@ cdef Part part_of(const Forward *f, Py_ssize_t i) noexcept nogil:
         a.c_ps = n * f.nu
     a.other = a.h + (a.j1 - a.j0) * f.ldh * f.es
     return a
-
-
-cdef void fill_z(const Forward *f, Py_ssize_t i, Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t t0) noexcept nogil:
-    """z of thread i's rows and panels for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive here."""
-    cdef lstmc_lstm_fwd a
-    cdef const Rows *s = &f.s
-    cdef const Operands *w = f.w
-    cdef Py_ssize_t j0 = f.crew.tiles[f.crew.first[i]].row, j1, t, j, n = 0
-    cdef lstmc_tile *last = f.crew.tiles + f.crew.first[i + 1] - 1
-    cdef const void **zx = f.zx + i * f.z_rows
-    memset(&a, 0, sizeof(a))
-    for t in range(t0, min(t0 + f.z_steps, s.T)):
-        f.z_first[i * f.z_steps + t - t0] = n
-        j1 = min(last.row + last.mr, n_active(s, t))
-        for j in range(j0, j1):
-            zx[n] = x_at(&f.x, s, t, j, f.reverse)
-            n += 1
-    a.tiles = f.z_tiles + i * f.z_rows
-    a.n_tiles = balanced(f.z_tiles + i * f.z_rows, 0, n, f.k.mr)
-    a.p0, a.p1 = p0, p1
-    a.I, a.R, a.H = w.I, w.R, w.H
-    a.x, a.xs = zx, f.x.stride[2]
-    a.w, a.bias = w.w, w.bias
-    a.z = f.z + i * f.z_rows * w.panels * LSTMC_GATES * f.nu * f.es
-    a.z_ps = f.z_rows * LSTMC_GATES * f.nu
-    f.k.lstm_gates_x(&a)
 
 
 cdef void share_step(const Forward *f, lstmc_lstm_fwd *a, Py_ssize_t i, Py_ssize_t n, Py_ssize_t t) noexcept nogil:
@@ -137,8 +112,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
             if z0 < 0 or t - z0 >= f.z_steps:
                 z0 = t
                 fill_z(f, i, a.p0, a.p1, t)
-            a.z_ps = f.z_rows * panel_row
-            a.z = f.z + (i * f.z_rows * w.panels + f.z_first[i * f.z_steps + t - z0] - a.tiles[0].row) * panel_row * es
+            a.z, a.z_ps = z_of(f, i, t - z0, a.tiles[0].row), f.z_rows * panel_row
         if f.train:
             prev, cur = 0 if t == 0 else B + row_of(s, t - 1), B + row_of(s, t)
             a.c_prev, a.c = f.c + prev * f.nu * es, f.c + cur * f.nu * es
