@@ -26,9 +26,6 @@ SHARE_ABOVE_BYTES = 80 * 1024
 # ... or fewer than this, where all weights of a direction are more than this and each step reads them from afar.
 SHARE_FAR_BELOW_ROWS = 25
 SHARE_FAR_ABOVE_BYTES = 3 * 1024 * 1024
-# ... or fewer than this, where they are more than this: nearly twice what a core's own cache holds.
-SHARE_MID_BELOW_ROWS = 17
-SHARE_MID_ABOVE_BYTES = 7 * 256 * 1024
 # They begin a step with the parts of h that are there where a thread's part of the recurrent weights fits NEAR_BYTES: to
 # read part of each panel now and the rest later costs nothing there, and more than the waiting beyond.
 # Rows of a thread, in register tiles, below which W x of several steps is computed in one go: weights then meet full tiles.
@@ -53,7 +50,6 @@ cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_
 cdef double waking_factor = WAKING_FACTOR
 cdef Py_ssize_t near_bytes = NEAR_BYTES, share_below_rows = SHARE_BELOW_ROWS, share_above_bytes = SHARE_ABOVE_BYTES
 cdef Py_ssize_t share_far_below_rows = SHARE_FAR_BELOW_ROWS, share_far_above_bytes = SHARE_FAR_ABOVE_BYTES
-cdef Py_ssize_t share_mid_below_rows = SHARE_MID_BELOW_ROWS, share_mid_above_bytes = SHARE_MID_ABOVE_BYTES
 cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_bytes = Z_BYTES, z_part = Z_PART, z_least = Z_STEPS[0], z_most = Z_STEPS[1]
 
 
@@ -96,12 +92,8 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     cdef Py_ssize_t B = load.B // load.bands
     cdef Py_ssize_t u_bytes = LSTMC_GATES * load.H * load.R * load.itemsize
     cdef double w_bytes = LSTMC_GATES * load.H * <double>(load.I + load.R) * load.itemsize
-    cdef Py_ssize_t share_rows = share_below_rows
+    cdef Py_ssize_t share_rows = share_far_below_rows if w_bytes > share_far_above_bytes else share_below_rows
     cdef bint few, can_share = LSTMC_CAN_MEET and load.parts > 1 and not load.P and load.T > 0 and u_bytes >= share_above_bytes
-    if w_bytes > share_far_above_bytes:
-        share_rows = share_far_below_rows
-    elif w_bytes > share_mid_above_bytes:
-        share_rows = share_mid_below_rows
     # Directions and bands need not meet, so each gets its own threads, unless the weights of one are more than a core's
     # own cache holds and half of them are not
     few = can_share and B < share_below_rows * all_threads
@@ -110,7 +102,7 @@ cdef Plan plan_of(const Load *load, object threads) except *:
         plan.abreast = 1
     n = all_threads // plan.abreast
     plan.shared = can_share and n > 1 and B < share_rows * n
-    plan.eager = plan.shared and few and u_bytes <= near_bytes * n
+    plan.eager = plan.shared and u_bytes <= near_bytes * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, B), 1)
     plan.apart = 1 if B < z_below_tiles * load.mr * n else max(min(n, B), 1)
     rows = B if plan.shared else (B + plan.threads - 1) // plan.threads

@@ -44,8 +44,8 @@ def _why():
         return "this is a forked child process, whose parent's threads are gone"
     return (f"each must find work for about {plan.FLOPS_PER_THREAD / 1e6:g} million operations; rows of the batch are divided, "
             f"or units of all rows where there are fewer than {plan.SHARE_BELOW_ROWS} rows a thread and more than "
-            f"{plan.SHARE_ABOVE_BYTES // 1024} KiB of recurrent weights (fewer than {plan.SHARE_MID_BELOW_ROWS} where all weights of a "
-            f"direction exceed {plan.SHARE_MID_ABOVE_BYTES // 1024} KiB, {plan.SHARE_FAR_BELOW_ROWS} where {plan.SHARE_FAR_ABOVE_BYTES // 1024})")
+            f"{plan.SHARE_ABOVE_BYTES // 1024} KiB of recurrent weights (fewer than {plan.SHARE_FAR_BELOW_ROWS} where all weights of a "
+            f"direction exceed {plan.SHARE_FAR_ABOVE_BYTES // 1024} KiB)")
 
 
 def _sequence(m, B, train):
