@@ -16,16 +16,15 @@ cdef extern from *:
 
     /* One cache line a thread. tell: this thread has finished `epoch`. await: until thread j has; it spins for some
      * microseconds, then yields the processor each time, so that an oversubscribed machine goes on. When thread 0 has
-     * waited long a few times it dissolves the crew: from the epoch in `solo` on it works alone, and the others leave;
+     * waited so long that it would be further alone it dissolves the crew: from the epoch in `solo` on it works alone, and the others leave;
      * left: whether that epoch has come, for those who have awaited thread 0. meet: tell, and await all; whether the crew
      * has dissolved. Nothing waits here between calls. */
     #if defined(__GNUC__) || defined(__clang__)
     #include <sched.h>
     #define LSTMC_CAN_MEET 1
     #define LSTMC_SPINS 2000        /* a few microseconds */
-    #define LSTMC_LONG 200e-6       /* seconds that make a wait long: the other thread has lost its core */
-    #define LSTMC_PATIENCE 2        /* long waits before thread 0 goes on alone */
-    typedef struct { long epoch, solo, waits; char apart[64 - 3 * sizeof(long)]; } lstmc_flag;
+    #define LSTMC_PATIENCE 400e-6   /* seconds of waiting from which on that is considered: others have lost their cores */
+    typedef struct { long epoch, solo, tired; double since, waited; char apart[64 - 3 * sizeof(long) - 2 * sizeof(double)]; } lstmc_flag;
     static inline int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch)
     {
         return __atomic_load_n(&flags[j].epoch, __ATOMIC_ACQUIRE) >= epoch;
@@ -45,12 +44,14 @@ cdef extern from *:
             else if (spins % 16 == 15) __builtin_ia32_pause();
     #endif
         }
-        if (i == 0 && since && lstmc_clock() - since > LSTMC_LONG) flags[0].waits++;
+        if (i == 0 && since) flags[0].waited += lstmc_clock() - since;
     }
     static inline int lstmc_tell(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
     {
-        if (i == 0 && flags[0].waits >= LSTMC_PATIENCE && !flags[0].solo)
+        if (i == 0 && flags[0].waited > LSTMC_PATIENCE && !flags[0].solo && flags[0].waited * n > (n - 1) * (lstmc_clock() - flags[0].since)) {
+            flags[0].tired = 1;
             __atomic_store_n(&flags[0].solo, epoch, __ATOMIC_RELAXED);
+        }
         __atomic_store_n(&flags[i].epoch, epoch, __ATOMIC_RELEASE);
         if (i || !lstmc_left(flags, epoch)) return 0;
         for (Py_ssize_t j = 1; j < n; j++) lstmc_await(flags, 0, j, epoch);
@@ -65,8 +66,7 @@ cdef extern from *:
     #define lstmc_prefetch(p) __builtin_prefetch(p)
     #else
     #define LSTMC_CAN_MEET 0
-    #define LSTMC_PATIENCE 0
-    typedef struct { long epoch, solo, waits; } lstmc_flag;
+    typedef struct { long epoch, solo, tired; double since, waited; } lstmc_flag;
     static int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch) { return 1; }
     static int lstmc_left(const lstmc_flag *flags, long epoch) { return 0; }
     static void lstmc_await(lstmc_flag *flags, Py_ssize_t i, Py_ssize_t j, long epoch) {}
@@ -78,7 +78,8 @@ cdef extern from *:
     int lstmc_crew_size() noexcept nogil
     double lstmc_clock() noexcept nogil     # seconds; 0 where there are no threads
     ctypedef struct lstmc_flag:
-        long epoch, solo, waits
+        long epoch, solo, tired
+        double since
     int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch) noexcept nogil
     bint lstmc_left(const lstmc_flag *flags, long epoch) noexcept nogil
     void lstmc_await(lstmc_flag *flags, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
@@ -86,7 +87,6 @@ cdef extern from *:
     void lstmc_prefetch(const void *p) noexcept nogil
     bint lstmc_meet(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
     bint LSTMC_CAN_MEET
-    long LSTMC_PATIENCE
 
 
 cdef struct Crew:

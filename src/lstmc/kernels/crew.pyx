@@ -67,7 +67,7 @@ cdef int gather(Crew *crew, const Rows *s, const Plan *plan, Py_ssize_t parts, P
         if crew.flags == NULL:
             raise MemoryError
         memset(crew.flags, 0, nt * sizeof(lstmc_flag))
-        crew.flags[0].solo = solo_from
+        crew.flags[0].solo, crew.flags[0].since = solo_from, lstmc_clock()
     if s.ragged and nt > 1 and not crew.shared:
         deal_ragged(crew, s, mr, crew.live + live)
         return 0
@@ -157,7 +157,7 @@ cdef Py_ssize_t live_tiles(const Crew *crew, Py_ssize_t i, Py_ssize_t low, Py_ss
 
 cdef void dismiss(Crew *crew) noexcept:
     global rest
-    if crew.flags != NULL and crew.flags[0].waits >= LSTMC_PATIENCE:
+    if crew.flags != NULL and crew.flags[0].tired:
         rest_for(crew_rest_seconds)
     free(crew.tiles)
     free(crew.first)

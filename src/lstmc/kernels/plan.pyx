@@ -102,7 +102,7 @@ cdef Plan plan_of(const Load *load, object threads) except *:
         plan.abreast = 1
     n = all_threads // plan.abreast
     plan.shared = can_share and n > 1 and B < share_rows * n
-    plan.eager = plan.shared and u_bytes <= near_bytes * n
+    plan.eager = plan.shared and few and u_bytes <= near_bytes * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, B), 1)
     plan.apart = 1 if B < z_below_tiles * load.mr * n else max(min(n, B), 1)
     rows = B if plan.shared else (B + plan.threads - 1) // plan.threads

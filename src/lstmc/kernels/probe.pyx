@@ -75,6 +75,7 @@ def meet(Py_ssize_t threads, long times=2000):
     if flags == NULL:
         raise MemoryError
     run.done = 0
+    flags[0].since = lstmc_seconds()
     with nogil, parallel(num_threads=nt):
         meet_often(flags, threadid(), times, &run)
     free(flags)

@@ -134,6 +134,7 @@ cdef class Stream:
                 self.part(sx.stride[1], 0, 1)
             else:
                 memset(self.flags, 0, n * sizeof(lstmc_flag))
+                self.flags[0].since = start
                 with parallel(num_threads=n):
                     self.part(sx.stride[1], threadid(), lstmc_crew_size())
             self.slot = 1 - self.slot
