@@ -1,7 +1,7 @@
 """LSTM forward over a whole sequence, one layer in one direction or in both.
 
 The whole time loop runs in one parallel region: a thread owns rows of the batch in one direction and needs no other
-thread, or, with few rows, owns units of all rows and meets the others after each step (plan.pyx, crew.pyx).
+thread, or, with few rows, owns units of all rows and needs the others' part of h at each step (plan.pyx, crew.pyx).
 What directions and bands of rows (schedule.pyx) have in common is the weights: each pair of them is a strand.
 Arguments are checked by the faces. Arrays have axes (T, B, features) with any strides unless said otherwise;
 y and states have unit feature stride.
@@ -55,12 +55,13 @@ cdef Part part_of(const Forward *f, Py_ssize_t i) noexcept nogil:
 cdef void share_step(const Forward *f, lstmc_lstm_fwd *a, Py_ssize_t i, Py_ssize_t n, Py_ssize_t t) noexcept nogil:
     """Step t in the units of thread i. The chains run over x and over h in the order of its owners, as far as these have come:
     who waits has done what it could, so it costs nothing that a thread is somewhat later than those before it."""
-    cdef Py_ssize_t j = 0, k, to, b, panels = f.w.panels, line = LSTMC_BLOCK_BYTES // f.es
+    cdef Py_ssize_t j = 0, to, p, row, panels = f.w.panels
     while j < n:
         to = await_from(&f.crew, n, i, j, t)
-        for b in range(a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr if j != i or to > i + 1 else 0):
-            for k in range(j * panels // n, to * panels // n):
-                lstmc_prefetch(<const char *>a.h + (b * f.ldh + k * line) * f.es)
+        if to > i + 1 or j != i:        # not its own part alone: what others wrote comes from their caches
+            for row in range(a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr):
+                for p in range(j * panels // n, to * panels // n):
+                    lstmc_prefetch(<const char *>a.h + row * f.ldh * f.es + p * LSTMC_BLOCK_BYTES)
         j = to
         a.k1 = a.I + j * panels // n * f.nu if j < n else 0
         f.k.lstm_step_fwd(a)
