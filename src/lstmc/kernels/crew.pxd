@@ -16,15 +16,16 @@ cdef extern from *:
 
     /* One cache line a thread. tell: this thread has finished `epoch`. await: until thread j has; it spins for some
      * microseconds, then yields the processor each time, so that an oversubscribed machine goes on. When thread 0 has
-     * waited so long that it would be further alone it dissolves the crew: from the epoch in `solo` on it works alone, and the others leave;
+     * waited long more than once, and so long that it would be further alone, it dissolves the crew: from the epoch in `solo` on it works alone, and the others leave;
      * left: whether that epoch has come, for those who have awaited thread 0. meet: tell, and await all; whether the crew
      * has dissolved. Nothing waits here between calls. */
     #if defined(__GNUC__) || defined(__clang__)
     #include <sched.h>
     #define LSTMC_CAN_MEET 1
     #define LSTMC_SPINS 2000        /* a few microseconds */
-    #define LSTMC_PATIENCE 400e-6   /* seconds of waiting from which on that is considered: others have lost their cores */
-    typedef struct { long epoch, solo, tired; double since, waited; char apart[64 - 3 * sizeof(long) - 2 * sizeof(double)]; } lstmc_flag;
+    #define LSTMC_LONG 200e-6       /* seconds that make a wait long: another thread has lost its core, or was asleep at first */
+    #define LSTMC_PATIENCE 2        /* long waits before it is considered whether thread 0 should go on alone */
+    typedef struct { long epoch, solo, waits, tired; double since, waited; char apart[64 - 4 * sizeof(long) - 2 * sizeof(double)]; } lstmc_flag;
     static inline int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch)
     {
         return __atomic_load_n(&flags[j].epoch, __ATOMIC_ACQUIRE) >= epoch;
@@ -44,11 +45,15 @@ cdef extern from *:
             else if (spins % 16 == 15) __builtin_ia32_pause();
     #endif
         }
-        if (i == 0 && since) flags[0].waited += lstmc_clock() - since;
+        if (i == 0 && since) {
+            const double waited = lstmc_clock() - since;
+            flags[0].waited += waited;
+            flags[0].waits += waited > LSTMC_LONG;
+        }
     }
     static inline int lstmc_tell(lstmc_flag *flags, Py_ssize_t n, Py_ssize_t i, long epoch)
     {
-        if (i == 0 && flags[0].waited > LSTMC_PATIENCE && !flags[0].solo && flags[0].waited * n > (n - 1) * (lstmc_clock() - flags[0].since)) {
+        if (i == 0 && flags[0].waits >= LSTMC_PATIENCE && !flags[0].solo && flags[0].waited * n > (n - 1) * (lstmc_clock() - flags[0].since)) {
             flags[0].tired = 1;
             __atomic_store_n(&flags[0].solo, epoch, __ATOMIC_RELAXED);
         }
@@ -66,7 +71,7 @@ cdef extern from *:
     #define lstmc_prefetch(p) __builtin_prefetch(p)
     #else
     #define LSTMC_CAN_MEET 0
-    typedef struct { long epoch, solo, tired; double since, waited; } lstmc_flag;
+    typedef struct { long epoch, solo, waits, tired; double since, waited; } lstmc_flag;
     static int lstmc_told(const lstmc_flag *flags, Py_ssize_t j, long epoch) { return 1; }
     static int lstmc_left(const lstmc_flag *flags, long epoch) { return 0; }
     static void lstmc_await(lstmc_flag *flags, Py_ssize_t i, Py_ssize_t j, long epoch) {}
