@@ -122,32 +122,25 @@ def make(case, seed=0, dtype=np.float64):
             if P:
                 shapes.update(weight_hr=(P, H))
             for part, shape in shapes.items():
-                params[f"{part}_{suffix}"] = _nonzero(rng, shape, dtype, scale)
+                params[f"{part}_{suffix}"] = nonzero(rng, shape, dtype, scale)
     return {
         "params": params,
-        "x": _nonzero(rng, (T, B, I), dtype),
-        "h0": _nonzero(rng, (LD, B, R), dtype),
-        "c0": _nonzero(rng, (LD, B, H), dtype),
-        "lengths": _ragged(rng, T, B) if case.ragged else None,
-        "dy": _nonzero(rng, (T, B, D * R), dtype),
-        "dh_n": _nonzero(rng, (LD, B, R), dtype),
-        "dc_n": _nonzero(rng, (LD, B, H), dtype),
+        "x": nonzero(rng, (T, B, I), dtype),
+        "h0": nonzero(rng, (LD, B, R), dtype),
+        "c0": nonzero(rng, (LD, B, H), dtype),
+        "lengths": ragged_lengths(rng, T, B) if case.ragged else None,
+        "dy": nonzero(rng, (T, B, D * R), dtype),
+        "dh_n": nonzero(rng, (LD, B, R), dtype),
+        "dc_n": nonzero(rng, (LD, B, H), dtype),
     }
 
 
-def make_peepholes(case, seed=0, dtype=np.float64):
-    """Peepholes for `case`: ``peephole_l0`` (3,H), rows i, f, o; likewise for each layer and direction."""
-    rng = np.random.default_rng([seed, *map(int, astuple(case)), 1])
-    suffixes = [f"l{k}{r}" for k in range(case.L) for r in ("", "_reverse")[: case.D]]
-    return {f"peephole_{s}": _nonzero(rng, (3, case.H), dtype, 1.0) for s in suffixes}
-
-
-def _nonzero(rng, shape, dtype, scale=1.5):
+def nonzero(rng, shape, dtype, scale=1.5):
     """Uniform magnitudes in [scale/20, scale) with random signs."""
     return (rng.choice([-scale, scale], shape) * rng.uniform(0.05, 1.0, shape)).astype(dtype)
 
 
-def _ragged(rng, T, B):
+def ragged_lengths(rng, T, B):
     """Lengths in no order; a full one, an empty one and one between are among them if B >= 3 and T >= 2."""
     lengths = rng.integers(0, T + 1, B)
     lengths[:3] = [T // 2, 0, T][:B]
