@@ -1,14 +1,14 @@
 """The LSTM and all of its variants.
 
 Gate rows in the order i, f, g, o; `h'` and `c'` are the state before the step, `.` the elementwise product; s, t
-and u are the activations, in this order (sigmoid, tanh and tanh by default)::
+and v are the activations, in this order (sigmoid, tanh and tanh by default)::
 
     i = s(W_i x + b_i + U_i h' + p_i . c')
     f = s(W_f x + b_f + U_f h' + p_f . c')
     g = t(W_g x + b_g + U_g h' + p_g . c')
     c = f . c' + i . g
     o = s(W_o x + b_o + U_o h' + p_o . c)
-    m = o . u(c)
+    m = o . v(c)
     h = W_hr m   with a projection,   h = m   without one
 
 b is the sum of the two biases, so both have the gradient of the sum. The options change this as follows; all of
@@ -19,13 +19,14 @@ coupled     f = 1 - i. The f rows of the weights are still there, unused.
 clip        What goes into s and t, peepholes included, is first clipped to [-clip, clip].
 gates_off   Some of i, f, o are the constant 1. Their rows of the weights are still there, unused.
 layer_norm  W x and U h' are each normalised over all their 4H values, before the bias and the peepholes are
-            added. "haste" (gamma alone there, eps 1e-5):  m = o . u(LN(c)), and c itself is the next state.
-            "tfa" (gamma and beta, eps 1e-3):  m = o . u(LN(c)), and LN(c) is the next state.
+            added. "haste" (gamma alone there, eps 1e-5):  m = o . v(LN(c)), and c itself is the next state.
+            "tfa" (gamma and beta, eps 1e-3):  m = o . v(LN(c)), and LN(c) is the next state.
             In both p_o sees the c that is not normalised, and LN(c) has gamma and beta.
 zoneout     (zh, zc), Krueger et al. 2017:  the next states are zh . h' + (1 - zh) . h and zc . c' + (1 - zc) . c;
             within the step o and m see the new c, as above.
 
-Masks of dropout and zoneout: see `dropout`. An unused row has the gradient 0.
+Masks of dropout and zoneout: see `dropout`. An unused row has the gradient 0, but for what it does to the means of
+layer_norm.
 """
 
 from functools import partial
@@ -51,7 +52,7 @@ class Options(NamedTuple):
     clip: float
     s: Activation
     t: Activation
-    u: Activation
+    v: Activation
     gates_off: frozenset
     layer_norm: str | None
     zoneout_h: float
@@ -60,7 +61,7 @@ class Options(NamedTuple):
 
 class Saved(NamedTuple):
     """What the backward of one step reads: x (B,I) after its mask, h' (B,R), c' (B,H), pre and gates (B,4,H), the
-    new c (B,H) before normalisation and zoneout, u(c) or u(LN(c)) (B,H), the norms of W x, U h' and c, and masks."""
+    new c (B,H) before normalisation and zoneout, v(c) or v(LN(c)) (B,H), the norms of W x, U h' and c, and masks."""
 
     x: np.ndarray
     h_prev: np.ndarray
@@ -68,7 +69,7 @@ class Saved(NamedTuple):
     pre: np.ndarray
     gates: np.ndarray
     c: np.ndarray
-    u_c: np.ndarray
+    v_c: np.ndarray
     norm_x: SavedNorm | None
     norm_h: SavedNorm | None
     norm_c: SavedNorm | None
@@ -101,19 +102,19 @@ def lstm_step_fwd(options, x, state, w, masks):
         a["o"] = a["o"] + p["o"] * c
     o = gate("o")
     normed_c, norm_c = norm_fwd(c, w.get("norm_c"), eps)
-    u_c = options.u.of(normed_c)
-    m = o * u_c
+    v_c = options.v.of(normed_c)
+    m = o * v_c
     h = m @ w["weight_hr"].T if "weight_hr" in w else m
     state = (zoned(zone(masks.zoneout_h, options.zoneout_h), h_prev, h),
              zoned(zone(masks.zoneout_c, options.zoneout_c), c_prev, normed_c if options.layer_norm == "tfa" else c))
     pre, gates = np.stack([a[k] for k in "ifgo"], 1), np.stack([i, f, g, o], 1)
-    return state, Saved(x, h_prev, c_prev, pre, gates, c, u_c, norm_x, norm_h, norm_c, masks)
+    return state, Saved(x, h_prev, c_prev, pre, gates, c, v_c, norm_x, norm_h, norm_c, masks)
 
 
 def lstm_step_bwd(options, dstate, saved, w):
     """The transpose of `lstm_step_fwd`: dx, (dh', dc'), gradients of the weights."""
     dh, dc = dstate
-    x, h_prev, c_prev, pre, gates, c, u_c, norm_x, norm_h, norm_c, masks = saved
+    x, h_prev, c_prev, pre, gates, c, v_c, norm_x, norm_h, norm_c, masks = saved
     i, f, g, o = gates.swapaxes(0, 1)
     through = dict(zip("ifgo", passes(pre, options.clip).swapaxes(0, 1), strict=True))
     p = _peepholes(options, w)
@@ -126,14 +127,14 @@ def lstm_step_bwd(options, dstate, saved, w):
     dc_kept, dc = unzoned(zone(masks.zoneout_c, options.zoneout_c), dc)
     dm = dh
     if "weight_hr" in w:
-        dm, dw["weight_hr"] = dh @ w["weight_hr"], dh.T @ (o * u_c)
-    dnormed_c = dm * o * options.u.slope(u_c)
+        dm, dw["weight_hr"] = dh @ w["weight_hr"], dh.T @ (o * v_c)
+    dnormed_c = dm * o * options.v.slope(v_c)
     if options.layer_norm == "tfa":
         dc, dw["norm_c"] = norm_bwd(dnormed_c + dc, norm_c, w["norm_c"])
     else:
         dc_out, dw["norm_c"] = norm_bwd(dnormed_c, norm_c, w.get("norm_c"))
         dc = dc + dc_out
-    da = {"o": gate("o", dm * u_c, o)}
+    da = {"o": gate("o", dm * v_c, o)}
     if "o" in p:
         dc = dc + da["o"] * p["o"]
     if options.coupled:
