@@ -1,43 +1,40 @@
 """Dropout between layers: masks, repeatability, and the gradient through it."""
 
-import itertools
-
 import numpy as np
 import pytest
 
 from cases import Case
 from conftest import DTYPES, assert_same_bits, module_of, named, numbers_of, train
-from lstmc import nn
-from lstmc.nn.dropout import keep_mask
-
-
-@pytest.mark.parametrize("p", [0.05, 0.5, 0.9])
-def test_dropout_mask_statistics(p):
-    mask = keep_mask(p, (50, 40, 100), np.dtype(np.float64), 3, 0, 1)
-    kept = mask != 0
-    assert np.all(mask[kept] == 1 / (1 - p))
-    spread = np.sqrt(p * (1 - p))
-    assert abs(kept.mean() - (1 - p)) < 5 * spread / np.sqrt(mask.size)
-    # Neighbours along each axis are independent.
-    centred = (kept - kept.mean()) / spread
-    for axis in range(3):
-        n = centred.shape[axis]
-        product = np.take(centred, range(1, n), axis) * np.take(centred, range(n - 1), axis)
-        assert abs(product.mean()) < 5 / np.sqrt(product.size)
-
-
-def test_dropout_mask_is_a_function_of_seed_step_and_layer():
-    shape, dtype = (7, 3, 11), np.dtype(np.float32)
-    keys = list(itertools.product((0, 1, 2**63, 2**64 - 1), (0, 1, 2**40), (1, 2)))
-    masks = [keep_mask(0.5, shape, dtype, *key) for key in keys]
-    for key, mask in zip(keys, masks, strict=True):
-        assert_same_bits(keep_mask(0.5, shape, dtype, *key), mask)
-    assert len({mask.tobytes() for mask in masks}) == len(keys)
-    # A longer run starts with the same elements, in every dtype.
-    assert np.array_equal(keep_mask(0.5, (9, 3, 11), np.dtype(np.float64), *keys[0])[:7], masks[0])
-
+from lstmc import nn, reference_random
+from lstmc.kernels.random import Purpose
+from lstmc.nn.dropout import keep_mask, layer_mask
 
 DROPOUT = Case(5, 4, 3, 7, L=3, D=2)
+
+
+def test_dropout_masks_are_those_of_the_law():
+    for dtype in DTYPES:
+        assert_same_bits(keep_mask(0.3, (7, 3, 11), np.dtype(dtype), 5, 9, 2),
+                         reference_random.keep_mask(0.3, (7, 3, 11), dtype, 5, 9, 2, Purpose.DROPOUT))
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 5), (6, 4, 5), (6, 4, 5, 3), (0, 4, 5), (6, 0, 5), (6, 4, 0), (6, 0, 2, 3)])
+def test_the_mask_of_a_dropout_layer(shape):
+    """Sequences come first, times second where there are three axes, and everything else is units."""
+    T = shape[1] if len(shape) == 3 else 1
+    units = int(np.prod(shape[2:] if len(shape) == 3 else shape[1:]))
+    want = reference_random.keep_mask(0.3, (T, shape[0], units), "float32", 5, 9, 0, Purpose.LAYER)
+    assert_same_bits(layer_mask(0.3, shape, np.dtype(np.float32), 5, 9), want.transpose(1, 0, 2).reshape(shape))
+
+
+def test_the_mask_of_a_sequence_does_not_depend_on_the_others():
+    n = numbers_of(DROPOUT, "float32")
+    m = module_of(DROPOUT, "float32", dropout=0.4)
+    whole = m.forward(n["x"])[2].masks
+    m.step = 0
+    short = m.forward(n["x"][:3, :2])[2].masks
+    for a, b in zip(whole[1:], short[1:], strict=True):
+        assert_same_bits(np.ascontiguousarray(a[:3, :2]), b)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -33,5 +33,6 @@ static const lstmc_kernels FN(table) = {
     FN(vexp), FN(vsigmoid), FN(vtanh),
     FN(softmax), FN(softmax_bwd), FN(sumsq), FN(adam), FN(rmsprop), FN(sgd),
     fingerprint,
+    derive, FN(keep_rows),
     FN(probe_fma), FN(probe_read),
 };

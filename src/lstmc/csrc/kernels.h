@@ -29,6 +29,7 @@
 #endif
 
 #include "k_print.h"
+#include "random.h"
 
 #define REAL 32
 #include VOCABULARY

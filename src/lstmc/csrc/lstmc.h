@@ -151,6 +151,9 @@ typedef struct {
     void (*sgd)(void *w, const void *g, void *m, ptrdiff_t n, const lstmc_update *);
     /* of `bytes` bytes; one changed word always changes it. For this process only: instruction sets differ, see k_print.h */
     uint64_t (*fingerprint)(const void *data, ptrdiff_t bytes, uint64_t seed);
+    /* masks: see random.h */
+    void (*derive)(uint32_t key[2], uint64_t seed, uint64_t step, uint32_t layer, uint32_t purpose);
+    void (*keep_rows)(void *dst, ptrdiff_t n, const uint32_t key[2], double p, uint32_t time, uint32_t sequence);
     /* benchmarks: the work done, in floating-point operations and in bytes */
     double (*probe_fma)(ptrdiff_t rounds);
     double (*probe_read)(const void *src, ptrdiff_t bytes, ptrdiff_t repeats);

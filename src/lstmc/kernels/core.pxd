@@ -1,5 +1,5 @@
 # core.pxd -- the only extern block: mirrors csrc/lstmc.h. Other kernel modules cimport from here.
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "lstmc.h" nogil:
     enum: LSTMC_GATES, LSTMC_MAX_ROWS, LSTMC_MAX_ACC, LSTMC_BLOCK_BYTES, LSTMC_KBLOCK
@@ -104,6 +104,8 @@ cdef extern from "lstmc.h" nogil:
         void rmsprop(void *, const void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
         void sgd(void *, const void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
         uint64_t fingerprint(const void *, Py_ssize_t, uint64_t) noexcept nogil
+        void derive(uint32_t *, uint64_t, uint64_t, uint32_t, uint32_t) noexcept nogil
+        void keep_rows(void *, Py_ssize_t, const uint32_t *, double, uint32_t, uint32_t) noexcept nogil
         double probe_fma(Py_ssize_t) noexcept nogil
         double probe_read(const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
 

@@ -5,11 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc import initializers, seeds
+from lstmc import initializers
 from lstmc.kernels import linear
 from lstmc.layers import activations
 from lstmc.layers.base import NO_PENALTY, Layer, Variable
 from lstmc.nn import checks
+from lstmc.nn.dropout import layer_mask
 
 
 class Input(Layer):
@@ -164,7 +165,8 @@ class Activation(Layer):
 class Dropout(Layer):
     """In training, each value is 0 with probability `rate` and otherwise divided by 1 - rate.
 
-    Which values is a function of seed, training step and position alone.
+    Which values is a function of seed, training step and position alone: of the place in the batch, the time step where
+    there are three axes, and the place among the remaining values. It does not depend on the sizes of the batch or of time.
     """
 
     unsupported: ClassVar = {"noise_shape": (None, "every value is dropped on its own")}
@@ -176,8 +178,7 @@ class Dropout(Layer):
     def forward(self, x, mask=None, training=False, step=0):
         if not training or not self.rate:
             return x, mask, () if training else None
-        kept = seeds.generator(self.seed, step).random(x.shape, np.float32) >= self.rate
-        scale = kept * np.asarray(1 / (1 - self.rate), self.dtype)
+        scale = layer_mask(self.rate, x.shape, self.dtype, self.seed, step)
         return x * scale, mask, scale
 
     def backward(self, tape, dy, need_dx=True):

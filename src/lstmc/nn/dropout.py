@@ -1,16 +1,31 @@
-"""Dropout masks from a counter, so that they depend on seed, step and layer, never on threads or the order of calls."""
+"""Dropout masks for modules and layers: what is a time, a sequence and a unit of their arrays.
+
+The masks are those of `lstmc.kernels.random`: a function of seed, step, layer, purpose and position, never of shapes,
+threads or the order of calls.
+"""
+
+import math
 
 import numpy as np
 
+from lstmc.kernels import random
+from lstmc.kernels.random import Purpose
 
-def keep_mask(p, shape, dtype, seed, step, layer):
-    """0 with probability p, else 1/(1-p), for every element.
 
-    Element e takes the e-th 32-bit word of the Philox 4x64 stream with key (seed, layer) and counter word `step`.
+def keep_mask(p, shape, dtype, seed, step, layer, purpose=Purpose.DROPOUT, threads=None):
+    """0 with probability p, else 1/(1-p), for every element of (time, sequence, unit)."""
+    mask = np.empty(shape, dtype)
+    random.keep_mask(mask, p, seed, step, layer, purpose, threads)
+    return mask
+
+
+def layer_mask(p, shape, dtype, seed, step):
+    """As `keep_mask`, for the array of a Dropout layer: batch first, time second if there are three axes.
+
+    All axes that are neither sequence nor time are units, in the order of memory.
     """
-    size = int(np.prod(shape))
-    stream = np.random.Philox(key=np.array([seed, layer], np.uint64), counter=np.array([0, 0, 0, step], np.uint64))
-    words = stream.random_raw((size + 1) // 2).astype("<u8", copy=False).view("<u4")[:size]
-    mask = (words >= np.uint32(min(round(p * 2**32), 2**32 - 1))).astype(dtype)
-    mask *= dtype.type(1 / (1 - p))
-    return mask.reshape(shape)
+    mask = np.empty(shape, dtype)
+    steps = shape[1] if len(shape) == 3 else 1
+    rows = mask.reshape(shape[0], steps, math.prod(shape[1:]) // max(steps, 1))
+    random.keep_mask(rows.transpose(1, 0, 2), p, seed, step, 0, Purpose.LAYER)
+    return mask

@@ -185,7 +185,7 @@ class LSTM(Module):
             last = layer == L - 1
             mask = None
             if train and self.dropout and layer:
-                mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer)
+                mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer, threads=threads)
                 below *= mask
             y = result if last else None
             if y is None:
