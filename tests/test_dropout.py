@@ -6,7 +6,7 @@ import pytest
 from cases import Case
 from conftest import DTYPES, assert_same_bits, module_of, named, numbers_of, train
 from lstmc import nn, reference_random
-from lstmc.kernels.random import Purpose
+from lstmc.kernels import random
 from lstmc.nn.dropout import keep_mask, layer_mask
 
 DROPOUT = Case(5, 4, 3, 7, L=3, D=2)
@@ -15,7 +15,7 @@ DROPOUT = Case(5, 4, 3, 7, L=3, D=2)
 def test_dropout_masks_are_those_of_the_law():
     for dtype in DTYPES:
         assert_same_bits(keep_mask(0.3, (7, 3, 11), np.dtype(dtype), 5, 9, 2),
-                         reference_random.keep_mask(0.3, (7, 3, 11), dtype, 5, 9, 2, Purpose.DROPOUT))
+                         reference_random.keep_mask(0.3, (7, 3, 11), dtype, 5, 9, 2, random.Purpose.DROPOUT))
 
 
 @pytest.mark.parametrize("shape", [(6,), (6, 5), (6, 4, 5), (6, 4, 5, 3), (0, 4, 5), (6, 0, 5), (6, 4, 0), (6, 0, 2, 3)])
@@ -23,7 +23,7 @@ def test_the_mask_of_a_dropout_layer(shape):
     """Sequences come first, times second where there are three axes, and everything else is units."""
     T = shape[1] if len(shape) == 3 else 1
     units = int(np.prod(shape[2:] if len(shape) == 3 else shape[1:]))
-    want = reference_random.keep_mask(0.3, (T, shape[0], units), "float32", 5, 9, 0, Purpose.LAYER)
+    want = reference_random.keep_mask(0.3, (T, shape[0], units), "float32", 5, 9, 0, random.Purpose.LAYER)
     assert_same_bits(layer_mask(0.3, shape, np.dtype(np.float32), 5, 9), want.transpose(1, 0, 2).reshape(shape))
 
 

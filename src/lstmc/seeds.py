@@ -1,6 +1,7 @@
 """Where random numbers come from: one root seed per process, from which every layer and model derives its own.
 
-All draws use NumPy's counter-based Philox generator on one thread, so they depend on seeds and positions only.
+All draws use NumPy's counter-based Philox generator on one thread, so they depend on seeds and positions only. Dropout
+masks depend on them too, and are drawn by `lstmc.kernels.random` under the seeds that layers get here.
 Python's and NumPy's global generators are neither read nor changed.
 """
 

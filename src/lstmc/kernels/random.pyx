@@ -11,7 +11,7 @@ from lstmc.kernels.core cimport Span, lstmc_kernels, span, table
 from lstmc.kernels.plan cimport team
 
 # Operations that take as long as one element of a mask, by which the cost model measures (plan.pyx).
-cdef enum: WORK = 150
+cdef enum: WORK = 200
 # Sequences, times and groups of four units are counted in 32 bits.
 cdef enum: MOST = 0xFFFFFFFF
 
