@@ -1,60 +1,79 @@
-"""The benchmark command: its cases, the verification before anything is timed, and a run from end to end. No time decides a test."""
+"""The benchmark command: the verification before anything is timed, and a run from end to end. No time decides a test.
+
+`test_bench_cases` has the list, `test_bench_processes` the processes and their accidents, `test_bench_figures` what is computed.
+"""
 
 import json
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from lstmc import nn, reference
 from lstmc.bench import peers, run
-from lstmc.bench.cases import CASES, KINDS, QUICK, Case, numbers
-from lstmc.bench.contenders import Contender, Lstmc, Unsupported, WrongResult, expected, using, verify
-from lstmc.bench.machine import Machine, settle
-from lstmc.bench.rounds import measure
+from lstmc.bench.cases import CASES, QUICK, VARIANTS, Case, lengths, numbers
+from lstmc.bench.contenders import Contender, Lstmc, Unsupported, WrongResult, using
+from lstmc.bench.machine import settle
+from lstmc.bench.truth import expected, unverified, verify
 from lstmc.cli import PEERS, main
 from lstmc.kernels import core
 
 SMALL = [case for case in CASES if case.flops < 2e8]
+VARIED = [Case("train", 5, 3, 4, 8, cell=cell, settings=tuple((name, 3 if name == "proj_size" else value) for name, value in one.items()))
+          for cell, variants in VARIANTS.items() for one in variants if one]
+OTHER = [Case("train", 9, 4, 5, 7, 1, 2, ragged=True), Case("forward", 9, 4, 5, 7, cell="gru", ragged=True), Case("train", 9, 2, 5, 7, checkpoint=4)]
 TINY = Case("train", 3, 2, 5, 7)
 STEP = "step-T1-B1-I40-H48"
-
-
-# Cases ------------------------------------------------------------------------------------------------------
-
-def test_the_names_are_unique_and_say_what_differs():
-    ids = [case.id for case in CASES]
-    assert len(set(ids)) == len(ids)
-    assert set(QUICK) <= set(ids)
-    assert {case.kind for case in CASES} == set(KINDS)
-    assert Case("train", 2, 3, 4, 5, 2, 2, "float64").id == "train-T2-B3-I4-H5-L2-D2-f64"
-    assert Case("step", 1, 1, 4, 5).id == "step-T1-B1-I4-H5"
-
-
-@pytest.mark.parametrize(("case", "flops"), [
-    (Case("step", 1, 1, 3, 5), 2 * 4 * 5 * 8),
-    (Case("forward", 7, 2, 3, 5), 7 * 2 * 320),
-    (Case("forward", 7, 2, 3, 5, D=2), 2 * 7 * 2 * 320),
-    (Case("train", 7, 2, 3, 5), 3 * 7 * 2 * 320),
-    (Case("forward", 1, 1, 3, 5, L=2, D=2), 2 * 320 + 2 * (2 * 4 * 5 * 15)),
-])
-def test_flops(case, flops):
-    assert case.flops == flops
-
-
-def test_numbers_are_the_same_each_time_and_of_the_case():
-    case = Case("train", 3, 2, 5, 7, 2, 2, "float64")
-    (weights, x, dy), (again, *_) = numbers(case), numbers(case)
-    assert all(np.array_equal(w, again[name]) for name, w in weights.items())
-    assert weights["weight_ih_l1_reverse"].shape == (28, 14)
-    assert (x.shape, dy.shape, x.dtype) == ((3, 2, 5), (3, 2, 14), np.float64)
 
 
 # Verification -----------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("case", SMALL, ids=[case.id for case in SMALL])
 def test_the_small_cases_agree_with_the_reference(case, isa):
-    verify(Lstmc(case, isa), expected(case))
+    agrees(case, isa)
+
+
+@pytest.mark.parametrize("case", VARIED + OTHER, ids=[case.id for case in VARIED + OTHER])
+def test_variants_and_ragged_and_checkpointed_cases_agree(case):
+    agrees(case, core.isa())
+
+
+def agrees(case, isa):
+    """A contender of lstmc's own is right, or says which part of the package lacks the case."""
+    try:
+        side, want = Lstmc(case, isa), expected(case)
+    except Unsupported as error:
+        lack = str(error)
+    else:
+        return verify(side, want)
+    assert re.match(r"lstmc\.nn|the reference|forward has no", lack)
+    assert case.cell != "lstm" or case.settings or case.checkpoint
+    return None
+
+
+def test_what_is_drawn_must_be_finite():
+    case = Case("train", 3, 2, 5, 7, settings=(("zoneout", 0.1),))
+    assert expected(case) == {}
+    assert unverified(case) == "zoneout draws masks: checked to be finite only"
+    assert unverified(TINY) == ""
+    side = Swapped(TINY)
+    side.fault = "nan"
+    with pytest.raises(WrongResult, match="dx is not finite"):
+        verify(side, {})
+
+
+@pytest.mark.parametrize("lack", [
+    {"cell": "gru"}, {"ragged": True}, {"checkpoint": 5}, {"settings": (("peephole", True),)}])
+def test_a_contender_says_what_it_lacks(lack):
+    with pytest.raises(Unsupported, match=r"has no (gru|lengths|checkpoints|peephole)"):
+        Swapped(Case("train", 3, 2, 5, 7, **lack))
+
+
+def test_a_keyword_that_lstmc_lacks_is_no_accident():
+    with pytest.raises(Unsupported, match=r"lstmc\.nn: .*no_such"):
+        Lstmc(Case("train", 3, 2, 5, 7, settings=(("no_such", True),)), core.isa())
 
 
 class Swapped(Contender):
@@ -94,6 +113,46 @@ def test_verification_catches_a_wrong_contender(fault, message):
     verify(side, expected(TINY))
 
 
+class Double:
+    """A layer that says how it was made and called, for what `lstmc.nn` may not have yet."""
+
+    def __init__(self, *sizes, **keywords):
+        self.made, self.weights = (sizes, keywords), {"weight_ih_l0": np.zeros((21, 5)), "gain_l0": np.ones(21)}
+
+    def state_dict(self):
+        return self.weights
+
+    def load_state_dict(self, weights):
+        self.weights = weights
+
+    def forward(self, x, lengths=None, checkpoint_every=None):
+        self.called = lengths, checkpoint_every
+        return x, None, None
+
+    def backward(self, tape, dy):
+        return SimpleNamespace(x=dy, params={"gain_l0": dy})
+
+
+def test_other_cells_are_made_and_called_by_the_same_rules(monkeypatch):
+    monkeypatch.setattr(nn, "GRU", Double, raising=False)
+    case = Case("train", 3, 2, 5, 7, cell="gru", settings=(("reset_after", False),), ragged=True, checkpoint=2)
+    side = Lstmc(case, core.isa())
+    assert set(side.results()) == {"y", "dx", "dgain_l0"}
+    assert side.module.made == ((5, 7, 1), {"bidirectional": False, "dtype": "float32", "seed": 0, "reset_after": False})
+    assert np.array_equal(side.module.called[0], lengths(case))
+    assert side.module.called[1] == 2
+    assert np.array_equal(side.module.weights["weight_ih_l0"], numbers(case)[0]["weight_ih_l0"])
+    assert 0 < np.ptp(side.module.weights["gain_l0"]) < 0.2
+
+    asked = {}
+    monkeypatch.setattr(reference, "gru_fwd", lambda x, weights, **keywords: (asked.update(keywords, weights=weights), (x, None, None))[1], raising=False)
+    monkeypatch.setattr(reference, "gru_bwd", lambda tape, dy: SimpleNamespace(dx=dy, dparams={"gain_l0": dy}), raising=False)
+    assert set(expected(case)) == {"y", "dx", "dgain_l0"}
+    assert np.array_equal(asked["weights"]["gain_l0"], side.module.weights["gain_l0"])
+    assert (asked["hidden_size"], asked["num_layers"], asked["bidirectional"], asked["reset_after"]) == (7, 1, False, False)
+    assert np.array_equal(asked["lengths"], lengths(case))
+
+
 def test_verification_of_a_stream_sees_the_carried_state():
     case = Case("step", 1, 1, 5, 7)
     side = Lstmc(case, core.isa())
@@ -108,40 +167,6 @@ def test_an_instruction_set_is_in_use_for_a_while_only(any_isa):
     with using("baseline"):
         assert core.isa() == "baseline"
     assert core.isa() == before
-
-
-# Rounds -----------------------------------------------------------------------------------------------------
-
-class Broken(Contender):
-    def __init__(self, case):
-        raise OSError("no licence")
-
-
-class Incapable(Contender):
-    train = None
-
-
-@pytest.fixture(scope="module")
-def machine():
-    found = Machine([core.isa()], 1)
-    found.measure()
-    return found
-
-
-def test_a_peer_that_fails_is_an_error_of_its_cell(machine):
-    others = [peers.Peer("a", "", Swapped), peers.Peer("b", "", Broken), peers.Peer("c", "", Incapable)]
-    found = measure(TINY, {"lstmc": core.isa()}, others, machine, 2, 0.0)
-    assert {name: len(times) for name, times in found.rounds.items()} == {"lstmc": 2}
-    assert len(found.peak) == 2
-    assert found.errors["a"].startswith("wrong: ")
-    assert found.errors["b"] == "failed: OSError: no licence"
-    assert found.errors["c"] == "unsupported: has no train"
-
-
-def test_lstmc_failing_ends_it(machine, monkeypatch):
-    monkeypatch.setattr(Lstmc, "results", lambda self: {"y": np.zeros((3, 2, 7))})
-    with pytest.raises(WrongResult, match=r"train-T3-B2-I5-H7: lstmc: no .*; nothing was timed"):
-        measure(TINY, {"lstmc": core.isa()}, [], machine, 1, 0.0)
 
 
 def test_a_quiet_process_settles_at_once():
@@ -175,6 +200,21 @@ def test_a_run_from_end_to_end(capsys, tmp_path):
     assert "1 cases, +0.0% on (geometric) average" in capsys.readouterr().out
 
 
+def test_a_case_that_lstmc_lacks_is_said_and_left_out(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(run, "measure", lacking)
+    monkeypatch.setattr(run.Machine, "measure", lambda self: None)
+    monkeypatch.setattr(run.Machine, "about", lambda self: {})
+    path = tmp_path / "found.json"
+    assert main(["bench", "--filter", STEP, "--peers", "none", "--json", str(path)]) == 0
+    assert re.search(rf"^{STEP} +lstmc\.nn has no such$", capsys.readouterr().out, re.M)
+    facts = json.loads(path.read_text())
+    assert (facts["finished"], facts["rows"], facts["left_out"]) == (True, [], {STEP: "lstmc.nn has no such"})
+
+
+def lacking(*_):
+    raise Unsupported("lstmc.nn has no such")
+
+
 def interrupted(*_):
     raise KeyboardInterrupt
 
@@ -197,7 +237,7 @@ def test_what_has_been_measured_is_kept(monkeypatch, capsys, tmp_path, accident,
 
 
 def test_a_peer_that_is_not_installed_is_left_out_or_refused(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(peers.NAMES, "torch", "no_such_module:Torch")
     assert peers.find(["torch"], 1) == ([], {"torch": "not installed"})
     assert main(["bench", "--peers", "torch", "--filter", STEP]) == 2
     assert '--peers: torch: not installed; pip install "lstmc[bench]" installs torch' in capsys.readouterr().err
@@ -210,9 +250,9 @@ def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch, capsys, tmp
 
 
 def test_a_filter_that_fits_nothing_lists_the_cases(capsys):
-    assert main(["bench", "--quick", "--filter", "gru", "--peers", "none"]) == 2
+    assert main(["bench", "--quick", "--filter", "tree", "--peers", "none"]) == 2
     error = capsys.readouterr().err
-    assert "no case of the quick list contains 'gru'" in error
+    assert "no case of the quick list contains 'tree'" in error
     assert QUICK[0] in error
 
 

@@ -1,14 +1,14 @@
-"""What the benchmark computes from its measurements, on made-up ones: bounds, rows, means, comparisons."""
+"""What the benchmark computes from its measurements, on made-up ones: bounds, rows, means. `test_bench_compare` compares two files."""
 
-import json
+import re
+from dataclasses import replace
 
 import pytest
 
-from lstmc.bench import compare, plot, report
+from lstmc.bench import groups, plot, report
 from lstmc.bench.cases import Case
 from lstmc.bench.roofline import Peaks, bound
 from lstmc.bench.rounds import Measured
-from lstmc.cli import main
 
 KIB = 1024
 
@@ -79,6 +79,27 @@ def test_training_moves_its_activations():
     assert found.seconds == pytest.approx(found.bytes / 1e9)
 
 
+@pytest.mark.parametrize(("cell", "gates", "saved"), [("gru", 3, 5), ("rnn", 1, 1)])
+def test_other_cells_have_fewer_gates(cell, gates, saved):
+    case = Case("train", 10, 600, 64, 64, cell=cell)
+    assert bound(case, peaks(read=1e15)).seconds == pytest.approx(case.flops / 100e9)
+    assert bound(Case("step", 1, 1, 32, 64, cell=cell), peaks()).bytes == gates * 64 * 96 * 4
+    moving = Peaks({1: 1e15}, {1: {64 * KIB: 1e15, KIB**2: 1e9}}, 0, 6, 4)
+    assert bound(case, moving).bytes == 10 * 600 * (2 * saved + 1 + 3) * 64 * 4
+    assert bound(replace(case, checkpoint=5), moving).binds == "fma"
+
+
+def test_a_ragged_batch_is_bound_by_its_live_steps():
+    case = Case("forward", 10, 600, 64, 64, ragged=True)
+    assert bound(case, peaks(read=1e15)).seconds == pytest.approx(case.flops / 100e9)
+    assert case.flops < case.beside.flops
+
+
+def test_a_projection_narrows_what_a_step_reads():
+    found = bound(Case("step", 1, 1, 32, 64, settings=(("proj_size", 16),)), peaks())
+    assert found.bytes == (4 * 64 * (16 + 32) + 16 * 64) * 4
+
+
 def test_layers_and_directions_add_up():
     case = Case("forward", 10, 600, 64, 64, 2, 2)
     assert bound(case, peaks(read=1e15)).seconds == pytest.approx(case.flops / 100e9)
@@ -107,11 +128,15 @@ class FakeMachine:
         return peaks()
 
 
-def made_up(case, errors=(), **rounds):
+def measured_as(case, errors=(), **rounds):
     found = Measured(case)
     found.rounds = {name.replace("_", " "): times for name, times in rounds.items()}
     found.peak, found.errors = [100e9, 110e9], dict(errors)
-    return report.row(found, FakeMachine(), "any")
+    return found
+
+
+def made_up(case, errors=(), **rounds):
+    return report.row(measured_as(case, errors, **rounds), FakeMachine(), "any")
 
 
 def rows():
@@ -148,7 +173,7 @@ def test_lines_and_columns_are_aligned():
 
 
 def test_groups_are_geometric_means():
-    found = {g["group"]: g for g in report.groups([*rows(), made_up(Case("forward", 9, 1, 64, 64), lstmc=[1e-3], torch=[5e-3])])}
+    found = {g["group"]: g for g in groups.groups([*rows(), made_up(Case("forward", 9, 1, 64, 64), lstmc=[1e-3], torch=[5e-3])])}
     assert list(found) == ["forward", "train", "step", "batch 1", "train on avx2"]
     assert found["forward"]["best"] == pytest.approx((0.8 * 5) ** 0.5)
     assert found["forward"]["peers"] == pytest.approx({"torch": 10**0.5, "jax": 0.8})
@@ -157,100 +182,59 @@ def test_groups_are_geometric_means():
 
 
 def test_the_summary_names_what_is_slower_and_what_failed():
-    text = report.summary(rows())
+    text = groups.summary(rows())
     assert "slower than the best peer in 1 of 3 cases: forward-T10-B600-I64-H64" in text
     assert "jax: wrong: y is off (train-T10-B6-I64-H64)" in text
     assert "unsupported" not in text
-    assert report.summary([made_up(Case("step", 1, 1, 32, 64), lstmc=[2e-5])]) == ""
+    assert groups.summary([made_up(Case("step", 1, 1, 32, 64), lstmc=[2e-5])]) == ""
+
+
+def test_other_cells_and_variants_have_groups_of_their_own():
+    cases = [Case("train", 10, 6, 64, 64), Case("train", 10, 6, 64, 64, cell="gru"), Case("train", 10, 6, 64, 64, settings=(("coupled", True),)),
+             Case("train", 10, 6, 64, 64, ragged=True), Case("train", 10, 6, 64, 64, checkpoint=5)]
+    found = {g["group"]: g["cases"] for g in groups.groups([made_up(case, lstmc=[1e-3], torch=[2e-3]) for case in cases])}
+    assert found == {"train": 1, "gru train": 1, "variants": 1, "ragged train": 1}
+
+
+def test_what_is_not_plain_is_read_beside_its_plain_case():
+    plain, ragged = Case("train", 10, 6, 64, 64), Case("train", 10, 6, 64, 64, ragged=True)
+    coupled, alone = replace(plain, settings=(("coupled", True),)), Case("train", 9, 6, 64, 64, checkpoint=5)
+    measured = [measured_as(plain, lstmc=[1e-3], torch=[4e-3]), measured_as(ragged, lstmc=[6e-4], torch=[8e-3]),
+                measured_as(coupled, lstmc=[9e-4]), measured_as(alone, lstmc=[1e-3])]
+    found = report.rows(measured, FakeMachine(), "any")
+    share = ragged.live / 60
+    assert found[1]["beside"] == {"case": plain.id, "share": share, "ratios": pytest.approx({"lstmc": 0.6 / share, "torch": 2 / share})}
+    assert found[2]["beside"]["ratios"] == pytest.approx({"lstmc": 0.9})
+    assert [("beside" in r) for r in found] == [False, True, True, False]
+    text = groups.summary(found)
+    assert f"{ragged.id}, {share:.0%} of the steps live: {0.6 / share:.2f} (torch {2 / share:.2f})" in text
+    assert f"{coupled.id}: 0.90" in text
+
+
+def test_what_was_compared_with_nothing_is_said():
+    case = Case("train", 10, 6, 64, 64, settings=(("zoneout", 0.1),))
+    assert f"{case.id}: zoneout draws masks: checked to be finite only" in groups.summary([made_up(case, lstmc=[1e-3])])
+
+
+def test_held_peers_are_compared_with_lstmc_on_the_same_instructions():
+    r = made_up(Case("train", 10, 6, 64, 64), **{"lstmc": [1e-3], "lstmc_avx2": [2e-3], "torch": [2e-3], "torch-avx2": [3e-3]})
+    assert (r["ratios"], r["held_ratios"]) == (pytest.approx({"torch": 2}), pytest.approx({"torch-avx2": 1.5}))
+    assert r["best"] == "torch"
+    assert re.search(r" 3,000 +1\.50", report.line(r, ["lstmc avx2", "torch", "torch-avx2"]))
+    found = {g["group"]: g for g in groups.groups([r])}
+    assert found["train-avx2 all"]["peers"] == pytest.approx({"torch-avx2": 1.5})
+    assert re.search(r"^train-avx2 all +1 +1\.50 +0 +- +1\.50$", groups.summary([r]), re.M)
+    only = made_up(Case("train", 10, 6, 64, 64), **{"lstmc": [2e-3], "torch-avx2": [3e-3]})
+    assert only["held_ratios"] == pytest.approx({"torch-avx2": 1.5})
 
 
 def test_a_disturbed_run_says_so():
     calm, lost = rows(), rows()
     lost[0]["peak_gflops"] = [50.0, 110.0]
-    assert report.disturbed(calm) == (0, 6)
-    assert report.disturbed(lost) == (1, 6)
-    assert "DISTURBED: in 1 of 6 rounds" in report.summary(lost)
-    assert "DISTURBED" not in report.summary(calm)
-
-
-# Comparisons ------------------------------------------------------------------------------------------------
-
-def facts(case="step-a", us=100.0, torch=200.0, spread=0.02, peak=100.0, **about):
-    settings = {"processor": "p", "isa": "i", "threads": 1, "torch": "2.13"}
-    row = {"case": case, "us": {"lstmc": us, "torch": torch}, "ratios": {"torch": torch / us}, "spread": {"lstmc": spread}, "peak_gflops": [peak]}
-    return {"format": 1, "about": settings | about, "rows": [row]}
-
-
-@pytest.fixture
-def compared(tmp_path, capsys):
-    """(exit status, what is printed) of the command on two reports."""
-
-    def both(old, new, *arguments):
-        paths = [tmp_path / "old.json", tmp_path / "new.json"]
-        for path, content in zip(paths, (old, new), strict=True):
-            path.write_text(content if isinstance(content, str) else json.dumps(content))
-        status = main(["bench", "--compare", *map(str, paths), *arguments])
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    return both
-
-
-def test_what_became_slower_fails(compared):
-    status, text = compared(facts(), facts(us=120.0))
-    assert status == 1
-    assert "+20.0%" in text
-    assert "slower by more than 10% and the noise: step-a" in text
-
-
-def test_a_clock_that_drifted_is_no_change(compared):
-    status, text = compared(facts(), facts(us=150.0, torch=300.0, peak=100 / 1.5))
-    assert status == 0
-    assert "+50.0%    +0.0%" in text
-
-
-def test_a_peer_of_another_version_says_nothing_about_the_clock():
-    row, = compare.compared(facts(), facts(torch=400.0))[0]
-    assert row["drift"] == pytest.approx(0.5)
-    newer = facts(torch=400.0)
-    newer["about"]["torch"] = "2.14"
-    row, = compare.compared(facts(), newer)[0]
-    assert row["drift"] == 0
-
-
-def test_what_gained_less_than_others_is_not_slower(compared):
-    status, text = compared(facts(), facts(us=95.0, torch=100.0, peak=200.0))
-    assert status == 0
-    assert "+90.0%" in text
-
-
-def test_references_that_disagree_are_noise(compared):
-    # probe: as before; torch: half the time. f = 0.75, quartiles 0.625 and 0.875
-    row, = compare.compared(facts(), facts(us=80.0, torch=100.0))[0]
-    assert row["change"] == pytest.approx(0.8 / 0.75 - 1)
-    assert row["noise"] == pytest.approx(0.04 + 0.25 / 0.75)
-
-
-@pytest.mark.parametrize(("us", "spread", "arguments", "status"), [
-    (120.0, 0.5, [], 0), (120.0, 0.02, ["--tolerance", "0.3"], 0), (105.0, 0.02, [], 0), (105.0, 0.02, ["--tolerance", "0.01"], 1), (50.0, 0.02, [], 0)])
-def test_noise_and_tolerance(compared, us, spread, arguments, status):
-    assert compared(facts(), facts(us=us, spread=spread), *arguments)[0] == status
-
-
-def test_files_that_do_not_fit_are_refused(compared):
-    status, text = compared(facts(), facts(threads=2))
-    assert status == 2
-    assert "not comparable, threads: 1 and 2" in text
-    assert compared(facts(), facts(threads=2), "--force")[0] == 0
-    assert "no case in common" in compared(facts("a"), facts("b"))[1]
-    assert "is not JSON" in compared("{", facts())[1]
-    assert "of this version" in compared(facts(), {"format": 2})[1]
-
-
-def test_cases_of_one_file_only_are_named(compared):
-    new = facts()
-    new["rows"] += facts("step-b")["rows"]
-    assert "in one of the files only: step-b" in compared(facts(), new)[1]
+    assert groups.disturbed(calm) == (0, 6)
+    assert groups.disturbed(lost) == (1, 6)
+    assert "DISTURBED: in 1 of 6 rounds" in groups.summary(lost)
+    assert "DISTURBED" not in groups.summary(calm)
 
 
 # The picture ------------------------------------------------------------------------------------------------

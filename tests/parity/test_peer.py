@@ -5,9 +5,11 @@ Needs torch and is therefore collected only when named: python -m pytest tests/p
 
 import pytest
 
+from lstmc import reference
 from lstmc.bench import peers
 from lstmc.bench.cases import Case
-from lstmc.bench.contenders import expected, verify
+from lstmc.bench.contenders import Unsupported
+from lstmc.bench.truth import expected, verify
 
 CASES = [
     Case("forward", 7, 3, 5, 9),
@@ -15,12 +17,22 @@ CASES = [
     Case("train", 7, 3, 5, 9),
     Case("train", 7, 3, 5, 9, 2, 2, "float64"),
     Case("step", 1, 1, 5, 9),
+    Case("forward", 7, 3, 5, 9, ragged=True),
+    Case("train", 7, 5, 5, 9, 2, 2, ragged=True),
+    Case("train", 7, 3, 5, 9, settings=(("proj_size", 4),)),
+    *(Case(kind, T, B, 5, 9, cell=cell) for cell in ("gru", "rnn") for kind, T, B in (("forward", 7, 3), ("train", 7, 3), ("step", 1, 1))),
 ]
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_torch_agrees_with_the_reference(case):
     (peer,), missing = peers.find(["torch"], 1)
     assert not missing
     assert "1 threads" in peer.about
-    verify(peer.side(case), expected(case))
+    try:
+        want = expected(case)
+    except Unsupported:
+        assert not hasattr(reference, f"{case.cell}_fwd")
+        want = {}
+    verify(peer.side(case), want)

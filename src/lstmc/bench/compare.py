@@ -5,6 +5,7 @@ factors by which the times of the multiply-add probe and of the peers of the sam
 
     change = (new / old) / f - 1        noise = the spreads of both files' rounds and that of the factors, added up
 
+Peers say nothing between a file in which all contenders shared a process, as they once did, and one in which each has its own.
 It counts if it is more than the noise and the time itself went the same way: what took less time than before is not called
 slower because others gained more.
 """
@@ -36,9 +37,10 @@ def run(old, new, tolerance=0.1, force=False):
     except NotComparable as error:
         print(f"python -m lstmc bench: {error}", file=sys.stderr)
         return 2
-    print(f"{'case':<34} {'old us':>11} {'new us':>11} {'drift':>7} {'change':>8} {'noise':>6}")
+    width = max(34, *(len(r["case"]) for r in rows))
+    print(f"{'case':<{width}} {'old us':>11} {'new us':>11} {'drift':>7} {'change':>8} {'noise':>6}")
     for r in rows:
-        print(f"{r['case']:<34} {r['old_us']:>11,.2f} {r['new_us']:>11,.2f} {r['drift']:>+7.1%} {r['change']:>+8.1%} {r['noise']:>6.1%}  "
+        print(f"{r['case']:<{width}} {r['old_us']:>11,.2f} {r['new_us']:>11,.2f} {r['drift']:>+7.1%} {r['change']:>+8.1%} {r['noise']:>6.1%}  "
               f"{verdict(r)}".rstrip())
     slower = [r for r in rows if verdict(r) == "slower" and r["change"] > tolerance]
     total = math.exp(statistics.fmean(math.log1p(r["change"]) for r in rows)) - 1
@@ -66,7 +68,8 @@ def compared(old, new, force=False):
     if differ and not force:
         raise NotComparable(f"the files are not comparable, {'; '.join(differ)} (--force compares them all the same)")
     before, after = ({r["case"]: r for r in facts["rows"]} for facts in (old, new))
-    same = {name for r in old["rows"] for name in r["ratios"] if old["about"].get(name) == new["about"].get(name)}
+    alike = old["about"].get("processes") == new["about"].get("processes")
+    same = {name for r in old["rows"] for name in r["ratios"] if alike and old["about"].get(name) == new["about"].get(name)}
     rows = [_row(before[case], after[case], same) for case in after if case in before]
     if not rows:
         raise NotComparable("the files have no case in common")

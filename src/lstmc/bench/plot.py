@@ -1,7 +1,8 @@
 """A roofline as a picture: what the machine could do, where lstmc's cases are below it, and where the best peer is.
 
 Each case stands at its arithmetic intensity: operations per byte of weights that its threads read. The roofs are those of
-float32; float64 cases have the roof at half the height and are left out. matplotlib is imported where it is used.
+float32; float64 cases have the roof at half the height and are left out, as are other cells than LSTM, variants, and ragged and
+checkpointed cases, which would stand on top of the plain ones. matplotlib is imported where it is used.
 """
 
 import math
@@ -34,12 +35,13 @@ def draw(facts, path):
     Raises
     ------
     LookupError
-        It has no float32 case.
+        It has no case to draw.
     """
     pyplot = library()
-    rows = [r for r in facts["rows"] if r["dtype"] == "float32"]
+    rows = [r for r in facts["rows"] if r["dtype"] == "float32" and r.get("cell", "lstm") == "lstm"
+            and not (r.get("settings") or r.get("ragged") or r.get("checkpoint"))]
     if not rows:
-        raise LookupError("--plot: there is no float32 case to draw")
+        raise LookupError("--plot: there is no plain float32 LSTM case to draw")
     figure, axes = pyplot.subplots(figsize=(11, 7), layout="constrained")
     spots = spread_out({r["case"]: (r["flops"] / r["weight_bytes"], r["gflops"]) for r in rows})
     roof = peak(facts)

@@ -1,24 +1,27 @@
 """The bound of a case: the least time that its arithmetic and its reading of weights can take on a machine of given peaks.
 
-For one layer in one direction, n threads with a peak of P flop/s together, and s bytes an item::
+For one layer in one direction of G gates, with n threads that have a peak of P flop/s together, s bytes an item, and N live
+pairs of step and sequence, so that a step has b = N / T rows (B unless the batch is ragged)::
 
-    a step is either split by rows,  each thread having B/n rows and all weights,   w = 4H(R + [I if T = 1]) s bytes
-    or by units,                     each thread having B rows and 1/n of them,     w / n, and a meeting per step
+    a step is either split by rows,  each thread having b/n rows and all weights,   w = GH(R + [I if T = 1]) s bytes
+    or by units,                     each thread having b rows and 1/n of them,     w / n, and a meeting per step
     passes     = ceil(rows / rows of a register tile)           each reads the weights of a thread once
     stream     = T (w / read(w) + (passes - 1) w / read(panel)) the first from where w fits, the others from where a panel fits
-    products   = 2 T B 4H I / P + max(2 T B 4H R / P, stream)
-    backward   = 2 T B 4H (2I + R) / P + max(2 T B 4H R / P, stream)
-    training   = max(products + backward, activations / read),  activations = 2 * 6 T B H s + (3 I + H) T B s bytes
+    products   = 2 N GH I / P + max(2 N GH R / P, stream)
+    backward   = 2 N GH (2I + R) / P + max(2 N GH R / P, stream)
+    training   = max(products + backward, activations / read),  activations = 2 S N H s + (3 I + H) N s bytes
 
-The input's product does not wait for the state, so its weights are read once for many steps unless T = 1. Element-wise
-work is not counted. The bound is the least over both splits and over one and all threads. read(w) is the measured rate at
-which a thread reads a buffer of w bytes while the others do the same.
+S is the values that a step saves for each unit: 6 of an LSTM, 5 of a GRU, 1 of an RNN; a checkpointed tape need not move them.
+A projection's P H weights count as recurrent ones. The input's product does not wait for the state, so its weights are read
+once for many steps unless T = 1. Element-wise work is not counted. The bound is the least over both splits and over one and
+all threads. read(w) is the measured rate at which a thread reads a buffer of w bytes while the others do the same.
 """
 
 import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+SAVED = {"lstm": 6, "gru": 5, "rnn": 1}
 LEVELS = ("L1", "L2", "L3", "dram")
 
 
@@ -76,17 +79,17 @@ def bound(case, peaks):
 
 
 def _split(case, peaks, n, units):
-    T, B, H, s, peak = case.T, case.B, case.H, peaks.itemsize, peaks.fma[n]
-    rows = B if units else math.ceil(B / n)
+    T, N, H, G, s, peak = case.T, case.live, case.H, case.gates, peaks.itemsize, peaks.fma[n]
+    rows = N / T if units else math.ceil(N / T / n)
     passes = math.ceil(rows / peaks.tile_rows)
     train = case.kind == "train"
     seconds, weights, binds = 0.0, 0.0, "fma"
     for I in case.inputs:
-        K = H + I if T == 1 else H                      # rows of the weights that a step reads
-        w = 4 * H * K * s / (n if units else 1)
-        panel = min(w, 4 * 64 * K)                      # four gates of one block of units, 64 bytes wide
+        K = case.R + I if T == 1 else case.R            # rows of the weights that a step reads
+        w = H * (G * K + case.P) * s / (n if units else 1)
+        panel = min(w, G * 64 * K)                      # the gates of one block of units, 64 bytes wide
         stream = T * (w / peaks.rate(w, n) + (passes - 1) * w / peaks.rate(panel, n))
-        inputs, recurrent = (2 * T * B * 4 * H * width / peak for width in (I, H))
+        inputs, recurrent = (2 * N * H * width / peak for width in (G * I, G * case.R + case.P))
         if T == 1:
             inputs, recurrent = 0.0, inputs + recurrent
         seconds += case.D * (inputs + max(recurrent, stream))
@@ -98,8 +101,8 @@ def _split(case, peaks, n, units):
             binds = peaks.level(w, n)
     if units:
         seconds += T * case.L * case.D * (2 if train else 1) * peaks.meet
-    if train:
-        moved = sum(case.D * T * B * (13 * H + 3 * I) * s for I in case.inputs)
+    if train and not case.checkpoint:
+        moved = sum(case.D * N * ((2 * SAVED[case.cell] + 1) * H + 3 * I) * s for I in case.inputs)
         share = moved / n
         if share / peaks.rate(share, n) > seconds:
             return Bound(share / peaks.rate(share, n), peaks.level(share, n), moved)

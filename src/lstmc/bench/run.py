@@ -6,8 +6,10 @@ import time
 from datetime import UTC, datetime
 
 import lstmc
-from lstmc.bench import peers, report
+from lstmc.bench import groups, peers, report
 from lstmc.bench.cases import CASES, QUICK
+from lstmc.bench.children import Child, Missing
+from lstmc.bench.contenders import Unsupported
 from lstmc.bench.machine import Machine
 from lstmc.bench.rounds import measure
 from lstmc.cli.info import cpu_name
@@ -28,14 +30,24 @@ class Benchmark:
         None: 7, or 5 if quick. Everyone has as many threads as lstmc is set to.
     names : list of str or None
         Peers; None for all, or those that need no compilation if quick.
+    held : str or None
+        "avx2": peers that can be held to these instructions take part once more, held, for lstmc on the same ones.
 
     Attributes
     ----------
     rows : list of dict
-        As `report.row` gives them, of the cases measured so far.
+        As `report.rows` gives them, of the cases measured so far.
+    missing : dict
+        Peer that cannot be used -> why.
+    left_out : dict
+        Case that lstmc cannot run -> why.
+
+    Notes
+    -----
+    Every contender has a process from here until `close`.
     """
 
-    def __init__(self, quick=False, text="", rounds=None, names=None):
+    def __init__(self, quick=False, text="", rounds=None, names=None, held=None):
         self.cases = [case for case in CASES if text in case.id and (not quick or case.id in QUICK)]
         if not self.cases:
             raise LookupError(f"no case{' of the quick list' * quick} contains {text!r}; there are: "
@@ -43,12 +55,46 @@ class Benchmark:
         self.threads = lstmc.get_num_threads()
         self.rounds = rounds or (5 if quick else 7)
         self.seconds = 0.02 if quick else 0.06
-        self.peers, self.missing = peers.find((peers.QUICK if quick else peers.NAMES) if names is None else names, self.threads)
         info = lstmc.build_info()
         self.isas = {report.SELF: info["isa"]} | ({report.AVX2: "avx2"} if "avx2" in info["isas"] and info["isa"] != "avx2" else {})
-        self.others = [name for name in self.isas if name != report.SELF] + [peer.name for peer in self.peers]
+        if held and held not in self.isas.values():
+            raise LookupError(f"peers held to {held} have nothing to be compared with: lstmc has no {held} kernels for this machine")
+        self.width = max(34, *(len(case.id) for case in self.cases))
         self.machine = Machine(list(self.isas.values()), self.threads)
-        self.measured, self.finished = [], False
+        self.measured, self.finished, self.left_out = [], False, {}
+        self.children, self.peers, self.missing = [], {}, {}
+        try:
+            self._start((peers.QUICK if quick else peers.NAMES) if names is None else names, held)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, names, held):
+        """All processes at once, then whatever each says of itself."""
+        for name, isa in self.isas.items():
+            self.children.append(Child(name, "lstmc.bench.contenders:Lstmc", self.threads, {"isa": isa}, own=True))
+        for name in names:
+            self.children.append(Child(name, peers.NAMES[name], self.threads))
+        for name, environment in peers.HELD[held].items() if held else ():
+            if name in names:
+                self.children.append(Child(f"{name}-{held}", peers.NAMES[name], self.threads, environment=environment))
+        for child in list(self.children):
+            try:
+                about = child.hello()
+                if not child.own:
+                    self.peers[child.name] = about
+            except Missing as error:
+                if child.own:
+                    raise
+                self.missing[child.name] = str(error)
+                child.close()
+                self.children.remove(child)
+        self.others = [child.name for child in self.children if child.name != report.SELF]
+
+    def close(self):
+        """End the processes."""
+        for child in self.children:
+            child.close()
 
     def run(self, say=print):
         """Measure all, saying a line for each."""
@@ -57,10 +103,15 @@ class Benchmark:
         self.machine.measure()
         self.about = self._about(load)
         say("\n".join(f"{name:<14} {value}" for name, value in self.about.items()))
-        say(f"\n{report.columns(self.others)}")
+        say(f"\n{report.columns(self.others, self.width)}")
         for case in self.cases:
-            self.measured.append(measure(case, self.isas, self.peers, self.machine, self.rounds, self.seconds))
-            say(report.line(report.row(self.measured[-1], self.machine, self.isas[report.SELF]), self.others))
+            try:
+                self.measured.append(measure(case, self.children, self.machine, self.rounds, self.seconds))
+            except Unsupported as error:
+                self.left_out[case.id] = str(error)
+                say(f"{case.id:<{self.width}} {error}")
+            else:
+                say(report.line(report.row(self.measured[-1], self.machine, self.isas[report.SELF]), self.others, self.width))
         best = self.machine.about()
         say("\nbest figures of the run:\n"
             + "\n".join(f"{name:<14} {value}" for name, value in best.items()))
@@ -70,7 +121,7 @@ class Benchmark:
 
     @property
     def rows(self):
-        return [report.row(one, self.machine, self.isas[report.SELF]) for one in self.measured]
+        return report.rows(self.measured, self.machine, self.isas[report.SELF])
 
     def _about(self, load):
         """What a reader must know to compare the figures with others."""
@@ -81,9 +132,10 @@ class Benchmark:
             "lstmc": f"{info['version']}, {info['compiler']}, OpenMP {'yes' if info['openmp'] else 'no'}",
             "isa": info["isa"],
             "threads": self.threads,
+            "processes": "one each",
             "rounds": f"{self.rounds}, blocks of {self.seconds * 1e3:.0f} ms",
             "load": load,
-            **{peer.name: peer.about for peer in self.peers},
+            **self.peers,
             **self.missing,
             **self.machine.about(),
         }
@@ -91,7 +143,7 @@ class Benchmark:
     def facts(self):
         """Everything, each round included, JSON types only."""
         return {"format": FORMAT, "about": getattr(self, "about", {}), "finished": self.finished, "machine": self.machine.facts(),
-                "groups": report.groups(self.rows), "rows": self.rows}
+                "groups": groups.groups(self.rows), "rows": self.rows, "left_out": self.left_out}
 
 
 def load_text():

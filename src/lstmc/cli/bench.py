@@ -1,10 +1,11 @@
-"""`python -m lstmc bench`: LSTMs of many shapes against the machine's own limits and against other libraries."""
+"""`python -m lstmc bench`: recurrent networks of many shapes against the machine's own limits and against other libraries."""
 
+import contextlib
 import json
 import sys
 
 import lstmc
-from lstmc.bench import compare, peers, plot, report
+from lstmc.bench import compare, groups, peers, plot
 from lstmc.bench.contenders import WrongResult
 from lstmc.bench.run import Benchmark
 
@@ -23,11 +24,17 @@ def run(options):
 
 
 def measure(options):
-    """Run the benchmark; whatever ends it, what it has measured is shown and kept."""
+    """Start the benchmark, and end its processes whatever happens."""
     try:
-        benchmark = Benchmark(options.quick, options.filter, options.rounds, options.peers)
+        benchmark = Benchmark(options.quick, options.filter, options.rounds, options.peers, getattr(options, "isa_peers", None))
     except LookupError as error:
         return refuse(error.args[0])
+    with contextlib.closing(benchmark):
+        return follow(benchmark, options)
+
+
+def follow(benchmark, options):
+    """Run a benchmark that has started, say and write what the options ask for; whatever ends it, what it has measured is shown and kept."""
     if options.peers and benchmark.missing:
         return refuse("; ".join(f"--peers: {name}: {why}" for name, why in benchmark.missing.items())
                       + f'; pip install "lstmc[bench]" installs {", ".join(peers.QUICK)}')
@@ -40,7 +47,7 @@ def measure(options):
     except WrongResult as error:
         print(f"WRONG RESULT: {error}", file=sys.stderr)
         status = 1
-    if text := report.summary(benchmark.rows):
+    if text := groups.summary(benchmark.rows):
         print(f"\n{text}")
     if options.json:
         options.json.write_text(json.dumps(benchmark.facts(), indent=1) + "\n")

@@ -1,18 +1,32 @@
-"""Other libraries that run LSTMs on CPUs: which are installed, and each set to a number of threads.
+"""Other libraries that run recurrent networks on CPUs: which there are, and how they are held to lesser instructions.
 
 A module here has one class or more with `use(threads)`, which imports the library, sets the threads and returns what a
-reader must know about it in one line, and is itself a Contender on a case. Libraries are imported nowhere else.
+reader must know about it in one line, and is itself a Contender on a case. Libraries are imported nowhere else, and by the
+benchmark only in a process of their own (`worker`).
 """
 
-import importlib
 from typing import NamedTuple
 
-NAMES = {"torch": "torch.Torch", "onnxruntime": "onnx.OnnxRuntime", "openvino": "onnx.OpenVino", "jax": "jax.Jax", "keras": "keras.Keras"}
+from lstmc.bench import worker
+
+NAMES = {
+    "torch": "lstmc.bench.peers.torch:Torch",
+    "onnxruntime": "lstmc.bench.peers.onnx:OnnxRuntime",
+    "openvino": "lstmc.bench.peers.onnx:OpenVino",
+    "jax": "lstmc.bench.peers.jax:Jax",
+    "keras": "lstmc.bench.peers.keras:Keras",
+}
 QUICK = ("torch", "onnxruntime", "openvino")        # those that need no compilation per case
+
+# Instruction set -> peer -> the variables that hold it there. onnxruntime, openvino and keras have no such switch that is known to work.
+HELD = {"avx2": {
+    "torch": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+    "jax": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
+}}
 
 
 class Peer(NamedTuple):
-    """An installed library: `side(case)` is a Contender."""
+    """A library imported into this process: `side(case)` is a Contender."""
 
     name: str
     about: str
@@ -20,7 +34,7 @@ class Peer(NamedTuple):
 
 
 def find(names, threads):
-    """The peers of these names that can be imported, and why each other cannot.
+    """The peers of these names, imported here, and why each other cannot be. For tests: the benchmark asks a process of each.
 
     Returns
     -------
@@ -30,10 +44,9 @@ def find(names, threads):
     """
     found, missing = [], {}
     for name in names:
-        module, _, cls = NAMES[name].partition(".")
         try:
-            side = getattr(importlib.import_module(f"lstmc.bench.peers.{module}"), cls)
+            side = worker.load(NAMES[name])
             found.append(Peer(name, side.use(threads), side))
         except ImportError as error:
-            missing[name] = "not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported: {error}"
+            missing[name] = worker.reason(error)
     return found, missing

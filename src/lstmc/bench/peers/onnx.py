@@ -1,17 +1,21 @@
 """ONNX Runtime and OpenVINO, both on one ONNX model per case, made here. Inference only.
 
-A layer is one LSTM node; Y (T, D, B, H) becomes (T, B, D*H). A stream's model takes and gives the state and nothing else, h being y.
+A layer is one node; Y (T, D, B, H) becomes (T, B, D*H). A stream's model takes and gives the state and nothing else, h being y.
+GRU nodes have linear_before_reset=1, which is PyTorch's cell.
 """
 
 import numpy as np
 
+from lstmc.bench.cases import lengths
 from lstmc.bench.contenders import Contender, Unsupported
 
-IOFC = [0, 3, 1, 2]     # ONNX's order of gates, in PyTorch's i, f, g, o
+# ONNX's order of gates, in PyTorch's i, f, g, o and r, z, n: i, o, f, g and z, r, n.
+ORDER = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2], "rnn": [0]}
+STATES = {"lstm": ("h", "c"), "gru": ("h",), "rnn": ("h",)}
 
 
 def model(case, weights):
-    """The ONNX model of a case: x -> y, or for a step x, h, c -> hn, cn."""
+    """The ONNX model of a case: x -> y, or for a step x, h, c -> hn, cn; without c, cn if the cell has none."""
     from onnx import TensorProto, helper, numpy_helper
 
     real = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}[case.dtype]
@@ -23,17 +27,20 @@ def model(case, weights):
         return name
 
     def gates(name, ways):
-        """(D, 4H, ...) in ONNX's order of gates."""
-        return np.stack([weights[name + way].reshape(4, H, -1)[IOFC].reshape(4 * H, -1) for way in ways])
+        """(D, G*H, ...) in ONNX's order of gates."""
+        order = ORDER[case.cell]
+        return np.stack([weights[name + way].reshape(len(order), H, -1)[order].reshape(len(order) * H, -1) for way in ways])
 
-    state = ["h", "c"] if case.kind == "step" else []
+    state = STATES[case.cell] if case.kind == "step" else ()
+    more = {"linear_before_reset": 1} if case.cell == "gru" else {}
+    ends = constant("lengths", lengths(case).astype(np.int32)) if case.ragged else ""
     for layer in range(case.L):
         ways = [f"_l{layer}{way}" for way in ("", "_reverse")[:D]]
         bias = np.concatenate([gates("bias_ih", ways), gates("bias_hh", ways)], axis=1)[:, :, 0]
         inputs = [below, constant(f"W{layer}", gates("weight_ih", ways)), constant(f"R{layer}", gates("weight_hh", ways)),
-                  constant(f"B{layer}", bias), *(["", *state] if state else [])]
-        nodes.append(helper.make_node("LSTM", inputs, ["", "hn", "cn"] if state else [f"Y{layer}"], hidden_size=H,
-                                      direction="bidirectional" if D == 2 else "forward"))
+                  constant(f"B{layer}", bias), *([ends, *state] if state or ends else [])]
+        nodes.append(helper.make_node(case.cell.upper(), inputs, ["", *(f"{s}n" for s in state)] if state else [f"Y{layer}"], hidden_size=H,
+                                      direction="bidirectional" if D == 2 else "forward", **more))
         if state:
             continue
         apart, below = f"Y{layer}", "y" if layer == case.L - 1 else f"y{layer}"
@@ -45,13 +52,15 @@ def model(case, weights):
     def value(name, *shape):
         return helper.make_tensor_value_info(name, real, shape)
 
-    graph = helper.make_graph(nodes, "lstm", [value("x", T, B, case.I), *(value(s, D, B, H) for s in state)],
+    graph = helper.make_graph(nodes, case.cell, [value("x", T, B, case.I), *(value(s, D, B, H) for s in state)],
                               [value(f"{s}n", D, B, H) for s in state] or [value("y", T, B, D * H)], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8).SerializeToString()
 
 
 class OnnxRuntime(Contender):
     """An InferenceSession on the CPU provider; a step feeds the state it was given."""
+
+    cells, ragged = tuple(ORDER), True
 
     @classmethod
     def use(cls, threads):
@@ -67,7 +76,7 @@ class OnnxRuntime(Contender):
 
         super().__init__(case)
         if case.dtype != "float32":
-            raise Unsupported("its LSTM is float32 only")
+            raise Unsupported("its recurrent operators are float32 only")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         self.session = onnxruntime.InferenceSession(model(case, self.weights), options, providers=["CPUExecutionProvider"])
@@ -78,18 +87,20 @@ class OnnxRuntime(Contender):
         return {"y": self.session.run(None, self.feeds)[0]}
 
     def step(self):
-        self.feeds["h"], self.feeds["c"] = self.session.run(None, self.feeds)
+        self.feeds.update(zip(STATES[self.case.cell], self.session.run(None, self.feeds), strict=True))
         return {"y": self.feeds["h"]}
 
     train = None
 
     def reset(self):
         if self.case.kind == "step":
-            self.feeds["h"] = self.feeds["c"] = np.zeros((1, self.case.B, self.case.H), self.case.dtype)
+            self.feeds |= dict.fromkeys(STATES[self.case.cell], np.zeros((1, self.case.B, self.case.H), self.case.dtype))
 
 
 class OpenVino(Contender):
     """An inference request with its tensors bound once; a step copies the new state into the inputs."""
+
+    cells = tuple(ORDER)
 
     @classmethod
     def use(cls, threads):
@@ -111,8 +122,8 @@ class OpenVino(Contender):
         self.request.set_tensor("x", openvino.Tensor(self.x, shared_memory=True))
         self.y = {"y": self.request.get_tensor("hn" if case.kind == "step" else "y").data}
         if case.kind == "step":
-            self.state = [self.request.get_tensor(name).data for name in ("h", "c")]
-            self.new = [self.request.get_tensor(name).data for name in ("hn", "cn")]
+            self.state = [self.request.get_tensor(name).data for name in STATES[case.cell]]
+            self.new = [self.request.get_tensor(f"{name}n").data for name in STATES[case.cell]]
         self.reset()
 
     def forward(self):
