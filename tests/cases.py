@@ -1,14 +1,11 @@
-"""The one list of awkward LSTM cases, for tests and benchmarks alike, and the numbers to run them on.
+"""The one list of awkward cases; `cells` has the numbers to run them on.
 
 A kernel that is right on all of `AWKWARD` has met every tail: sizes of 1, one below, at and one above
 the vector widths (8 and 16 lanes), primes, empty axes, ragged batches with empty sequences, projections,
-both directions and several layers. Nothing here computes an LSTM. Letters as in `lstmc.reference`.
+both directions and several layers. Letters as in `lstmc.reference`.
 """
 
-import math
-from dataclasses import astuple, dataclass
-
-import numpy as np
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,11 @@ class Case:
     def R(self):
         """Width of h: P with a projection, H without one."""
         return self.P or self.H
+
+    @property
+    def suffixes(self):
+        """(layer, direction, the end of its parameters' names), in the order of the state's axis L*D."""
+        return [(layer, d, f"l{layer}{'_reverse' * d}") for layer in range(self.L) for d in range(self.D)]
 
 
 AWKWARD = [
@@ -95,44 +97,6 @@ AWKWARD = [
     Case(6, 4, 5, 9, L=2, D=2, ragged=True),
     Case(5, 7, 5, 17, L=3, D=2, P=3, ragged=True),
 ]
-
-
-def make(case, seed=0, dtype=np.float64):
-    """Random numbers for `case`: every element is away from zero, so that no term of a gradient can hide.
-
-    They are drawn in float64, so that the float32 numbers of a seed are its float64 numbers, rounded.
-
-    Returns
-    -------
-    dict
-        ``params`` (PyTorch's names and shapes, magnitudes up to 1.5 / sqrt(H)), ``x`` (T,B,I),
-        ``h0`` (L*D,B,R), ``c0`` (L*D,B,H), ``lengths`` ((B,) int64, or None), ``dy`` (T,B,D*R),
-        ``dh_n`` and ``dc_n`` shaped like the states.
-    """
-    T, B, I, H, L, D, P = astuple(case)[:7]
-    R, LD = case.R, L * D
-    rng = np.random.default_rng([seed, *map(int, astuple(case))])
-    scale = 1.5 / math.sqrt(H)
-    params = {}
-    for layer in range(L):
-        for suffix in (f"l{layer}", f"l{layer}_reverse")[:D]:
-            shapes = {"weight_ih": (4 * H, D * R if layer else I), "weight_hh": (4 * H, R)}
-            if case.bias:
-                shapes.update(bias_ih=(4 * H,), bias_hh=(4 * H,))
-            if P:
-                shapes.update(weight_hr=(P, H))
-            for part, shape in shapes.items():
-                params[f"{part}_{suffix}"] = nonzero(rng, shape, dtype, scale)
-    return {
-        "params": params,
-        "x": nonzero(rng, (T, B, I), dtype),
-        "h0": nonzero(rng, (LD, B, R), dtype),
-        "c0": nonzero(rng, (LD, B, H), dtype),
-        "lengths": ragged_lengths(rng, T, B) if case.ragged else None,
-        "dy": nonzero(rng, (T, B, D * R), dtype),
-        "dh_n": nonzero(rng, (LD, B, R), dtype),
-        "dc_n": nonzero(rng, (LD, B, H), dtype),
-    }
 
 
 def nonzero(rng, shape, dtype, scale=1.5):

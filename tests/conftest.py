@@ -1,20 +1,25 @@
-"""What the engine's tests share: instruction sets to run on, cases with enough rows, modules built from a case,
-results by name, and the two comparisons (close to a reference, equal bit for bit).
+"""What the engine's tests share: instruction sets to run on, cases with enough rows, modules built from a case and a
+variant, results by name, and the two comparisons (close to a reference, equal bit for bit).
 """
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
+from lstmc.kernels.backward import backward
+from lstmc.kernels.forward import forward
 
-from cases import AWKWARD, Case, make
-from lstmc import nn, reference
+from cases import AWKWARD, Case
+from cells import VARIANTS, expected, make
+from lstmc import nn
 from lstmc.kernels import core
+from lstmc.nn import recurrent
 
 ISAS = core.usable_isas()
 # The promise of equal bits is about machines with fused multiply-add; the baseline keeps it for itself.
 FMA_ISAS = [name for name in ISAS if name != "baseline"] or ["baseline"]
 DTYPES = ("float32", "float64")
+MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 # Enough live pairs for several blocks of a weight gradient (256 pairs) and several chunks (2048); rows for every
@@ -26,6 +31,13 @@ LONG = [
     Case(150, 1, 3, 17, D=2),
 ]
 CASES = AWKWARD + LONG
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that visit every instruction set themselves need not run again where one is forced: -m "not every_isa"."""
+    for item in items:
+        if "isa" in getattr(item, "fixturenames", ()):
+            item.add_marker("every_isa")
 
 
 @pytest.fixture(params=ISAS)
@@ -45,56 +57,83 @@ def any_isa():
     core.use_isa(before)
 
 
+@pytest.fixture
+def forced(monkeypatch):
+    """forced(alone_from=3, one_by_one=True): entries of the plan of every whole sequence from here on."""
+    def force(**entries):
+        monkeypatch.setattr(recurrent, "forward", partial(forward, forced=entries))
+        monkeypatch.setattr(recurrent, "backward", partial(backward, forced=entries))
+
+    return force
+
+
 @cache
-def numbers_of(case, dtype="float64", seed=0):
-    """`cases.make`, once per case: read only, so that no test can disturb another."""
-    numbers = make(case, seed, np.dtype(dtype))
+def numbers_of(case, dtype="float64", seed=0, name="lstm"):
+    """`cells.make`, once per case and variant: read only, so that no test can disturb another."""
+    numbers = make(case, VARIANTS[name], seed, np.dtype(dtype))
     for a in [*numbers.values(), *numbers["params"].values()]:
         if isinstance(a, np.ndarray):
             a.flags.writeable = False
     return numbers
 
 
-def module_of(case, dtype="float64", params=None, **more):
-    """nn.LSTM of a case's sizes with a case's weights."""
-    m = nn.LSTM(case.I, case.H, case.L, case.bias, bidirectional=case.D == 2, proj_size=case.P, dtype=dtype, seed=0, **more)
-    m.load_state_dict(numbers_of(case, dtype)["params"] if params is None else params)
+def module_of(case, dtype="float64", params=None, name="lstm", **more):
+    """nn.LSTM, GRU or RNN of a case's sizes and a variant's settings, with their weights."""
+    variant = VARIANTS[name]
+    sizes = {"proj_size": case.P} if variant.cell == "lstm" else {}
+    m = MODULES[variant.cell](case.I, case.H, case.L, case.bias, bidirectional=case.D == 2, dtype=dtype, seed=0,
+                              **sizes | variant.settings | more)
+    m.load_state_dict(numbers_of(case, dtype, name=name)["params"] if params is None else params)
     return m
+
+
+def state_in(numbers, name="{}0"):
+    """A state as a module takes it: a pair where there is a c, else h."""
+    parts = [numbers[name.format(part)] for part in "hc" if name.format(part) in numbers]
+    return tuple(parts) if len(parts) > 1 else parts[0]
+
+
+def parts_of(state, name):
+    """The parts of a state by name, such as "{}_n"."""
+    return dict(zip(map(name.format, "hc"), state if isinstance(state, tuple) else (state,), strict=False))
 
 
 def named(y, state, grads=None):
     """Results by name: y, h_n, c_n, and with gradients dx (if any), dh0, dc0 and "d" + every parameter."""
-    found = {"y": y, "h_n": state[0], "c_n": state[1]}
+    found = {"y": y, **parts_of(state, "{}_n")}
     if grads is not None:
         found |= {"dx": grads.x} if grads.x is not None else {}
-        found |= {"dh0": grads.hx[0], "dc0": grads.hx[1]} | {f"d{name}": g for name, g in grads.params.items()}
+        found |= parts_of(grads.hx, "d{}0") | {f"d{name}": g for name, g in grads.params.items()}
     return found
 
 
-def train(m, n, threads=None, **changed):
-    """Forward and backward of a module on numbers as `cases.make` gives them; results by name."""
+def call(m, n, **more):
+    """A call of a module on numbers as `cells.make` gives them; results by name."""
+    return named(*m(n["x"], state_in(n), n["lengths"], **more))
+
+
+def train(m, n, threads=None, how=None, **changed):
+    """Forward (with arguments `how`) and backward of a module on numbers as `cells.make` gives them; results by name."""
     n = {**n, **changed}
-    y, state, tape = m.forward(n["x"], (n["h0"], n["c0"]), n["lengths"], threads=threads)
-    return named(y, state, m.backward(tape, n["dy"], (n["dh_n"], n["dc_n"]), threads=threads))
+    y, state, tape = m.forward(n["x"], state_in(n), n["lengths"], threads=threads, **how or {})
+    return named(y, state, m.backward(tape, n["dy"], state_in(n, "d{}_n"), threads=threads))
 
 
 @cache
-def expected_of(case, dtype):
+def expected_of(case, dtype, name="lstm"):
     """What the reference says, by name, for the numbers that `dtype` holds."""
-    n = numbers_of(case, dtype)
-    y, state, tape = reference.lstm_fwd(n["x"], n["params"], (n["h0"], n["c0"]), hidden_size=case.H, num_layers=case.L,
-                                        bidirectional=case.D == 2, proj_size=case.P, lengths=n["lengths"])
-    dx, dhx, dparams = reference.lstm_bwd(tape, n["dy"], (n["dh_n"], n["dc_n"]))
-    return named(y, state, nn.Gradients(dx, dhx, dparams))
+    return expected(case, VARIANTS[name], numbers_of(case, dtype, name=name))
 
 
-def assert_close(got, expected, tolerance):
-    """Two dicts of arrays agree within `tolerance` of the largest value of each array; NaN never passes."""
-    assert got.keys() == expected.keys()
-    for name, want in expected.items():
-        assert got[name].shape == want.shape, name
-        if want.size:
-            error = np.max(np.abs(got[name] - want)) / max(np.max(np.abs(want)), 1e-3)
+def assert_close(got, want, tolerance):
+    """Two arrays, or two dicts of arrays, agree within `tolerance` of the largest value of each array; NaN never passes."""
+    if not isinstance(want, dict):
+        got, want = {"array": got}, {"array": want}
+    assert got.keys() == want.keys()
+    for name, w in want.items():
+        assert got[name].shape == w.shape, name
+        if w.size:
+            error = np.max(np.abs(got[name] - w)) / max(np.max(np.abs(w)), 1e-3)
             assert error <= tolerance, f"{name}: relative error {error:.2e}"
 
 

@@ -1,6 +1,7 @@
 """What importing costs and which way imports run; the floating-point environment around the kernels."""
 
 import ast
+import re
 import sys
 import threading
 from pathlib import Path
@@ -43,10 +44,25 @@ def test_import_needs_numpy_alone():
 
 def test_kernels_do_not_know_their_users():
     names = [p.name.split(".")[0] for p in (PACKAGE / "kernels").iterdir() if p.suffix in (".so", ".pyd")]
-    assert {"core", "lstm_fwd", "lstm_bwd"} <= set(names)
+    assert {"core", "forward", "backward"} <= set(names)
     others, own = loaded("; ".join(f"import lstmc.kernels.{name}" for name in names))
     assert others == {"lstmc"}
     assert all(name.startswith("lstmc.kernels") for name in own - loaded("import lstmc")[1])
+
+
+def test_kernels_import_each_other_in_one_direction():
+    """Each source file of the kernels can be read after those that it imports; a .pxd counts as its module."""
+    imports = {}
+    for path in sorted((PACKAGE / "kernels").glob("*.p[yx][xd]")):
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(r"^from lstmc\.kernels\.(\w+) c?import", text, re.M)
+        for names in re.findall(r"^from lstmc\.kernels c?import (.+)", text, re.M):
+            found += re.findall(r"\w+", names)
+        imports.setdefault(path.stem, set()).update(set(found) - {path.stem})
+    while free := {name for name, others in imports.items() if not others & imports.keys()}:
+        for name in free:
+            del imports[name]
+    assert not imports, {name: sorted(others & imports.keys()) for name, others in imports.items()}
 
 
 def test_the_engine_does_not_know_the_faces_above_it():

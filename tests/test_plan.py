@@ -9,7 +9,7 @@ TWO = 2         # threads, given explicitly: the machine may have fewer
 
 
 def choose(T=100, B=32, I=64, H=64, **more):
-    return plan.choose(T, B, I, more.get("P") or H, H, **more)
+    return plan.choose("lstm", T, B, I, H, **more)
 
 
 def threaded():
@@ -17,7 +17,7 @@ def threaded():
 
 
 def test_rows_are_divided_in_large_batches():
-    want = {"bands": 1, "abreast": 1, "threads": TWO if threaded() else 1, "shared": False, "eager": False, "z_steps": 0}
+    want = {"bands": 1, "at_once": 1, "threads": TWO if threaded() else 1, "shared": False, "eager": False, "z_steps": 0}
     assert choose(threads=TWO) == want
     assert choose(H=512, B=100, threads=TWO) == want
 
@@ -38,11 +38,11 @@ def test_units_are_divided_where_rows_are_few_and_weights_many():
 
 def test_directions_have_threads_of_their_own():
     if not threaded():
-        assert choose(D=2, threads=TWO)["abreast"] == 1
+        assert choose(D=2, threads=TWO)["at_once"] == 1
         return
     for B in (1, 5, 64):
-        assert choose(B=B, D=2, threads=TWO) == {**choose(B=B, threads=1), "abreast": 2}
-    assert choose(D=2, threads=3)["abreast"] == 1
+        assert choose(B=B, D=2, threads=TWO) == {**choose(B=B, threads=1), "at_once": 2}
+    assert choose(D=2, threads=3)["at_once"] == 1
     large = 4 * 512 * 512 * 4
     assert plan.NEAR_BYTES < large / 4 < 2 * plan.NEAR_BYTES
     assert choose(B=1, H=256, D=2, threads=TWO)["shared"], "half of the weights fit into a cache, all of them do not"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from conftest import DTYPES, assert_same_bits
-from lstmc import reference_random as law
 from lstmc.kernels import random
+from lstmc.reference import random as law
 
 Purpose = random.Purpose
 # Known answers of philox4x32-10 that come with Random123: counter, key, words.

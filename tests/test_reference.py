@@ -7,9 +7,9 @@ That it computes the right thing is proved next door: `test_reference_gradients`
 import numpy as np
 import pytest
 
-from cases import AWKWARD, Case, make
-from cells import BACKWARD, FORWARD, VARIANTS, expected, kinks, settings, state_of, variants_on
-from cells import make as make_for
+from cases import AWKWARD, Case
+from cells import BACKWARD, FORWARD, VARIANTS, expected, kinks, make, settings, state_of, variants_on
+from conftest import assert_close
 from lstmc import reference
 
 RAGGED = Case(6, 5, 3, 4, L=2, D=2, ragged=True)
@@ -31,17 +31,11 @@ def is_per_sequence(name):
     return name in ("h_n", "c_n", "dh0", "dc0")
 
 
-def assert_close(result, expected, tolerance, name):
-    assert result.shape == expected.shape, name
-    error = np.max(np.abs(result - expected), initial=0.0)
-    assert error <= tolerance * max(1.0, np.max(np.abs(expected), initial=0.0)), f"{name}: {error}"
-
-
 @every_variant
 def test_a_ragged_batch_is_its_sequences_alone(case, name):
     """Each sequence, cut to its length and run by itself without `lengths`: the same results, gradients that add up."""
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     whole, lengths = expected(case, variant, numbers), numbers["lengths"]
     assert {0, case.T} < set(lengths.tolist())
     sums = {f"d{part}": 0.0 for part in numbers["params"]}
@@ -50,19 +44,19 @@ def test_a_ragged_batch_is_its_sequences_alone(case, name):
         alone |= {part: a[:, b : b + 1] for part, a in numbers.items() if is_state(part)}
         alone = expected(case, variant, numbers | alone | {"lengths": None})
         for part in ("y", "dx"):
-            assert_close(whole[part][:n, b : b + 1], alone[part], 1e-12, part)
+            assert_close(whole[part][:n, b : b + 1], alone[part], 1e-12)
             assert not whole[part][n:, b].any()
         for part in filter(is_per_sequence, whole):
-            assert_close(whole[part][:, b : b + 1], alone[part], 1e-12, part)
+            assert_close(whole[part][:, b : b + 1], alone[part], 1e-12)
         sums = {part: total + alone[part] for part, total in sums.items()}
     for part, total in sums.items():
-        assert_close(whole[part], total, 1e-12, part)
+        assert_close(whole[part], total, 1e-12)
 
 
 @every_variant
 def test_lengths_are_a_mask(case, name):
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     by_lengths = expected(case, variant, numbers)
     mask = np.arange(case.T)[:, None] < numbers["lengths"]
     by_mask = expected(case, variant, numbers | {"lengths": None}, mask=mask)
@@ -73,7 +67,7 @@ def test_lengths_are_a_mask(case, name):
 @every_variant
 def test_nan_beyond_a_length_is_not_read(case, name):
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     clean = expected(case, variant, numbers)
     for b, n in enumerate(numbers["lengths"]):
         numbers["x"][n:, b] = numbers["dy"][n:, b] = np.nan
@@ -85,7 +79,7 @@ def test_nan_beyond_a_length_is_not_read(case, name):
 @every_variant
 def test_nan_in_one_sequence_stays_there(case, name):
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     clean = expected(case, variant, numbers)
     sick = int(np.argmax(numbers["lengths"]))
     for part in ("x", "dy", *filter(is_state, numbers)):
@@ -100,7 +94,7 @@ def test_nan_in_one_sequence_stays_there(case, name):
 @every_variant
 def test_nan_in_the_state_of_an_empty_sequence_is_only_handed_back(case, name):
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     clean = expected(case, variant, numbers)
     empty = int(np.argmin(numbers["lengths"]))
     for part in filter(is_state, numbers):
@@ -117,7 +111,7 @@ def test_nan_in_the_state_of_an_empty_sequence_is_only_handed_back(case, name):
                          ids=lambda v: getattr(v, "id", v))
 def test_empty_axes(case, name):
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     results = expected(case, variant, numbers)
     assert results["y"].shape == (case.T, case.B, case.D * case.R)
     for s in variant.parts:
@@ -131,7 +125,7 @@ def test_empty_axes(case, name):
 @every_variant
 def test_inputs_are_neither_written_nor_kept(case, name):
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     want = expected(case, variant, numbers)
     dy, dstate = numbers["dy"].copy(), state_of(variant, {part: a.copy() for part, a in numbers.items() if is_state(part)}, "d{}_n")
     for array in arrays_of(numbers).values():
@@ -152,7 +146,7 @@ def test_inputs_are_neither_written_nor_kept(case, name):
 @every_variant
 def test_float32_is_promoted_first(case, name):
     variant = VARIANTS[name]
-    single = make_for(case, variant, dtype=np.float32)
+    single = make(case, variant, dtype=np.float32)
     double = {part: a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype == np.float32 else a for part, a in single.items()}
     double["params"] = {part: w.astype(np.float64) for part, w in single["params"].items()}
     want = expected(case, variant, double)
@@ -164,7 +158,7 @@ def test_float32_is_promoted_first(case, name):
 @every_variant
 def test_absent_states_and_gradients_are_zero(case, name):
     variant = VARIANTS[name]
-    numbers = make_for(case, variant)
+    numbers = make(case, variant)
     forward, backward = FORWARD[variant.cell], BACKWARD[variant.cell]
     still = {part: 0 * a for part, a in numbers.items() if is_state(part)}
     options = settings(case, variant) | {"lengths": numbers["lengths"]}
@@ -185,7 +179,7 @@ def test_absent_states_and_gradients_are_zero(case, name):
 @pytest.mark.parametrize("name", ["lstm-coupled-peephole", "lstm-no-i-f-o-peephole"])
 def test_unused_rows_have_no_gradient(name):
     case, H = Case(4, 3, 3, 5), 5
-    results = expected(case, VARIANTS[name], make_for(case, VARIANTS[name]))
+    results = expected(case, VARIANTS[name], make(case, VARIANTS[name]))
     unused = {"lstm-coupled-peephole": [1], "lstm-no-i-f-o-peephole": [0, 1, 3]}[name]
     for gate in range(4):
         for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
@@ -195,8 +189,8 @@ def test_unused_rows_have_no_gradient(name):
 
 
 H2 = {"hidden_size": 2}
-PARAMS = make(Case(3, 2, 1, 2))["params"]
-GRU = make_for(Case(3, 2, 1, 2), VARIANTS["gru"])["params"]
+PARAMS = make(Case(3, 2, 1, 2), VARIANTS["lstm"])["params"]
+GRU = make(Case(3, 2, 1, 2), VARIANTS["gru"])["params"]
 X = np.ones((3, 2, 1))
 
 
@@ -257,7 +251,7 @@ def test_refusals(error, text, call):
 def test_the_awkward_list_is_what_it_says():
     assert len({case.id for case in AWKWARD}) == len(AWKWARD) >= 35
     for case in AWKWARD:
-        double, single = make(case, seed=3), make(case, seed=3, dtype=np.float32)
+        double, single = (make(case, VARIANTS["lstm"], 3, dtype) for dtype in (np.float64, np.float32))
         for name in ("x", "h0", "c0", "dy", "dh_n", "dc_n"):
             assert np.all(double[name] != 0), name
             assert np.array_equal(single[name], double[name].astype(np.float32)), name
@@ -268,5 +262,5 @@ def test_the_awkward_list_is_what_it_says():
 
 def test_numbers_can_be_made_for_every_variant_with_kinks():
     for case, name in variants_on(AWKWARD, [n for n, v in VARIANTS.items() if kinks(v)]):
-        numbers = make_for(case, VARIANTS[name], dtype=np.float32)
+        numbers = make(case, VARIANTS[name], dtype=np.float32)
         assert all(np.all(a != 0) for part, a in arrays_of(numbers).items() if part != "lengths")

@@ -1,4 +1,4 @@
-"""nn.LSTM against a live torch.nn.LSTM: random configurations, forward and every gradient, weights both ways.
+"""nn.LSTM, GRU and RNN against live torch.nn: random configurations, forward and every gradient, weights both ways.
 
 Needs torch and is therefore collected only when named: python -m pytest tests/parity
 """
@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from conftest import DTYPES, TOLERANCE, assert_close, assert_same_bits, named, train
-from lstmc import nn
+from conftest import DTYPES, MODULES, TOLERANCE, assert_close, assert_same_bits, named, parts_of, state_in, train
 
 NUMBER = 60
+THEIRS = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
+KINDS = [("lstm", {}), ("gru", {}), ("rnn", {"nonlinearity": "tanh"}), ("rnn", {"nonlinearity": "relu"})]
+every_kind = pytest.mark.parametrize(("cell", "more"), KINDS, ids=lambda value: value if isinstance(value, str) else "-".join(value.values()) or "plain")
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
 
@@ -23,8 +25,8 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def configuration(number):
-    """Sizes and settings by number; every setting takes part in many of them."""
+def configuration(number, cell="lstm"):
+    """Sizes and settings by number; every setting takes part in many of them. An LSTM alone has a projection."""
     rng = np.random.default_rng([2, number])
 
     def some(*values):
@@ -37,49 +39,59 @@ def configuration(number):
         "bidirectional": bool(some(False, True)), "batch_first": bool(some(False, True)),
         "proj_size": int(rng.integers(1, H)) if H > 1 and number % 3 == 0 else 0,
     }
+    if cell != "lstm":
+        del settings["proj_size"]
     ragged = rng.integers(1, sizes["T"] + 1, sizes["B"]) if some(False, True) else None
     if ragged is not None:
         ragged[0] = sizes["T"]      # pad_packed_sequence would otherwise return fewer steps
     return sizes, settings, ragged, bool(some(True, True, False)), rng
 
 
+def draw(rng, ours, T, B, dtype, batch_first=False):
+    """Inputs, states and gradients of the sizes of one of our modules; B None for an unbatched run."""
+    batch = () if B is None else (B,)
+    LD, R, D = ours.num_layers * ours.num_directions, ours.output_size, ours.num_directions
+    shapes = {"x": (T, *batch, ours.input_size), "h0": (LD, *batch, R), "c0": (LD, *batch, ours.hidden_size), "dy": (T, *batch, D * R),
+              "dh_n": (LD, *batch, R), "dc_n": (LD, *batch, ours.hidden_size)}
+    n = {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items() if ours.cell == "lstm" or "c" not in name}
+    return n | ({name: n[name].swapaxes(0, 1).copy() for name in ("x", "dy")} if batch_first else {})
+
+
 def torch_run(module, n, lengths, with_state, batch_first):
-    """Forward and backward of torch.nn.LSTM on NumPy numbers; results by name."""
-    leaf = {name: torch.tensor(n[name], requires_grad=True) for name in ("x", "h0", "c0")}
-    state = (leaf["h0"], leaf["c0"]) if with_state else None
+    """Forward and backward of a module of torch on NumPy numbers; results by name."""
+    leaf = {name: torch.tensor(n[name], requires_grad=True) for name in ("x", "h0", "c0") if name in n}
+    state = state_in(leaf) if with_state else None
     if lengths is None:
-        y, (h, c) = module(leaf["x"], state)
+        y, state = module(leaf["x"], state)
     else:
         packed = pack_padded_sequence(leaf["x"], lengths, batch_first, enforce_sorted=False)
-        packed, (h, c) = module(packed, state)
+        packed, state = module(packed, state)
         y, _ = pad_packed_sequence(packed, batch_first)
-    torch.autograd.backward([y, h, c], [torch.tensor(n[name]) for name in ("dy", "dh_n", "dc_n")])
-    found = {"y": y, "h_n": h, "c_n": c, "dx": leaf["x"].grad}
+    last = parts_of(state, "{}_n")
+    torch.autograd.backward([y, *last.values()], [torch.tensor(n[f"d{name}"]) for name in ("y", *last)])
+    found = {"y": y, **last, "dx": leaf["x"].grad}
     if with_state:
-        found |= {"dh0": leaf["h0"].grad, "dc0": leaf["c0"].grad}
+        found |= {f"d{name}": leaf[name].grad for name in ("h0", "c0") if name in leaf}
     found |= {f"d{name}": w.grad for name, w in module.named_parameters()}
     return {name: a.detach().numpy() for name, a in found.items()}
 
 
+@every_kind
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("number", range(NUMBER))
-def test_random_configurations(number, dtype):
-    sizes, settings, lengths, with_state, rng = configuration(number)
+def test_random_configurations(number, dtype, cell, more):
+    sizes, settings, lengths, with_state, rng = configuration(number, cell)
     T, B, I = sizes["T"], sizes["B"], sizes["I"]
-    theirs = torch.nn.LSTM(I, **settings, dtype=getattr(torch, dtype))
+    theirs = THEIRS[cell](I, **settings, **more, dtype=getattr(torch, dtype))
     torch.manual_seed(number)
+    scale = (0.8 if "relu" in more.values() else 1.5) / settings["hidden_size"] ** 0.5
     with torch.no_grad():
         for w in theirs.parameters():
-            w.uniform_(-1.5 / settings["hidden_size"] ** 0.5, 1.5 / settings["hidden_size"] ** 0.5)
-    ours = nn.LSTM(I, **settings, dtype=dtype)
+            w.uniform_(-scale, scale)
+    ours = MODULES[cell](I, **settings, **more, dtype=dtype)
     result = ours.load_state_dict({name: w.numpy() for name, w in theirs.state_dict().items()})
     assert result == ([], [])
-    D, LD, R = ours.num_directions, ours.num_layers * ours.num_directions, ours.output_size
-    shapes = {"x": (T, B, I), "h0": (LD, B, R), "c0": (LD, B, settings["hidden_size"]), "dy": (T, B, D * R), "dh_n": (LD, B, R),
-              "dc_n": (LD, B, settings["hidden_size"])}
-    n = {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()} | {"lengths": lengths}
-    if settings["batch_first"]:
-        n |= {name: n[name].swapaxes(0, 1).copy() for name in ("x", "dy")}
+    n = draw(rng, ours, T, B, dtype, settings["batch_first"]) | {"lengths": lengths}
     if lengths is not None:             # torch's packed backward reads no padding; neither may we
         past = np.arange(T)[:, None] >= lengths
         n["dy"][past.T if settings["batch_first"] else past] = 1e3
@@ -90,31 +102,32 @@ def test_random_configurations(number, dtype):
         got = train(ours, n)
     else:
         y, state, tape = ours.forward(n["x"], lengths=lengths)
-        got = named(y, state, ours.backward(tape, n["dy"], (n["dh_n"], n["dc_n"])))
-        del got["dh0"], got["dc0"]
+        got = named(y, state, ours.backward(tape, n["dy"], state_in(n, "d{}_n")))
+        got = {name: a for name, a in got.items() if name not in ("dh0", "dc0")}
     assert_close(got, want, TOLERANCE[dtype])
 
 
+@every_kind
 @pytest.mark.parametrize("number", range(0, NUMBER, 4))
-def test_weights_go_both_ways(number):
-    sizes, settings, _, _, _ = configuration(number)
-    ours, theirs = nn.LSTM(sizes["I"], **settings, seed=number), torch.nn.LSTM(sizes["I"], **settings)
+def test_weights_go_both_ways(number, cell, more):
+    sizes, settings, _, _, _ = configuration(number, cell)
+    ours, theirs = MODULES[cell](sizes["I"], **settings, **more, seed=number), THEIRS[cell](sizes["I"], **settings, **more)
     assert list(ours.state_dict()) == list(theirs.state_dict())
     theirs.load_state_dict({name: torch.from_numpy(w) for name, w in ours.state_dict().items()}, strict=True)
     assert_same_bits({name: w.numpy() for name, w in theirs.state_dict().items()}, ours.state_dict())
-    back = nn.LSTM(sizes["I"], **settings, seed=number + 1)
+    back = MODULES[cell](sizes["I"], **settings, **more, seed=number + 1)
     back.load_state_dict(theirs.state_dict())       # torch tensors are taken as they are
     assert_same_bits(back.state_dict(), ours.state_dict())
 
 
+@every_kind
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_unbatched(dtype):
-    theirs = torch.nn.LSTM(5, 9, 2, bidirectional=True, proj_size=3, dtype=getattr(torch, dtype))
-    ours = nn.LSTM(5, 9, 2, bidirectional=True, proj_size=3, dtype=dtype)
+def test_unbatched(dtype, cell, more):
+    settings = {"bidirectional": True, **more, **({"proj_size": 3} if cell == "lstm" else {})}
+    theirs = THEIRS[cell](5, 9, 2, **settings, dtype=getattr(torch, dtype))
+    ours = MODULES[cell](5, 9, 2, **settings, dtype=dtype)
     ours.load_state_dict(theirs.state_dict())
-    rng = np.random.default_rng(0)
-    shapes = {"x": (7, 5), "h0": (4, 3), "c0": (4, 9), "dy": (7, 6), "dh_n": (4, 3), "dc_n": (4, 9)}
-    n = {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()} | {"lengths": None}
+    n = draw(np.random.default_rng(0), ours, 7, None, dtype) | {"lengths": None}
     assert_close(train(ours, n), torch_run(theirs, n, None, True, False), TOLERANCE[dtype])
 
 

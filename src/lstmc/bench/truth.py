@@ -49,19 +49,22 @@ def unverified(case):
 
 
 def verify(side, want):
-    """Raise WrongResult unless all results of a contender are finite and agree with `expected`."""
+    """Raise WrongResult unless all results of a contender are finite and agree with `expected`; returns the largest relative error."""
     with side.ready():
         found = side.results()
     allowed = side.tolerance[side.case.dtype]
     missing = sorted(want.keys() - found.keys() - getattr(side, "withheld", set()))
     if missing:
         raise WrongResult(f"no {', '.join(missing)}")
+    worst = 0.0
     for key in want.keys() & found.keys():
         if found[key].shape != want[key].shape:
             raise WrongResult(f"{key} has shape {found[key].shape}, expected {want[key].shape}")
         error = np.abs(found[key] - want[key]).max() / np.abs(want[key]).max()
         if not error <= allowed:
             raise WrongResult(f"{key} is {error:.1e} of its largest value away from the reference, allowed {allowed:.0e}")
+        worst = max(worst, float(error))
     for key in found:
         if not np.isfinite(found[key]).all():
             raise WrongResult(f"{key} is not finite")
+    return worst

@@ -49,7 +49,7 @@ def parser():
 
     bench = commands.add_parser(
         "bench", help="measure speed against the machine's limits and other libraries",
-        description="Time LSTMs of many shapes, each verified first, against what the machine could reach and against those of torch, "
+        description="Time LSTMs, GRUs and RNNs of many shapes, each verified first, against what the machine could reach and against those of torch, "
                     "onnxruntime, openvino, jax and keras that are installed. Run it on a machine that does nothing else.",
         epilog='pip install "lstmc[bench]" installs torch, onnxruntime, openvino and what --plot needs.')
     bench.add_argument("--quick", action="store_true", help="a short list of cases and peers, under a minute")
@@ -59,6 +59,8 @@ def parser():
     bench.add_argument("--peers", type=peer_list, default=None, metavar="LIST",
                        help=f"other libraries, separated by commas, or none (default: those installed of {','.join(PEERS)}; "
                             "with --quick not jax and keras)")
+    bench.add_argument("--isa-peers", choices=["avx2"], default=None, metavar="ISA",
+                       help="avx2: peers that can be held to AVX2 take part once more, held, and are compared with lstmc on AVX2")
     bench.add_argument("--json", type=writable, default=None, metavar="FILE", help="write everything measured, each round included")
     bench.add_argument("--plot", type=picture, default=None, metavar="FILE", help="draw a roofline, as .png, .svg or .pdf; needs matplotlib")
     bench.add_argument("--compare", type=readable, nargs=2, default=None, metavar=("OLD", "NEW"),

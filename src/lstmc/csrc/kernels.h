@@ -28,17 +28,17 @@
 #define PREFETCH_OWN(p) __builtin_prefetch(p, 1)        /* to be written: taken from other cores too */
 #endif
 
-#include "k_print.h"
+#include "fingerprint.h"
 #include "random.h"
 
 #define REAL 32
 #include VOCABULARY
-#include "k_body.h"
+#include "body.h"
 #include "vec_undef.h"
 #undef REAL
 #define REAL 64
 #include VOCABULARY
-#include "k_body.h"
+#include "body.h"
 #include "vec_undef.h"
 #undef REAL
 

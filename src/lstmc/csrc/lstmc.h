@@ -1,98 +1,193 @@
 /* lstmc.h -- the contract between the C core and whoever drives it.
  *
- * One `lstmc_kernels` table exists per instruction set and dtype. A function in it does arithmetic on
- * the rows it is given: it allocates nothing, starts no thread, keeps no state and never sees Python.
- * Letters: T time, B batch, I inputs, R recurrent width (H, or P with projection), H hidden units,
- * G gates (4: i, f, g, o), NU units per block, N rows of all live (t, b) pairs.
+ * One `lstmc_kernels` table exists per instruction set and dtype. A function in it does arithmetic on the rows it is given:
+ * it allocates nothing, starts no thread, keeps no state and never sees Python.
+ * Letters: T time, B batch, I inputs, R recurrent width (H, or P with projection), H hidden units, NU units per block,
+ * N rows of all live (t, b) pairs.
  *
- * Units are stored in blocks of NU (64 bytes: 16 float32 or 8 float64) on every instruction set, so
- * storage and summation order depend on shapes alone; a narrower machine walks a block in slices.
- * A panel is one block of units with its G gates side by side: [G][NU].
+ * Units are stored in blocks of NU (64 bytes: 16 float32 or 8 float64) on every instruction set, so storage and summation
+ * order depend on shapes alone; a narrower machine walks a block in slices. A slot is a number that a unit has at every step:
+ * a gate, a candidate, a part of one. What a product computes at once is a group: one block of units with all its slots, or up
+ * to four blocks of one slot.
  *
- *   weights   [p][k][G][NU]   k = inputs, then recurrent inputs; zero in lanes beyond H
- *   bias      [p][G][NU]
- *   gates, dG [p][n][G][NU]   panel stride given; row n of a panel is contiguous
+ *   weights   [group][k][blocks of the group][NU]     zero in lanes beyond H
+ *   bias, z   blocks of groups at a distance, those of one group side by side
+ *   gates, dG [p][n][slot][NU] by panel and row strides; the slots of a row side by side
  *   c, dc     [p][n][NU]
  *   h         [n][ld]         ld a multiple of NU, lanes beyond H are zero
- *   columns   [q][k][nb*NU]   plain operand of `product`: q counts groups of up to 4 blocks
  *
- * Strides are in elements. Row pointer arrays are indexed by the same row numbers as `tiles`.
- * Every output element is one chain of fused multiply-adds with ascending k that starts from its
- * bias or addend, whatever tile it is computed in. No pointer may alias another unless said so.
+ * Strides are in elements. Row pointer arrays are indexed by the same row numbers as `tiles`. Every output element is one
+ * chain of fused multiply-adds with ascending k that starts from its bias or addend, whatever tile it is computed in.
+ * No pointer may alias another unless said so.
  */
 #ifndef LSTMC_H
 #define LSTMC_H
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LSTMC_GATES = 4, LSTMC_MAX_ROWS = 8, LSTMC_MAX_ACC = 24, LSTMC_BLOCK_BYTES = 64, LSTMC_KBLOCK = 256,
-       LSTMC_STRIP_K = 704, LSTMC_STRIP_K_SHORT = 96,
-       LSTMC_BATCH = 16, LSTMC_FAR_BYTES = 1 << 20, LSTMC_NARROW_BYTES = 96 * 1024 };    /* see k_tile.h */
+enum {
+    LSTMC_SLOTS = 4,                    /* most slots of a cell, and most blocks of a group */
+    LSTMC_MAX_ROWS = 8,                 /* most rows of a tile on any instruction set */
+    LSTMC_MAX_ACC = 24,                 /* vectors of sums that a tile keeps in registers */
+    LSTMC_BLOCK_BYTES = 64,             /* a block of units: one cache line */
+    LSTMC_KBLOCK = 256,                 /* most (t, b) pairs whose products are summed from zero in a weight gradient */
+    LSTMC_STRIP_K = 704,                /* depth of a strip: 4 blocks of it are 176 KiB, which share a second-level cache with rows */
+    LSTMC_STRIP_K_SHORT = 96,           /* where tiles have few rows: 24 KiB, which stay in the first-level cache */
+    LSTMC_BATCH = 16,                   /* tiles whose sums wait while a strip meets them all */
+    LSTMC_FAR_BYTES = 1 << 20,          /* weights of a step from which on strips are fetched ahead: 5-11 % of training at H >= 256 */
+    LSTMC_NARROW_BYTES = 96 * 1024,     /* weights of a lone row up to which it takes two slices, not four, at once */
+    LSTMC_NORM_SUMS = 14,               /* blocks of sums that layer normalisation has for a block of units */
+    LSTMC_MAX_LINES = 8                 /* ranges of lines that are fetched while a chain runs */
+};
 
 /* rows row .. row+mr-1, 1 <= mr <= table->mr */
 typedef struct { ptrdiff_t row, mr; } lstmc_tile;
 
-/* One time step forward for a set of row tiles and panels p0 <= p < p1. */
-typedef struct {
-    const lstmc_tile *tiles;      /* [n_tiles] */
-    ptrdiff_t n_tiles, p0, p1;
-    int back;                     /* 1: from panel p1 - 1 down, see k_tile.h; as long as 0 and 1 alternate, caches keep more */
-    ptrdiff_t k0, k1;             /* this part of the chain over x | h; k1 == 0: to its end */
-    void *sums;                   /* what waits between parts: LSTMC_MAX_ACC blocks for each tile and panel; NULL if there is one */
-    ptrdiff_t I, R, H;
-    const void *const *x;         /* [rows] rows of I values with stride xs; unused when z is given */
-    ptrdiff_t xs, x_ahead;        /* bytes from a row of x to the one that the next step reads, or 0 */
-    const void *h;                /* h_{t-1} [rows][ldh] */
-    ptrdiff_t ldh;
-    const void *w, *bias;         /* packed */
-    const void *z;                /* NULL, or [p][rows][G][NU]: bias + W x, precomputed; may equal gates */
-    ptrdiff_t z_ps;               /* panel strides: elements from block p to block p+1 */
-    const void *c_prev;           /* [p][rows][NU]; may equal c */
-    void *c;
-    ptrdiff_t c_prev_ps, c_ps;
-    void *gates;                  /* NULL (inference), or [p][rows][G][NU]: receives i, f, g, o */
-    ptrdiff_t gates_ps;
-    void *h_out;                  /* [rows][ld_out], full blocks are written; not h */
-    ptrdiff_t ld_out;
-    void *const *y;               /* NULL, or [rows] rows of H values, unit stride, written too */
-} lstmc_lstm_fwd;
-
-/* The A operand of a product: row j starts at a + j*row_stride; its k values are n_full runs of full_len
- * (run i at i*full_stride) and then n_tail runs of tail_len (run i at n_full*full_stride + i*tail_stride).
- * A dense row is one full run; a row of dG is a run of G*NU per whole panel and G runs of H % NU. */
+/* The rows of a factor. Row j starts at rows[j], or at a + j*row_stride where rows is NULL; its values are n_full runs of
+ * full_len (run i at i*full_stride) and then n_tail runs of tail_len (run i at n_full*full_stride + i*tail_stride), k_stride
+ * from one value to the next. A dense row is one full run; a row of dG is a run of the slots of every whole panel and a run of
+ * H % NU for each slot of the last. */
 typedef struct {
     const void *a;
+    const void *const *rows;
     ptrdiff_t row_stride, k_stride;
     ptrdiff_t n_full, full_len, full_stride;
     ptrdiff_t n_tail, tail_len, tail_stride;
-} lstmc_runs;
+    ptrdiff_t ahead;              /* bytes from a row to the one that the next step reads, or 0 */
+} lstmc_operand;
 
-/* acc = bias | add rows | 0  (+ add2 rows), then acc += A B over all k; the result goes to a sink:
- * stored rows (`product`), or the cell backward of one time step (`lstm_step_bwd`). */
+/* The sums of a group's blocks slot .. slot+slots-1, extended by rows times weights: the operands one after the other along k. */
 typedef struct {
-    const lstmc_tile *tiles;
-    ptrdiff_t n_tiles;
-    ptrdiff_t N;                  /* output columns */
-    ptrdiff_t q0, q1;             /* column groups q0 <= q < q1 only; q1 == 0: all */
-    int back;                     /* 1: from the last group down */
-    lstmc_runs a;                 /* a.a == NULL: no product, the addends alone */
-    ptrdiff_t r0, r1;             /* this part of the runs of a; r1 == 0: to their end */
-    void *sums;                   /* what waits between parts: LSTMC_MAX_ACC blocks for each tile and group; NULL if there is one */
-    const void *b;                /* packed columns, K rows */
-    ptrdiff_t K;
-    const void *bias;             /* NULL or [N rounded up to NU] */
-    const void *const *add;       /* NULL or [rows] rows of N values, stride adds; may be the rows of out */
-    ptrdiff_t adds, add_ahead;    /* bytes from an addend to the one that the next step adds, or 0 */
-    const void *add2;             /* NULL or [rows][ld_add2] */
-    ptrdiff_t ld_add2;
-    void *const *out;             /* `product`: [rows] rows of N values, stride outs */
-    ptrdiff_t outs;
-    /* `lstm_step_bwd`: the result is dh_t; gates hold i, f, g, o and receive dG, dc is updated in place */
-    void *gates;
-    const void *c_prev, *c;
-    void *dc;
-    ptrdiff_t gates_ps, c_prev_ps, c_ps, dc_ps;
+    lstmc_operand a[2];
+    ptrdiff_t n_operands;
+    const void *b;                /* packed weights */
+    ptrdiff_t K;                  /* values of all operands */
+    ptrdiff_t slot, slots;        /* slots == 0: all blocks of each group */
 } lstmc_product;
+
+/* An elementwise function: see activations.h. */
+enum lstmc_function {
+    LSTMC_SIGMOID, LSTMC_TANH, LSTMC_RELU, LSTMC_AFFINE, LSTMC_LEAKY_RELU, LSTMC_THRESHOLDED_RELU, LSTMC_SCALED_TANH,
+    LSTMC_HARD_SIGMOID, LSTMC_ELU, LSTMC_SOFTSIGN, LSTMC_SOFTPLUS
+};
+typedef struct { int function; double alpha, beta; } lstmc_activation;
+
+/* What a cell does beyond its plain equations; see cells/. */
+typedef struct {
+    lstmc_activation of[3];       /* LSTM: of i, f and o; of g; of c in h. GRU: of r and z; of n. RNN: its only one */
+    double clip;                  /* bound of every argument of a gate; infinity for none */
+    const void *peephole;         /* NULL, or [p][LSTMC_SLOTS][NU]: i, f, g, o */
+    int coupled;                  /* f = 1 - i */
+    int off[LSTMC_SLOTS];         /* the slot is the constant 1 */
+    double zoneout_h, zoneout_c;  /* probability that a unit keeps its old h, its old c */
+    double norm_eps;              /* layer normalisation: what is added to a variance ... */
+    int norm_state;               /* ... and whether the next c is the normalised one */
+    int random;                   /* 0: zoneout at its expectation, 1: drawn with these keys */
+    uint32_t key_h[2], key_c[2];
+} lstmc_options;
+
+/* One time step of a cell for the rows of a walk. Forward reads the states before and writes those after; backward reads both,
+ * turns gates into dG and the carries into those of the step before. */
+typedef struct {
+    ptrdiff_t H;
+    const void *h_prev;           /* [rows][ld_prev] */
+    ptrdiff_t ld_prev;
+    void *h;                      /* [rows][ld]; whole blocks are written; not h_prev */
+    ptrdiff_t ld;
+    const void *c_prev;           /* may be c */
+    void *c;
+    ptrdiff_t c_prev_ps, c_ps;    /* panel strides: elements from block p to block p+1 */
+    void *gates;                  /* NULL (inference), or slots of every unit */
+    ptrdiff_t gates_ps, gates_rs;
+    void *const *y;               /* NULL, or [rows] rows of H values, unit stride, written too */
+    void *dc;                     /* carry of c, panel stride dc_ps */
+    ptrdiff_t dc_ps;
+    void *dh;                     /* NULL, or [rows][ld_dh]: receives what of dh passes to the step before beside the products */
+    ptrdiff_t ld_dh;
+    const void *mask;             /* like dh; see dropout.h */
+    void *products;               /* NULL, or laid out like gates: gradients of slots times the c that their peephole sees */
+    const lstmc_options *options; /* read by the second of a cell's functions only */
+    const ptrdiff_t *sequence;    /* [rows] for random numbers: which sequence a row is, and which of its steps this is */
+    const ptrdiff_t *time;
+} lstmc_step;
+
+/* Layer normalisation in a step of an LSTM: norm.h. */
+typedef struct {
+    const void *gamma_x, *gamma_h;    /* [p][LSTMC_SLOTS][NU], 0 in lanes beyond H */
+    const void *bias;                 /* likewise: all biases and betas of the gates */
+    const void *gamma_c, *beta_c;     /* [p][NU] */
+    /* forward: sums of W x and U h' of row j, [row][p][LSTMC_SLOTS][NU]; those of U h' are overwritten */
+    const void *sums_x;
+    void *sums_h;
+    ptrdiff_t sums_x_rs, sums_h_rs;
+    /* for the way back (NULL: not wanted): both parts normalised, which become gradients of W x and U h', laid out by the strides of
+     * gates; four numbers a row */
+    void *x, *h, *stats;
+    /* backward: dh of row j at dh + j*ld_dh, p blocks that are overwritten and as many of scratch; to a row's sums over its steps are
+     * added, LSTMC_SLOTS blocks each, its parts of the gradients of gamma_x, of gamma_h and of bias, and a block each, of gamma_c and
+     * of beta_c: [p][row][LSTMC_NORM_SUMS][NU] */
+    void *dh;
+    ptrdiff_t ld_dh;
+    void *sums;
+    ptrdiff_t sums_ps;
+} lstmc_norm;
+
+typedef struct lstmc_walk lstmc_walk;
+
+/* The end of a chain: the sums of rows row .. row+mr-1 in nq slices from slice q on (slice q is slice q % NS of group q / NS), as
+ * whole blocks [row][group][nb][NU] from the group of slice q on. */
+typedef struct {
+    ptrdiff_t row, mr, q, nq, nb;
+    void *acc;
+} lstmc_spot;
+typedef void (*lstmc_finish)(const lstmc_walk *, const lstmc_spot *);
+/* A chain and its end in one, so that sums never leave registers: [rows - 1][slices - 1] of them; `visit` is chain.h's. */
+typedef void (*lstmc_fused)(const void *visit, const lstmc_product *, const lstmc_walk *, const lstmc_spot *);
+
+/* All groups q0 <= q < q1 for a set of row tiles: sums begin at bias, z or addends, the products extend them, and the end
+ * stores them or makes a cell of them. */
+struct lstmc_walk {
+    const lstmc_tile *tiles;      /* [n_tiles] */
+    ptrdiff_t n_tiles, q0, q1;
+    int back;                     /* 1: from the last group down; as long as 0 and 1 alternate, caches keep more */
+    ptrdiff_t blocks;             /* of all groups: LSTMC_SLOTS in each, except perhaps the last */
+    ptrdiff_t n_products;         /* of `product`, the last member */
+    ptrdiff_t k_start;            /* where the whole chain begins: weights of values before it are not read */
+    ptrdiff_t k0, k1;             /* this part of the chain, counted over all products */
+    int begins, ends;             /* whether it is the first part, the last */
+    void *sums;                   /* what waits between parts: LSTMC_MAX_ACC blocks for each tile and group; NULL if there is one */
+    /* where sums begin: blocks of row j and group q side by side at start + j*start_rs + q*start_gs ... */
+    const void *start;
+    ptrdiff_t start_rs, start_gs;
+    const void *const *add;       /* ... or, where start is NULL, [rows] rows of N values with stride adds (or NULL: 0) plus ... */
+    ptrdiff_t adds, add_ahead, N;
+    const void *add2;             /* ... [rows][ld_add2] (or NULL) */
+    ptrdiff_t ld_add2;
+    /* where they end: a cell, or rows of N values (may be those of add), or blocks laid out as at the start */
+    lstmc_finish finish;          /* NULL: no cell */
+    const lstmc_fused *fused;     /* in place of `finish`, where a product comes before the end; or NULL */
+    lstmc_step step;
+    void *const *out;
+    ptrdiff_t outs;
+    void *blocks_out;
+    ptrdiff_t out_rs, out_gs;
+    lstmc_product product[1 + LSTMC_SLOTS];     /* last, so that a copy may leave out those that are not used */
+};
+
+/* A cell: what it keeps, what feeds what, and its functions, each plain and with options. */
+typedef struct {
+    const char *name;
+    int slots, states, gates;     /* gates: of PyTorch's matrices */
+    int x_slot, x_slots;          /* W feeds these slots, from gates x_gate of PyTorch's order */
+    int h_slot, h_slots;          /* U feeds these, from gates h_gate */
+    int x_gate[LSTMC_SLOTS], h_gate[LSTMC_SLOTS];
+    lstmc_finish forward[2], backward[2];
+    const lstmc_fused *fused;     /* of forward[0], or NULL */
+    /* Two stages a step, each a walk: the first computes this many slots, h' before U, the second the others, the rows that the first
+     * left as h before U. 0: one stage. See cells/gru_before.h. */
+    int first;
+    lstmc_finish then_forward[2], then_backward[2];
+} lstmc_cell;
 
 /* C (+)= A^T B over n <= LSTMC_KBLOCK rows: one block of a weight gradient.
  * A is packed by pack_outer: tile after tile of [n][mr] for consecutive tiles of features. */
@@ -115,7 +210,18 @@ typedef struct {
     ptrdiff_t xs, hs;
 } lstmc_features;
 
-/* One optimizer update of n elements; see k_train.h for the equations. */
+/* Rows of gates g of a matrix in PyTorch's layout, w element (row, k) at w + row*rs + k, and the same values by panels:
+ * [p][k][g][NU], panels panel_stride apart and values of k k_stride apart. */
+typedef struct {
+    void *w;
+    ptrdiff_t rs, H, K;
+    const int *gate;              /* [G] */
+    ptrdiff_t G;
+    void *panels;
+    ptrdiff_t panel_stride, k_stride;
+} lstmc_matrix;
+
+/* One optimizer update of n elements; see train.h for the equations. */
 typedef struct {
     double lr, beta1, beta2, eps, momentum, decay, scale;   /* scale multiplies the gradient (clipping) */
     int nesterov;
@@ -124,19 +230,18 @@ typedef struct {
 typedef struct {
     const char *isa;
     int itemsize, nu, vl, mr, fma;
-    /* gates: w element (row, k) at w + row*rs + k */
-    void (*pack_gates)(void *dst, ptrdiff_t panel_stride, const void *w, ptrdiff_t rs,
-                       ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1);
-    void (*pack_bias)(void *dst, const void *b1, const void *b2, ptrdiff_t G, ptrdiff_t H);
-    /* B[k][n] = w[k*ks + n*ns]; with G > 0 the k order is (unit block, gate, unit) of G gates of K/G units */
-    void (*pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N, ptrdiff_t G,
+    lstmc_cell cells[4];
+    void (*pack_panels)(const lstmc_matrix *, ptrdiff_t p0, ptrdiff_t p1);
+    /* the other way, plus `more` laid out like the panels, unless NULL */
+    void (*unpack_panels)(const lstmc_matrix *, const void *more, ptrdiff_t p0, ptrdiff_t p1);
+    void (*pack_bias)(void *dst, const lstmc_cell *, const void *b_ih, const void *b_hh, ptrdiff_t H);
+    /* B[k][n] = w[k*ks + n*ns] in groups of four blocks; with G > 0 the k order is (unit block, gate[i], unit) of K/G units */
+    void (*pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N, const int *gate, ptrdiff_t G,
                          ptrdiff_t q0, ptrdiff_t q1);
-    void (*unpack_gates)(void *w, ptrdiff_t rs, const void *src, const void *more, ptrdiff_t panel_stride,
-                         ptrdiff_t G, ptrdiff_t H, ptrdiff_t K, ptrdiff_t p0, ptrdiff_t p1);
-    void (*lstm_gates_x)(const lstmc_lstm_fwd *);   /* z (written, cast away const) = bias + W x */
-    void (*lstm_step_fwd)(const lstmc_lstm_fwd *);
-    void (*lstm_step_bwd)(const lstmc_product *);
-    void (*product)(const lstmc_product *);
+    void (*walk)(const lstmc_walk *);
+    /* one step of an LSTM with layer normalisation, forward after its products and backward before them, for rows row0 .. row1-1 */
+    void (*norm_fwd)(const lstmc_step *, const lstmc_norm *, ptrdiff_t row0, ptrdiff_t row1);
+    void (*norm_bwd)(const lstmc_step *, const lstmc_norm *, ptrdiff_t row0, ptrdiff_t row1);
     void (*pack_outer)(void *dst, const lstmc_features *, const lstmc_tile *tiles, ptrdiff_t n_tiles);
     void (*outer)(const lstmc_outer *);
     void (*vexp)(void *dst, const void *src, ptrdiff_t n);
@@ -149,11 +254,15 @@ typedef struct {
     void (*adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
     void (*rmsprop)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
     void (*sgd)(void *w, const void *g, void *m, ptrdiff_t n, const lstmc_update *);
-    /* of `bytes` bytes; one changed word always changes it. For this process only: instruction sets differ, see k_print.h */
-    uint64_t (*fingerprint)(const void *data, ptrdiff_t bytes, uint64_t seed);
-    /* masks: see random.h */
+    /* random masks, see random.h: the key of a call, and 0 or 1/(1-p) for n units of one sequence at one time */
     void (*derive)(uint32_t key[2], uint64_t seed, uint64_t step, uint32_t layer, uint32_t purpose);
     void (*keep_rows)(void *dst, ptrdiff_t n, const uint32_t key[2], double p, uint32_t time, uint32_t sequence);
+    /* dropout.h: n values, whole blocks; the end of a walk */
+    void (*multiply)(void *dst, const void *a, const void *b, ptrdiff_t n);
+    lstmc_finish add_masked;
+    lstmc_finish zone_fwd, zone_bwd;    /* zoneout.h: of the walk of a projection, of that which gives dh of it */
+    /* of `bytes` bytes; one changed word always changes it. For this process only: instruction sets differ, see fingerprint.h */
+    uint64_t (*fingerprint)(const void *data, ptrdiff_t bytes, uint64_t seed);
     /* benchmarks: the work done, in floating-point operations and in bytes */
     double (*probe_fma)(ptrdiff_t rounds);
     double (*probe_read)(const void *src, ptrdiff_t bytes, ptrdiff_t repeats);

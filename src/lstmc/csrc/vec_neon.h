@@ -20,8 +20,8 @@
 #define v_mul(a, b) vmulq_f32(a, b)
 #define v_div(a, b) vdivq_f32(a, b)
 #define v_sqrt(a) vsqrtq_f32(a)
-#define v_max(a, b) vmaxq_f32(a, b)
-#define v_min(a, b) vminq_f32(a, b)
+#define v_max(a, b) vbslq_f32(vcgtq_f32(a, b), a, b)    /* as on x86: the second of equal zeros or with NaN */
+#define v_min(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
 #define v_zip_lo(a, b) vzip1q_f32(a, b)
 #define v_zip_hi(a, b) vzip2q_f32(a, b)
 #define v_fma(a, b, c) vfmaq_f32(c, a, b)
@@ -43,8 +43,8 @@
 #define v_mul(a, b) vmulq_f64(a, b)
 #define v_div(a, b) vdivq_f64(a, b)
 #define v_sqrt(a) vsqrtq_f64(a)
-#define v_max(a, b) vmaxq_f64(a, b)
-#define v_min(a, b) vminq_f64(a, b)
+#define v_max(a, b) vbslq_f64(vcgtq_f64(a, b), a, b)    /* as on x86: the second of equal zeros or with NaN */
+#define v_min(a, b) vbslq_f64(vcltq_f64(a, b), a, b)
 #define v_zip_lo(a, b) vzip1q_f64(a, b)
 #define v_zip_hi(a, b) vzip2q_f64(a, b)
 #define v_fma(a, b, c) vfmaq_f64(c, a, b)

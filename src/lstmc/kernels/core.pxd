@@ -2,60 +2,131 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "lstmc.h" nogil:
-    enum: LSTMC_GATES, LSTMC_MAX_ROWS, LSTMC_MAX_ACC, LSTMC_BLOCK_BYTES, LSTMC_KBLOCK
+    enum: LSTMC_NORM_SUMS, LSTMC_SLOTS, LSTMC_MAX_ROWS, LSTMC_MAX_ACC, LSTMC_BLOCK_BYTES, LSTMC_KBLOCK
 
     ctypedef struct lstmc_tile:
         Py_ssize_t row, mr
 
-    ctypedef struct lstmc_lstm_fwd:
-        const lstmc_tile *tiles
-        Py_ssize_t n_tiles, p0, p1
-        bint back
-        Py_ssize_t k0, k1
-        void *sums
-        Py_ssize_t I, R, H
-        const void **x
-        Py_ssize_t xs, x_ahead
-        const void *h
-        Py_ssize_t ldh
-        const void *w
-        const void *bias
-        const void *z
-        Py_ssize_t z_ps
+    ctypedef struct lstmc_operand:
+        const void *a
+        const void **rows
+        Py_ssize_t row_stride, k_stride, n_full, full_len, full_stride, n_tail, tail_len, tail_stride, ahead
+
+    ctypedef struct lstmc_product:
+        lstmc_operand a[2]
+        Py_ssize_t n_operands
+        const void *b
+        Py_ssize_t K, slot, slots
+
+    enum:
+        LSTMC_SIGMOID, LSTMC_TANH, LSTMC_RELU, LSTMC_AFFINE, LSTMC_LEAKY_RELU, LSTMC_THRESHOLDED_RELU, LSTMC_SCALED_TANH
+        LSTMC_HARD_SIGMOID, LSTMC_ELU, LSTMC_SOFTSIGN, LSTMC_SOFTPLUS
+
+    ctypedef struct lstmc_activation:
+        int function
+        double alpha, beta
+
+    ctypedef struct lstmc_options:
+        lstmc_activation of[3]
+        double clip
+        const void *peephole
+        int coupled
+        int off[4]
+        double zoneout_h, zoneout_c
+        double norm_eps
+        bint norm_state
+        int random
+        uint32_t key_h[2]
+        uint32_t key_c[2]
+
+    ctypedef struct lstmc_step:
+        Py_ssize_t H
+        const void *h_prev
+        Py_ssize_t ld_prev
+        void *h
+        Py_ssize_t ld
         const void *c_prev
         void *c
         Py_ssize_t c_prev_ps, c_ps
         void *gates
-        Py_ssize_t gates_ps
-        void *h_out
-        Py_ssize_t ld_out
+        Py_ssize_t gates_ps, gates_rs
         void **y
+        void *dc
+        Py_ssize_t dc_ps
+        void *dh
+        Py_ssize_t ld_dh
+        const void *mask
+        void *products
+        const lstmc_options *options
+        const Py_ssize_t *sequence
+        const Py_ssize_t *time
 
-    ctypedef struct lstmc_runs:
-        const void *a
-        Py_ssize_t row_stride, k_stride, n_full, full_len, full_stride, n_tail, tail_len, tail_stride
-
-    ctypedef struct lstmc_product:
-        const lstmc_tile *tiles
-        Py_ssize_t n_tiles, N, q0, q1
-        bint back
-        lstmc_runs a
-        Py_ssize_t r0, r1
-        void *sums
-        const void *b
-        Py_ssize_t K
+    ctypedef struct lstmc_norm:
+        const void *gamma_x
+        const void *gamma_h
         const void *bias
+        const void *gamma_c
+        const void *beta_c
+        const void *sums_x
+        void *sums_h
+        Py_ssize_t sums_x_rs, sums_h_rs
+        void *x
+        void *h
+        void *stats
+        void *dh
+        Py_ssize_t ld_dh
+        void *sums
+        Py_ssize_t sums_ps
+
+    ctypedef struct lstmc_spot:
+        pass
+
+    ctypedef struct lstmc_walk
+    ctypedef void (*lstmc_finish)(const lstmc_walk *, const lstmc_spot *) noexcept nogil
+    ctypedef void (*lstmc_fused)(const void *, const lstmc_product *, const lstmc_walk *, const lstmc_spot *) noexcept nogil
+
+    ctypedef struct lstmc_walk:
+        const lstmc_tile *tiles
+        Py_ssize_t n_tiles, q0, q1
+        bint back
+        Py_ssize_t blocks
+        lstmc_product product[5]
+        Py_ssize_t n_products, k_start, k0, k1
+        bint begins, ends
+        void *sums
+        const void *start
+        Py_ssize_t start_rs, start_gs
         const void **add
-        Py_ssize_t adds, add_ahead
+        Py_ssize_t adds, add_ahead, N
         const void *add2
         Py_ssize_t ld_add2
+        lstmc_finish finish
+        const lstmc_fused *fused
+        lstmc_step step
         void **out
         Py_ssize_t outs
-        void *gates
-        const void *c_prev
-        const void *c
-        void *dc
-        Py_ssize_t gates_ps, c_prev_ps, c_ps, dc_ps
+        void *blocks_out
+        Py_ssize_t out_rs, out_gs
+
+    ctypedef struct lstmc_cell:
+        const char *name
+        int slots, states, gates, x_slot, x_slots, h_slot, h_slots
+        int x_gate[4]
+        int h_gate[4]
+        lstmc_finish forward[2]
+        lstmc_finish backward[2]
+        const lstmc_fused *fused
+        int first
+        lstmc_finish then_forward[2]
+        lstmc_finish then_backward[2]
+
+    ctypedef struct lstmc_matrix:
+        void *w
+        Py_ssize_t rs, H, K
+        const int *gate
+        Py_ssize_t G
+        void *panels
+        Py_ssize_t panel_stride, k_stride
 
     ctypedef struct lstmc_outer:
         const lstmc_tile *m_tiles
@@ -81,17 +152,15 @@ cdef extern from "lstmc.h" nogil:
     ctypedef struct lstmc_kernels:
         const char *isa
         int itemsize, nu, vl, mr, fma
-        void pack_gates(void *, Py_ssize_t, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-                        Py_ssize_t) noexcept nogil
-        void pack_bias(void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
-        void pack_columns(void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+        lstmc_cell cells[4]
+        void pack_panels(const lstmc_matrix *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void unpack_panels(const lstmc_matrix *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void pack_bias(void *, const lstmc_cell *, const void *, const void *, Py_ssize_t) noexcept nogil
+        void pack_columns(void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const int *, Py_ssize_t, Py_ssize_t,
                           Py_ssize_t) noexcept nogil
-        void unpack_gates(void *, Py_ssize_t, const void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-                          Py_ssize_t, Py_ssize_t) noexcept nogil
-        void lstm_gates_x(const lstmc_lstm_fwd *) noexcept nogil
-        void lstm_step_fwd(const lstmc_lstm_fwd *) noexcept nogil
-        void lstm_step_bwd(const lstmc_product *) noexcept nogil
-        void product(const lstmc_product *) noexcept nogil
+        void walk(const lstmc_walk *) noexcept nogil
+        void norm_fwd(const lstmc_step *, const lstmc_norm *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void norm_bwd(const lstmc_step *, const lstmc_norm *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void pack_outer(void *, const lstmc_features *, const lstmc_tile *, Py_ssize_t) noexcept nogil
         void outer(const lstmc_outer *) noexcept nogil
         void vexp(void *, const void *, Py_ssize_t) noexcept nogil
@@ -103,11 +172,23 @@ cdef extern from "lstmc.h" nogil:
         void adam(void *, const void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
         void rmsprop(void *, const void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
         void sgd(void *, const void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
-        uint64_t fingerprint(const void *, Py_ssize_t, uint64_t) noexcept nogil
         void derive(uint32_t *, uint64_t, uint64_t, uint32_t, uint32_t) noexcept nogil
         void keep_rows(void *, Py_ssize_t, const uint32_t *, double, uint32_t, uint32_t) noexcept nogil
+        void multiply(void *, const void *, const void *, Py_ssize_t) noexcept nogil
+        lstmc_finish add_masked, zone_fwd, zone_bwd
+        uint64_t fingerprint(const void *, Py_ssize_t, uint64_t) noexcept nogil
         double probe_fma(Py_ssize_t) noexcept nogil
         double probe_read(const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define LSTMC_CAN_SHARE 1
+    #else
+    #define LSTMC_CAN_SHARE 0
+    #endif
+    """
+    bint LSTMC_CAN_SHARE       # whether threads that share rows can wait for each other: these compilers' atomics
 
 
 cdef struct Span:
@@ -121,6 +202,7 @@ cdef struct Span:
 cdef const lstmc_kernels *table(Py_ssize_t itemsize) except NULL
 cdef Span span(object array, bint writable=*) except *
 cdef Span span_or_null(object array, bint writable=*) except *
+cdef lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil
 cpdef Py_ssize_t max_threads() except -1
 cdef bint alone() noexcept
 cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t mr) noexcept nogil

@@ -5,6 +5,7 @@ The choice of instruction set and the number of threads live here once per proce
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint64_t
+from libc.string cimport memset
 
 import os
 
@@ -149,8 +150,16 @@ cdef Span span_or_null(object array, bint writable=False) except *:
     cdef Span none
     if array is not None:
         return span(array, writable)
-    none.p = NULL
+    memset(&none, 0, sizeof(none))
     return none
+
+
+cdef lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil:
+    """An operand whose rows are one run of `len` values."""
+    cdef lstmc_operand o
+    memset(&o, 0, sizeof(o))
+    o.a, o.row_stride, o.k_stride, o.n_full, o.full_len = a, row_stride, k_stride, 1, len
+    return o
 
 
 def fingerprint(array, uint64_t seed=0):

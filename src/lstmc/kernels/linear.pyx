@@ -11,10 +11,11 @@ outside an array.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport (LSTMC_KBLOCK, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer, lstmc_product,
-                                 lstmc_tile, span, table)
-from lstmc.kernels.plan cimport team
-from lstmc.kernels.weights cimport block, round_up
+from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer,
+                                 lstmc_tile, lstmc_walk, dense, span, table)
+from lstmc.kernels.plan cimport threads_for
+from lstmc.kernels.cells cimport round_up
+from lstmc.kernels.weights cimport block
 
 from lstmc.kernels import arena
 
@@ -53,13 +54,13 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
     cdef lstmc_tile *tiles
     if M == 0 or N == 0:
         return 0
-    nt = team(2.0 * M * K * N, most, threads)
+    nt = threads_for(2.0 * M * K * N, most, threads)
     columns = block(keep, K * round_up(N, nu) * es)
     rows = <void **>block(keep, M * sizeof(void *) + most * sizeof(lstmc_tile))
     tiles = <lstmc_tile *>(rows + M)
     with nogil:
         for i in prange(groups, num_threads=nt, schedule="static"):
-            k.pack_columns(columns, w, ks, ns, K, N, 0, i, i + 1)
+            k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, i, i + 1)
         for j in range(M):
             rows[j] = y.p + j * y.stride[0] * es
         n_tiles = balanced(tiles, 0, M, k.mr)
@@ -72,15 +73,22 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
 
 cdef void multiply(const lstmc_kernels *k, Span x, Py_ssize_t K, char *columns, char *bias, void **rows, Py_ssize_t outs,
                    Py_ssize_t N, lstmc_tile *tiles, Py_ssize_t n_tiles) noexcept nogil:
-    cdef lstmc_product s
+    cdef lstmc_walk s
     cdef Py_ssize_t step = max(ROW_CHUNK // k.mr, 1), done = 0
     memset(&s, 0, sizeof(s))
-    s.N, s.K, s.b, s.bias, s.out, s.outs = N, K, columns, bias, rows, outs
-    s.a.a, s.a.row_stride, s.a.k_stride, s.a.n_full, s.a.full_len = x.p, x.stride[0], x.stride[1], 1, K
+    s.begins = s.ends = True
+    s.n_products, s.product[0].n_operands = 1, 1
+    s.k1 = s.product[0].K = K
+    s.product[0].a[0] = dense(x.p, x.stride[0], x.stride[1], K)
+    s.product[0].b = columns
+    s.blocks = round_up(N, k.nu) // k.nu
+    s.q1 = round_up(s.blocks, LSTMC_SLOTS) // LSTMC_SLOTS
+    s.start, s.start_gs = bias, LSTMC_SLOTS * k.nu
+    s.N, s.out, s.outs = N, rows, outs
     while done < n_tiles:
         s.tiles = tiles + done
         s.n_tiles = min(step, n_tiles - done)
-        k.product(&s)
+        k.walk(&s)
         done += s.n_tiles
 
 
@@ -107,7 +115,7 @@ def linear_fwd(x, w, b, y, threads=None):
     if b is not None:
         sb = vector("b", b, N, es, False)
         bias = block(keep, round_up(N, k.nu) * es)
-        k.pack_columns(bias, sb.p, 0, sb.stride[0], 1, N, 0, 0, round_up(N, 4 * k.nu) // (4 * k.nu))
+        k.pack_columns(bias, sb.p, 0, sb.stride[0], 1, N, NULL, 0, 0, round_up(N, 4 * k.nu) // (4 * k.nu))
     rows_times_columns(k, sx, sw.p, sw.stride[0], sw.stride[1], K, N, bias, sy, threads)
     arena.give(*keep)
 
@@ -127,30 +135,40 @@ cdef void pad_rows(Span dy, char *dst, Py_ssize_t wide, Py_ssize_t n0, Py_ssize_
         memset(dst + (n * wide + dy.shape[1]) * es, 0, (wide - dy.shape[1]) * es)
 
 
-cdef void outer_sums(const lstmc_kernels *k, Span x, const void **rows, char *dy, Py_ssize_t dys, Py_ssize_t N, char *pack,
-                     char *sums, Py_ssize_t lds, Py_ssize_t m0, Py_ssize_t m1) noexcept nogil:
+# The gradient of a linear map: dw = x^T dy, and db, of features x | 1, in chunks of `per` features
+cdef struct Gradient:
+    const lstmc_kernels *k
+    Span x, dw, db                   # db.p NULL: without a bias
+    const void **rows                # of x
+    char *dy                         # [M][dys], whole blocks of columns
+    Py_ssize_t dys
+    Py_ssize_t M, N, features, per
+    char *sums                       # [features][wide]
+    Py_ssize_t wide
+
+
+cdef void sum_features(const Gradient *g, Py_ssize_t m0, Py_ssize_t m1, char *pack) noexcept nogil:
     """Features m0 .. m1-1 of sums = (x | 1)^T dy."""
     cdef lstmc_features f
     cdef lstmc_outer s
     cdef lstmc_tile tiles[FEATURE_CHUNK]
-    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], wide = 4 * k.nu, blocks = round_up(N, k.nu) // k.nu
-    cdef Py_ssize_t n0 = 0, q
+    cdef Py_ssize_t es = g.x.itemsize, group = LSTMC_SLOTS * g.k.nu, blocks = g.wide // g.k.nu, n0 = 0, q
     memset(&f, 0, sizeof(f))
     memset(&s, 0, sizeof(s))
-    f.I, f.xs = x.shape[1], x.stride[1]
+    f.I, f.xs = g.x.shape[1], g.x.stride[1]
     s.m_tiles = tiles
-    s.n_tiles = balanced(tiles, m0, m1 - m0, k.mr)
-    s.bs, s.ldc, s.a = dys, lds, pack
-    while n0 < M:
-        f.x = f.h = rows + n0       # R = 0: no feature is read through h
-        f.n = s.n = s.a_rows = min(<Py_ssize_t>LSTMC_KBLOCK, M - n0)
+    s.n_tiles = balanced(tiles, m0, m1 - m0, g.k.mr)
+    s.bs, s.ldc, s.a = g.dys, g.wide, pack
+    while n0 < g.M:
+        f.x = f.h = g.rows + n0     # R = 0: no feature is read through h
+        f.n = s.n = s.a_rows = min(<Py_ssize_t>LSTMC_KBLOCK, g.M - n0)
         s.first = n0 == 0
-        k.pack_outer(pack, &f, tiles, s.n_tiles)
-        for q in range((blocks + 3) // 4):
-            s.nb = min(<Py_ssize_t>4, blocks - 4 * q)
-            s.b = dy + (n0 * dys + q * wide) * es
-            s.c = sums + q * wide * es
-            k.outer(&s)
+        g.k.pack_outer(pack, &f, tiles, s.n_tiles)
+        for q in range(round_up(blocks, LSTMC_SLOTS) // LSTMC_SLOTS):
+            s.nb = min(<Py_ssize_t>LSTMC_SLOTS, blocks - LSTMC_SLOTS * q)
+            s.b = g.dy + (n0 * g.dys + q * group) * es
+            s.c = g.sums + q * group * es
+            g.k.outer(&s)
         n0 += LSTMC_KBLOCK
 
 
@@ -197,51 +215,47 @@ def linear_bwd(x, w, dy, dx, dw, db, threads=None):
 
 cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span db, object threads) except -1:
     """dw = x^T dy, and db = the sum of dy over rows unless db.p is NULL."""
-    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], K = x.shape[1], N = dy.shape[1], i, dys = dy.stride[0]
-    cdef Py_ssize_t F = K + (db.p != NULL), nt, per, chunks, wide = round_up(N, k.nu), pack_size
+    cdef Gradient g
+    cdef Py_ssize_t es = x.itemsize, i, nt, chunks, pack_size
     cdef list keep = []
-    cdef char *grad = dy.p
     cdef char *packs
-    cdef char *sums
-    cdef const void **rows
-    if F == 0 or N == 0:
+    g.k, g.x, g.dw, g.db, g.dy, g.dys = k, x, dw, db, dy.p, dy.stride[0]
+    g.M, g.N, g.features, g.wide = x.shape[0], dy.shape[1], x.shape[1] + (db.p != NULL), round_up(dy.shape[1], k.nu)
+    if g.features == 0 or g.N == 0:
         return 0
-    nt = team(2.0 * M * F * N, round_up(F, k.mr) // k.mr, threads)
-    per = min(<Py_ssize_t>FEATURE_CHUNK, round_up(round_up(F, nt) // nt, k.mr))
-    chunks = round_up(F, per) // per
+    nt = threads_for(2.0 * g.M * g.features * g.N, round_up(g.features, k.mr) // k.mr, threads)
+    g.per = min(<Py_ssize_t>FEATURE_CHUNK, round_up(round_up(g.features, nt) // nt, k.mr))
+    chunks = round_up(g.features, g.per) // g.per
     nt = min(nt, chunks)
-    sums = block(keep, F * wide * es)
-    pack_size = per * LSTMC_KBLOCK * es
+    g.sums = block(keep, g.features * g.wide * es)
+    pack_size = g.per * LSTMC_KBLOCK * es
     packs = block(keep, nt * pack_size)
-    if dy.stride[1] != 1 or wide != N:
-        grad, dys = block(keep, max(M, 1) * wide * es), wide
-    rows = <const void **>block(keep, max(M, 1) * sizeof(void *))
+    if dy.stride[1] != 1 or g.wide != g.N:
+        g.dy, g.dys = block(keep, max(g.M, 1) * g.wide * es), g.wide
+    g.rows = <const void **>block(keep, max(g.M, 1) * sizeof(void *))
     with nogil:
-        for i in range(M):
-            rows[i] = x.p + i * x.stride[0] * es
-        if grad != dy.p:
+        for i in range(g.M):
+            g.rows[i] = x.p + i * x.stride[0] * es
+        if g.dy != dy.p:
             for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
-                pad_rows(dy, grad, wide, i * M // nt, (i + 1) * M // nt)
-        if M == 0:
-            memset(sums, 0, F * wide * es)
+                pad_rows(dy, g.dy, g.wide, i * g.M // nt, (i + 1) * g.M // nt)
+        if g.M == 0:
+            memset(g.sums, 0, g.features * g.wide * es)
         for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
-            share(k, x, rows, grad, dys, N, packs + i * pack_size, sums, wide, F, per, i * chunks // nt,
-                  (i + 1) * chunks // nt, dw, db, K)
+            share(&g, i * chunks // nt, (i + 1) * chunks // nt, packs + i * pack_size)
     arena.give(*keep)
     return 0
 
 
-cdef void share(const lstmc_kernels *k, Span x, const void **rows, char *dy, Py_ssize_t dys, Py_ssize_t N, char *pack,
-                char *sums, Py_ssize_t wide, Py_ssize_t F, Py_ssize_t per, Py_ssize_t chunk0, Py_ssize_t chunk1, Span dw,
-                Span db, Py_ssize_t K) noexcept nogil:
-    """One thread's part of the weight gradient: chunks chunk0 .. chunk1-1 of `per` features, summed and handed out."""
-    cdef Py_ssize_t c, m, m1, es = x.itemsize
+cdef void share(const Gradient *g, Py_ssize_t chunk0, Py_ssize_t chunk1, char *pack) noexcept nogil:
+    """One thread's part: some chunks of features, summed and handed out."""
+    cdef Py_ssize_t c, m, m1
     for c in range(chunk0, chunk1):
-        m1 = min((c + 1) * per, F)
-        if x.shape[0]:
-            outer_sums(k, x, rows, dy, dys, N, pack, sums, wide, c * per, m1)
-        for m in range(c * per, m1):
-            if m < K:
-                copy_out(dw, m, sums + m * wide * es, N, dw.stride[1])
+        m1 = min((c + 1) * g.per, g.features)
+        if g.M:
+            sum_features(g, c * g.per, m1, pack)
+        for m in range(c * g.per, m1):
+            if m < g.x.shape[1]:
+                copy_out(g.dw, m, g.sums + m * g.wide * g.x.itemsize, g.N, g.dw.stride[1])
             else:
-                copy_out(db, 0, sums + m * wide * es, N, db.stride[0])
+                copy_out(g.db, 0, g.sums + m * g.wide * g.x.itemsize, g.N, g.db.stride[0])

@@ -5,23 +5,29 @@ cdef struct Load:
     Py_ssize_t T, B              # steps, sequences
     Py_ssize_t D, bands          # directions, and bands of rows in each (schedule.pyx)
     double pairs                 # live (t, b) pairs
-    Py_ssize_t I, R, H, P        # inputs, recurrent inputs, units, projection (0: none) of one layer
+    Py_ssize_t I, H, P           # inputs, units, projection (0: none) of one layer
+    Py_ssize_t slots             # that W feeds
+    Py_ssize_t weights, recurrent    # numbers in all matrices of a direction, in those that read h
     Py_ssize_t parts             # groups of units that could be dealt to threads
     Py_ssize_t itemsize, mr      # bytes of a value, rows of a register tile
     bint ragged
+    bint undivided               # a step has several walks, each of which needs all of the one before: threads never divide units
+    bint normed                  # layer normalisation
 
 
 cdef struct Plan:
-    Py_ssize_t abreast           # directions and bands that run at the same time
+    Py_ssize_t at_once           # directions and bands that run at the same time
     Py_ssize_t threads           # of each of them
     bint shared                  # threads have all rows and a part of the units each, and wait for each other's part of h
     bint eager                   # they begin a step with those parts that are there
-    Py_ssize_t apart             # threads that divide rows instead, where sharing was planned and is not possible now
+    bint one_by_one              # ... though they take one part at a time (for tests)
+    long alone_from              # the step after which the first goes on alone, 0: if it waits long (for tests)
+    Py_ssize_t unshared_threads  # threads that divide rows instead, where sharing was planned and is not possible now
     Py_ssize_t z_steps           # steps for which W x is computed in one go; 0: fused with U h, step by step
 
 
 cdef double work_of(const Load *load) noexcept nogil
-cdef Py_ssize_t team(double work, Py_ssize_t items, object threads=*) except -1
-cdef Py_ssize_t step_team(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1
-cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t strands) noexcept nogil
+cdef Py_ssize_t threads_for(double work, Py_ssize_t items, object threads=*) except -1
+cdef Py_ssize_t step_threads(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1
+cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t jobs) noexcept nogil
 cdef Plan plan_of(const Load *load, object threads) except *

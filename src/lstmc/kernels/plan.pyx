@@ -6,8 +6,8 @@ arithmetic: LSTMC_STRIP_K and its neighbours in lstmc.h. Which batches are train
 follows from shapes alone: schedule.pyx.)
 """
 
-from lstmc.kernels.core cimport LSTMC_GATES, alone, max_threads
-from lstmc.kernels.crew cimport LSTMC_CAN_MEET
+from lstmc.kernels.cells cimport Sizes, sizes_of
+from lstmc.kernels.core cimport LSTMC_CAN_SHARE, alone, max_threads
 from lstmc.kernels.schedule cimport Rows, bands_of
 
 from lstmc.kernels.core import MAX_THREADS
@@ -26,8 +26,8 @@ SHARE_ABOVE_BYTES = 80 * 1024
 # ... or fewer than this, where all weights of a direction are more than this and each step reads them from afar.
 SHARE_FAR_BELOW_ROWS = 25
 SHARE_FAR_ABOVE_BYTES = 3 * 1024 * 1024
-# They begin a step with the parts of h that are there where a thread's part of the recurrent weights fits NEAR_BYTES: to
-# read part of each panel now and the rest later costs nothing there, and more than the waiting beyond.
+# Those with fewer rows than SHARE_BELOW_ROWS begin a step with the parts of h that are there if their part of the recurrent
+# weights fits NEAR_BYTES: to read part of each panel now and the rest later costs nothing there, and more than waiting beyond.
 # Rows of a thread, in register tiles, below which W x of several steps is computed in one go: weights then meet full tiles.
 Z_BELOW_TILES = 2
 # Bytes of W x computed in one go: what a core's own cache holds beside weights, or this part of W where W is larger
@@ -42,9 +42,9 @@ AWAKE_PART = 0.3
 WAKING_FACTOR = 8
 # A step this many times slower than the quickest found a core taken; steps then ask for no threads for so many seconds.
 SLOW_FACTOR = 16
-REST_SECONDS = 2e-3
-# The same for sharing in whole sequences, after a crew has dissolved: the call that found out took long.
-CREW_REST_SECONDS = 0.1
+STEP_PAUSE_SECONDS = 2e-3
+# The same for sharing in whole sequences, after the first thread of a team went on alone: the call that found out took long.
+PAUSE_SECONDS = 0.1
 
 cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, awake_part = AWAKE_PART
 cdef double waking_factor = WAKING_FACTOR
@@ -55,12 +55,11 @@ cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_bytes = Z_BYTES, z_part = Z_PAR
 
 cdef double work_of(const Load *load) noexcept nogil:
     """Floating-point operations of a forward pass in one direction; reading weights counts where it takes longer."""
-    cdef double flops = 2.0 * load.pairs * (LSTMC_GATES * load.H * <double>(load.I + load.R) + load.P * load.H)
-    cdef double u = LSTMC_GATES * load.H * <double>load.R * load.itemsize
+    cdef double flops = 2.0 * load.pairs * load.weights, u = <double>load.recurrent * load.itemsize
     return max(flops, flops_per_far_byte * load.T * u) if u > near_bytes else flops
 
 
-cdef Py_ssize_t team(double work, Py_ssize_t items, object threads=None) except -1:
+cdef Py_ssize_t threads_for(double work, Py_ssize_t items, object threads=None) except -1:
     """Threads for a call of `work` operations in `items` indivisible parts; `threads` overrides the rule of work."""
     cdef Py_ssize_t n = max_threads() if threads is None else min(<Py_ssize_t>threads, <Py_ssize_t>MAX_THREADS)
     if n == 1 or alone():
@@ -71,74 +70,80 @@ cdef Py_ssize_t team(double work, Py_ssize_t items, object threads=None) except 
     return max(n, 1)
 
 
-cdef Py_ssize_t step_team(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1:
+cdef Py_ssize_t step_threads(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1:
     """Threads for one step of a session that reads that many bytes of weights; awake: another step has just been."""
     cdef double work = max(flops, flops_per_far_byte * weight_bytes) if weight_bytes > near_bytes else flops
-    return team(work / (awake_part if awake else waking_factor), parts, threads)
+    return threads_for(work / (awake_part if awake else waking_factor), parts, threads)
 
 
-cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t strands) noexcept nogil:
-    """How many of 1, 2 or 4 strands, which need nothing of each other, run at the same time: each with as many threads."""
-    while threads % strands:
-        strands //= 2
-    return strands
+cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t jobs) noexcept nogil:
+    """How many of 1, 2 or 4 jobs, which need nothing of each other, run at the same time: each with as many threads."""
+    while threads % jobs:
+        jobs //= 2
+    return jobs
 
 
 cdef Plan plan_of(const Load *load, object threads) except *:
     """How a whole sequence of one layer runs."""
     cdef Plan plan
     cdef double work = work_of(load)
-    cdef Py_ssize_t all_threads = team(work * load.D, max(load.B, 1) * load.parts * load.D, threads), n, rows, wide
-    cdef Py_ssize_t B = load.B // load.bands
-    cdef Py_ssize_t u_bytes = LSTMC_GATES * load.H * load.R * load.itemsize
-    cdef double w_bytes = LSTMC_GATES * load.H * <double>(load.I + load.R) * load.itemsize
-    cdef Py_ssize_t share_rows = share_far_below_rows if w_bytes > share_far_above_bytes else share_below_rows
-    cdef bint few, can_share = LSTMC_CAN_MEET and load.parts > 1 and not load.P and load.T > 0 and u_bytes >= share_above_bytes
+    cdef Py_ssize_t all_threads = threads_for(work * load.D, max(load.B, 1) * load.parts * load.D, threads), n, rows, wide
+    cdef Py_ssize_t B = load.B // load.bands, u_bytes = load.recurrent * load.itemsize
+    cdef bint far = <double>load.weights * load.itemsize > share_far_above_bytes
+    cdef bint can_share = LSTMC_CAN_SHARE and load.parts > 1 and not load.P and not load.undivided and load.T > 0 and u_bytes >= share_above_bytes
+    cdef bint few_rows = can_share and B < share_below_rows * all_threads
+    plan.one_by_one, plan.alone_from = False, 0
     # Directions and bands need not meet, so each gets its own threads, unless the weights of one are more than a core's
     # own cache holds and half of them are not
-    few = can_share and B < share_below_rows * all_threads
-    plan.abreast = side_by_side(all_threads, load.D * load.bands)
-    if few and near_bytes < u_bytes <= 2 * near_bytes:
-        plan.abreast = 1
-    n = all_threads // plan.abreast
-    plan.shared = can_share and n > 1 and B < share_rows * n
-    plan.eager = plan.shared and few and u_bytes <= near_bytes * n
+    plan.at_once = side_by_side(all_threads, load.D * load.bands)
+    if few_rows and near_bytes < u_bytes <= 2 * near_bytes:
+        plan.at_once = 1
+    n = all_threads // plan.at_once
+    plan.shared = can_share and n > 1 and B < (share_far_below_rows if far else share_below_rows) * n
+    plan.eager = plan.shared and few_rows and u_bytes <= near_bytes * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, B), 1)
-    plan.apart = 1 if B < z_below_tiles * load.mr * n else max(min(n, B), 1)
+    plan.unshared_threads = 1 if B < z_below_tiles * load.mr * n else max(min(n, B), 1)
     rows = B if plan.shared else (B + plan.threads - 1) // plan.threads
+    if load.ragged and load.T:          # how many are live, most of the time
+        rows = max(<Py_ssize_t>(rows * load.pairs / (<double>load.T * load.B)), 1)
     plan.z_steps = 0
-    if load.T > 1 and 0 < rows < z_below_tiles * load.mr and (plan.shared or plan.threads == 1 or not load.ragged):
-        wide = LSTMC_GATES * load.H * load.itemsize
+    if load.T > 1 and 0 < rows < z_below_tiles * load.mr:
+        wide = load.slots * load.H * load.itemsize
         plan.z_steps = max(z_bytes, wide * load.I // z_part) // (rows * wide)
         plan.z_steps = min(min(max(plan.z_steps, z_least), z_most), load.T)
+    if load.normed:                     # W x is normalised by itself, so it is always apart from U h
+        plan.z_steps = max(plan.z_steps, 1)
     return plan
 
 
-def choose(T, B, I, R, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False, train=False):
+def choose(cell, T, B, I, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False, train=False, normed=False):
     """The plan of a sequence, as a dict: for `explain` and for tests.
 
     Parameters
     ----------
-    T, B, I, R, H, P, D : int
-        Steps, sequences, inputs, recurrent inputs, units, projection (0: none), directions.
+    cell : {"lstm", "gru", "rnn"}
+    T, B, I, H, P, D : int
+        Steps, sequences, inputs, units, projection (0: none), directions.
     itemsize, mr : int
         Bytes of a value, rows of a register tile.
     threads : int, optional
-    ragged, train : bool
+    ragged, train, normed : bool
     """
     cdef Load load
     cdef Plan plan
     cdef Rows rows
+    cdef Sizes z = sizes_of(cell, I, H, P, itemsize)
     load.T, load.B, load.D, load.pairs = T, B, D, T * B
-    load.I, load.R, load.H, load.P = I, R, H, P
-    load.parts, load.itemsize, load.mr, load.ragged = -(-H * itemsize // 64), itemsize, mr, ragged
+    load.I, load.H, load.P, load.slots, load.weights, load.recurrent = I, H, P, z.slots, z.weights, z.recurrent
+    load.parts, load.itemsize, load.mr, load.ragged, load.undivided = z.parts, itemsize, mr, ragged, z.staged or normed
+    load.normed = normed
     rows.T, rows.B, rows.N, rows.ragged = T, B, T * B, ragged
-    load.bands = bands_of(&rows, I, R, H, P, itemsize) if train else 1
+    load.bands = bands_of(&rows, z.weights * itemsize, P) if train else 1
     plan = plan_of(&load, threads)
-    return {"bands": load.bands, "abreast": plan.abreast, "threads": plan.threads, "shared": bool(plan.shared),
+    return {"bands": load.bands, "at_once": plan.at_once, "threads": plan.threads, "shared": bool(plan.shared),
             "eager": bool(plan.eager), "z_steps": plan.z_steps}
 
 
 def choose_step(double flops, double weight_bytes, parts, awake=True, threads=None):
     """Threads of a session's step."""
-    return step_team(flops, weight_bytes, parts, awake, threads)
+    return step_threads(flops, weight_bytes, parts, awake, threads)

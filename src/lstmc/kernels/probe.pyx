@@ -8,9 +8,9 @@ from cython.parallel cimport parallel, threadid
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport lstmc_kernels, table
-from lstmc.kernels.crew cimport LSTMC_CAN_MEET, lstmc_crew_size, lstmc_flag, lstmc_meet
-from lstmc.kernels.plan cimport team
+from lstmc.kernels.core cimport LSTMC_CAN_SHARE, lstmc_kernels, table
+from lstmc.kernels.team cimport lstmc_team_size, lstmc_progress, lstmc_barrier
+from lstmc.kernels.plan cimport threads_for
 
 cdef extern from *:
     """
@@ -66,31 +66,31 @@ def read(Py_ssize_t size, Py_ssize_t threads=1, double seconds=0.01):
 
 def meet(Py_ssize_t threads, long times=2000):
     """Seconds that threads which share rows need to wait for each other once; 0.0 where they cannot share."""
-    cdef Py_ssize_t nt = team(0, threads, threads)
-    cdef lstmc_flag *flags
+    cdef Py_ssize_t nt = threads_for(0, threads, threads)
+    cdef lstmc_progress *progress
     cdef Run run
-    if nt < 2 or not LSTMC_CAN_MEET:
+    if nt < 2 or not LSTMC_CAN_SHARE:
         return 0.0
-    flags = <lstmc_flag *>calloc(nt, sizeof(lstmc_flag))
-    if flags == NULL:
+    progress = <lstmc_progress *>calloc(nt, sizeof(lstmc_progress))
+    if progress == NULL:
         raise MemoryError
     run.done = 0
-    flags[0].since = lstmc_seconds()
+    progress[0].start = lstmc_seconds()
     with nogil, parallel(num_threads=nt):
-        meet_often(flags, threadid(), times, &run)
-    free(flags)
+        meet_often(progress, threadid(), times, &run)
+    free(progress)
     return (run.end - run.start) / run.done
 
 
-cdef void meet_often(lstmc_flag *flags, Py_ssize_t i, long times, Run *run) noexcept nogil:
-    """A thread's part of `meet`; the first keeps the time. A crew that dissolves has met less often."""
+cdef void meet_often(lstmc_progress *progress, Py_ssize_t i, long times, Run *run) noexcept nogil:
+    """A thread's part of `meet`; the first keeps the time. A team whose first thread goes on alone has met less often."""
     cdef long epoch = 0
     cdef double start
     lstmc_wait_for_all()
     start = lstmc_seconds()
     while epoch < times:
         epoch += 1
-        if lstmc_meet(flags, lstmc_crew_size(), i, epoch):
+        if lstmc_barrier(progress, lstmc_team_size(), i, epoch):
             break
     if i == 0:
         run.start, run.end, run.done = start, lstmc_seconds(), epoch
@@ -99,7 +99,7 @@ cdef void meet_often(lstmc_flag *flags, Py_ssize_t i, long times, Run *run) noex
 cdef double measured(Py_ssize_t itemsize, Py_ssize_t size, Py_ssize_t threads, double seconds) except -1:
     """Repeat until it takes about `seconds`; the rate of that last run."""
     cdef const lstmc_kernels *k = table(itemsize)
-    cdef Py_ssize_t nt = team(0, max(threads, 1), max(threads, 1)), n = 1 + 65536 // max(size, 64)
+    cdef Py_ssize_t nt = threads_for(0, max(threads, 1), max(threads, 1)), n = 1 + 65536 // max(size, 64)
     cdef double elapsed = 0, rate = together(k, nt, size, n, &elapsed)
     while elapsed < seconds / 4:
         n *= 2

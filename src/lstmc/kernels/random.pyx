@@ -8,7 +8,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport uint32_t, uint64_t
 
 from lstmc.kernels.core cimport Span, lstmc_kernels, span, table
-from lstmc.kernels.plan cimport team
+from lstmc.kernels.plan cimport threads_for
 
 # Operations that take as long as one element of a mask, by which the cost model measures (plan.pyx).
 cdef enum: WORK = 200
@@ -59,7 +59,7 @@ def keep_mask(out, double p, uint64_t seed, uint64_t step, uint32_t layer, uint3
     if not 0 <= p < 1:
         raise ValueError(f"p: expected at least 0 and below 1, received {p}")
     rows = T * B
-    nt = team(<double>WORK * rows * W, rows, threads)
+    nt = threads_for(<double>WORK * rows * W, rows, threads)
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         fill(k, &s, &key, p, i * rows // nt, (i + 1) * rows // nt)
 

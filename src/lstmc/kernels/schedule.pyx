@@ -2,15 +2,19 @@
 
 Sequences are sorted by descending length, so the rows that are live at a step are a prefix and a (t, b) pair has
 one number: pairs of step 0 first, then step 1, and so on, live pairs only. Tapes are stored in that order, and
-sums over pairs run in it; it depends on the lengths alone, never on threads.
+sums over pairs run in an order that depends on the lengths alone, never on threads.
+
+A step that a mask leaves out keeps the state, so a masked sequence is a shorter one whose steps have times of their own.
 
 A large batch is trained in two bands, halves of its rows with a tape and sums over pairs of their own: then threads
 of one band never need what those of the other wrote. Where the two have no cache in common, that is 5 to 30 % of the time.
+A long one is trained in chunks of time, whose states are computed again: a chunk is a schedule too.
 """
 
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
-from lstmc.kernels.core cimport LSTMC_GATES
+from lstmc.kernels.core cimport LSTMC_KBLOCK
 
 import numpy as np
 
@@ -22,10 +26,10 @@ cdef enum:
     BAND_WEIGHTS = 3 * 1024 * 1024
 
 
-cdef Py_ssize_t bands_of(const Rows *s, Py_ssize_t I, Py_ssize_t R, Py_ssize_t H, Py_ssize_t P, Py_ssize_t itemsize) noexcept nogil:
-    """Number of bands in which a layer of I inputs, R recurrent inputs, H units and a projection to P (0: none) is trained."""
+cdef Py_ssize_t bands_of(const Rows *s, double weight_bytes, Py_ssize_t P) noexcept nogil:
+    """Number of bands in which a layer with that much in its matrices and a projection to P (0: none) is trained."""
     cdef bint large = s.B >= BAND_ROWS and s.N >= BAND_PAIRS and not s.ragged
-    return MAX_BANDS if large and not P and LSTMC_GATES * H * <double>(I + R) * itemsize <= BAND_WEIGHTS else 1
+    return MAX_BANDS if large and not P and weight_bytes <= BAND_WEIGHTS else 1
 
 
 cdef Rows band_of(const Rows *s, Py_ssize_t b, Py_ssize_t bands) noexcept nogil:
@@ -38,22 +42,41 @@ cdef Rows band_of(const Rows *s, Py_ssize_t b, Py_ssize_t bands) noexcept nogil:
     return band
 
 
-cdef class Schedule:
-    """Schedule(T, B, lengths=None): lengths is a C-contiguous int64 array of B values in 0..T."""
+cdef Rows chunk_of(const Rows *s, Py_ssize_t t0, Py_ssize_t t1) noexcept nogil:
+    """Steps t0 .. t1-1 of a whole schedule."""
+    cdef Rows chunk = s[0]
+    chunk.begin, chunk.T = t0, max(min(t1, s.T) - t0, 0)
+    chunk.N = s.offset[t0 + chunk.T] - s.offset[t0] if s.ragged else chunk.T * s.B
+    return chunk
 
-    def __cinit__(self, Py_ssize_t T, Py_ssize_t B, lengths=None):
+
+cdef Py_ssize_t block_steps(const Rows *s, Py_ssize_t bands) noexcept nogil:
+    """Steps whose pairs are summed from zero in a band's weight gradient: about LSTMC_KBLOCK pairs. Chunks of time must not cut them."""
+    return max(LSTMC_KBLOCK * s.T // max(s.N // bands, 1), 1)
+
+
+cdef class Schedule:
+    """Schedule(T, B, lengths=None, mask=None): lengths is a C-contiguous int64 array of B values in 0..T; mask, instead, a
+    (T, B) bool array of the steps that are valid."""
+
+    def __cinit__(self, Py_ssize_t T, Py_ssize_t B, lengths=None, mask=None):
         cdef const long long[::1] by_row
         cdef const long long[::1] order
+        cdef const long long[:, ::1] times
         cdef Rows *s = &self.rows
         cdef Py_ssize_t j, t
-        s.T, s.B, s.N = T if B else 0, B, T * B
+        memset(s, 0, sizeof(Rows))
+        s.T, s.B, s.N, s.length = T if B else 0, B, T * B, T
+        s.whole = s.T
+        if mask is not None and B and T:
+            lengths = mask.sum(0, dtype=np.int64)
         if lengths is None or B == 0 or (lengths == T).all():
             return
         s.ragged = True
         by_row = lengths
         order = np.argsort(-lengths, kind="stable").astype(np.longlong, copy=False)
-        s.T = by_row[order[0]]
-        s.perm = <Py_ssize_t *>malloc((2 * B + 2 * s.T) * sizeof(Py_ssize_t))
+        s.T = s.whole = by_row[order[0]]
+        s.perm = <Py_ssize_t *>malloc((2 * B + 2 * s.T + 1) * sizeof(Py_ssize_t))
         if s.perm == NULL:
             raise MemoryError
         s.lens = s.perm + B
@@ -70,13 +93,30 @@ cdef class Schedule:
             s.active[t] = j
             s.offset[t] = s.N
             s.N += j
+        s.offset[s.T] = s.N
+        if mask is None or np.array_equal(mask, np.arange(T)[:, None] < lengths):
+            return
+        times = np.ascontiguousarray(np.argsort(~mask, axis=0, kind="stable").T, dtype=np.longlong)
+        s.when_ld = T
+        s.when = <Py_ssize_t *>malloc(B * T * sizeof(Py_ssize_t))
+        if s.when == NULL:
+            raise MemoryError
+        for j in range(B):
+            for t in range(T):
+                s.when[j * T + t] = times[j, t]
 
     def __dealloc__(self):
         free(self.rows.perm)
+        free(self.rows.when)
+
+    @property
+    def steps(self):
+        """Steps of the longest sequence."""
+        return self.rows.T
 
     @property
     def ragged(self):
-        """Whether a sequence ends before T."""
+        """Whether a sequence ends before T, or leaves a step out."""
         return self.rows.ragged
 
     @property
@@ -92,7 +132,7 @@ cdef Py_ssize_t step_of(const Rows *s, Py_ssize_t n) noexcept nogil:
         return n // s.B
     while low < high:
         mid = (low + high + 1) // 2
-        if s.offset[mid] <= n:
+        if row_of(s, mid) <= n:
             low = mid
         else:
             high = mid - 1

@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.core cimport Span
 from lstmc.kernels.schedule cimport Rows, seq
-from lstmc.kernels.weights cimport round_up
+from lstmc.kernels.cells cimport round_up
 
 
 cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, Py_ssize_t n, Py_ssize_t nu,
@@ -17,13 +17,15 @@ cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, 
 
 cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps,
                      const Span *h0, const Span *c0, Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
-    """Initial states (NULL: zeros) of sorted rows j0 .. j1-1 into rows of h and blocks of c, padding zeroed."""
+    """Initial states (p NULL: zeros) of sorted rows j0 .. j1-1 into rows of h and, unless c is NULL, blocks of c, padding zeroed."""
     cdef Py_ssize_t j, p
     for j in range(j0, j1):
         if h0.p == NULL:
             memset(rows + j * ld * es, 0, R * es)
         else:
             memcpy(rows + j * ld * es, h0.p + seq(s, j) * h0.stride[0] * es, R * es)
+        if c == NULL:
+            continue
         for p in range(round_up(H, nu) // nu):
             memset(c + (p * c_ps + j * nu) * es, 0, nu * es)
         if c0.p != NULL:

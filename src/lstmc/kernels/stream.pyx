@@ -1,4 +1,4 @@
-"""One step of a stack of LSTM layers with carried state: nothing is allocated, looked up or packed per step.
+"""One step of a stack of layers with carried state: nothing is allocated, looked up or packed per step.
 
 A Stream owns the states of B sequences in the kernels' layout and borrows packed weights. Its step is the same
 chain per element as a whole sequence, so the bits are the same. One thread may use a Stream at a time.
@@ -11,32 +11,40 @@ a while when they came late.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.core cimport LSTMC_GATES, Span, balanced, lstmc_kernels, lstmc_lstm_fwd, lstmc_product, lstmc_tile, span
-from lstmc.kernels.crew cimport LSTMC_CAN_MEET, lstmc_clock, lstmc_crew_size, lstmc_flag, lstmc_meet
-from lstmc.kernels.plan cimport step_team
+from lstmc.kernels.cells cimport Sizes, count, row_stride
+from lstmc.kernels.core cimport LSTMC_CAN_SHARE, LSTMC_SLOTS, Span, balanced, dense, lstmc_kernels, lstmc_options, lstmc_product, lstmc_tile, lstmc_walk, span
+from lstmc.kernels.workspace cimport Forward
+from lstmc.kernels.inputs cimport set_products, set_then
+from lstmc.kernels.norm cimport norm_step
+from lstmc.kernels.options cimport Options
+from lstmc.kernels.plan cimport step_threads
 from lstmc.kernels.schedule cimport Schedule
 from lstmc.kernels.states cimport copy_blocks, load_state
-from lstmc.kernels.weights cimport Weights, block, row_stride
+from lstmc.kernels.team cimport lstmc_barrier, lstmc_clock, lstmc_progress, lstmc_team_size
+from lstmc.kernels.weights cimport Operands, Weights, block
 
 from lstmc.kernels import arena
-from lstmc.kernels.plan import AWAKE_SECONDS, REST_SECONDS, SLOW_FACTOR
+from lstmc.kernels.plan import AWAKE_SECONDS, SLOW_FACTOR, STEP_PAUSE_SECONDS
 
 cdef enum:
     MAX_TEAM = 64
 
-cdef double awake_seconds = AWAKE_SECONDS, rest_seconds = REST_SECONDS, slow_factor = SLOW_FACTOR
+cdef double awake_seconds = AWAKE_SECONDS, pause_seconds = STEP_PAUSE_SECONDS, slow_factor = SLOW_FACTOR
 
 
 cdef struct Layer:
-    lstmc_lstm_fwd step
-    lstmc_product project
+    lstmc_walk step
+    lstmc_walk second        # of a projection, or of the second of two stages
+    lstmc_options options, projected
     char *h                  # two slots of [B][ldh]
     void **rows              # [2][B] rows of h
+    const Operands *w
+    char *sums               # layer normalisation: W x and U h of all rows
     Py_ssize_t ldh, panels, groups, I, R, H, P
 
 
 cdef class Stream:
-    """Stream(weights of each layer, B)."""
+    """Stream(weights of each layer, options, B)."""
 
     cdef list weights, keep
     cdef const lstmc_kernels *k
@@ -44,99 +52,134 @@ cdef class Stream:
     cdef Layer *layers
     cdef Py_ssize_t L, B, es, nu, slot, n_tiles, parts
     cdef const void **xrow
-    cdef lstmc_flag *flags
+    cdef lstmc_progress *progress
     cdef double flops, weight_bytes
-    cdef double last, quickest, rest        # when the last step ended, the time of the best with threads, no threads until
+    cdef double last, quickest, pause       # when the last step ended, the time of the best with threads, no threads until
 
-    def __cinit__(self, list weights, Py_ssize_t B):
+    def __cinit__(self, list weights, Options options, Py_ssize_t B):
         cdef Weights w = weights[0]
         cdef Layer *a
+        cdef Forward f
+        cdef Sizes size
         cdef lstmc_tile *tiles
         cdef Py_ssize_t i, j, ldf
         self.weights, self.keep, self.k = weights, [], w.k
         self.schedule = Schedule(1, B)
         self.L, self.B, self.es, self.nu = len(weights), B, w.itemsize, w.k.nu
-        self.parts, self.quickest = MAX_TEAM if LSTMC_CAN_MEET else 1, 1e9
+        self.parts, self.quickest = MAX_TEAM if LSTMC_CAN_SHARE else 1, 1e9
         self.layers = <Layer *>block(self.keep, self.L * sizeof(Layer))
         memset(self.layers, 0, self.L * sizeof(Layer))
-        self.flags = <lstmc_flag *>block(self.keep, MAX_TEAM * sizeof(lstmc_flag))
+        self.progress = <lstmc_progress *>block(self.keep, MAX_TEAM * sizeof(lstmc_progress))
         tiles = <lstmc_tile *>block(self.keep, B * sizeof(lstmc_tile))
         self.n_tiles = balanced(tiles, 0, B, w.k.mr)
         self.xrow = <const void **>block(self.keep, B * sizeof(void *))
+        memset(&f, 0, sizeof(f))
         for i in range(self.L):
             w = weights[i]
             a = &self.layers[i]
             a.panels, a.I, a.R, a.H, a.P = w.o.panels, w.o.I, w.o.R, w.o.H, w.o.P
-            a.groups = (a.P + 4 * self.nu - 1) // (4 * self.nu)
-            self.parts = min(self.parts, a.panels)
+            a.groups = (a.P + LSTMC_SLOTS * self.nu - 1) // (LSTMC_SLOTS * self.nu)
+            a.w = &w.o
+            self.parts = min(self.parts, w.o.groups)
+            if w.o.norm != NULL:        # a mean needs whole rows
+                self.parts, a.sums = 1, block(self.keep, 2 * B * w.o.blocks * self.nu * self.es)
             a.ldh, ldf = row_stride(a.R, self.nu, self.es), row_stride(a.H, self.nu, self.es)
             a.h = block(self.keep, 2 * B * a.ldh * self.es)
             a.rows = <void **>block(self.keep, 2 * B * sizeof(void *))
             for j in range(2 * B):
                 a.rows[j] = a.h + j * a.ldh * self.es
-            a.step.tiles, a.step.n_tiles, a.step.p1 = tiles, self.n_tiles, a.panels
-            a.step.I, a.step.R, a.step.H, a.step.w, a.step.bias = a.I, a.R, a.H, w.o.w, w.o.bias
-            a.step.xs, a.step.ldh = 1, a.ldh
-            a.step.c = block(self.keep, a.panels * B * self.nu * self.es)
-            a.step.c_prev, a.step.c_ps, a.step.c_prev_ps = a.step.c, B * self.nu, B * self.nu
-            a.step.ld_out = a.ldh
-            self.flops += 2.0 * B * (LSTMC_GATES * a.H * (a.I + a.R) + a.P * a.H)
-            self.weight_bytes += <double>self.es * (LSTMC_GATES * a.H * (a.I + a.R) + a.P * a.H)
+            f.r.w, f.r.nu, f.r.ldh, f.r.x.stride[2] = &w.o, self.nu, a.ldh, 1
+            set_products(&f, &a.step, NULL)
+            a.step.tiles, a.step.n_tiles = tiles, self.n_tiles
+            a.step.begins = a.step.ends = True
+            a.step.k1 = a.I + a.R
+            a.options, a.options.peephole, a.projected = options.o, w.o.peephole, options.o
+            if w.o.P:
+                a.options.zoneout_h = 0
+            a.step.finish, a.step.fused = w.o.cell.forward[0 if options.plain else 1], w.o.cell.fused if options.plain else NULL
+            a.step.step.options, a.step.step.H = &a.options, a.H
+            a.step.step.ld_prev = a.step.step.ld = a.ldh
+            if w.o.cell.states > 1:
+                a.step.step.c = block(self.keep, a.panels * B * self.nu * self.es)
+                a.step.step.c_prev, a.step.step.c_ps, a.step.step.c_prev_ps = a.step.step.c, B * self.nu, B * self.nu
+            size = count(w.o.cell, a.I, a.H, a.R, a.P, a.panels)
+            self.flops += 2.0 * B * size.weights
+            self.weight_bytes += <double>self.es * size.weights
             if a.P:
-                a.step.h_out, a.step.ld_out = block(self.keep, B * ldf * self.es), ldf
-                a.project.tiles, a.project.n_tiles = tiles, self.n_tiles
-                a.project.N, a.project.K, a.project.b = a.P, a.H, w.o.hr
-                a.project.a.a, a.project.a.row_stride, a.project.a.k_stride = a.step.h_out, ldf, 1
-                a.project.a.n_full, a.project.a.full_len = 1, a.H
-                a.project.outs = 1
+                a.step.step.h, a.step.step.ld = block(self.keep, B * ldf * self.es), ldf
+                a.second.tiles, a.second.n_tiles = tiles, self.n_tiles
+                a.second.begins = a.second.ends = True
+                a.second.n_products, a.second.product[0].n_operands = 1, 1
+                a.second.k1 = a.second.product[0].K = a.H
+                a.second.product[0].a[0] = dense(a.step.step.h, ldf, 1, a.H)
+                a.second.product[0].b, a.second.N, a.second.outs = w.o.hr, a.P, 1
+                a.second.blocks = (a.P + self.nu - 1) // self.nu
+                a.second.step.options, a.second.step.ld_prev, a.second.step.ld = &a.projected, a.ldh, a.ldh
+                if a.projected.zoneout_h > 0:
+                    a.second.finish = w.k.zone_fwd
+            if w.o.cell.first:
+                set_then(&f, &a.second, &a.step)
+                a.second.finish = w.o.cell.then_forward[0 if options.plain else 1]
+                a.step.step.h, a.step.step.ld = block(self.keep, B * ldf * self.es), ldf
+                a.step.step.gates_rs, a.step.step.gates_ps = row_stride(w.o.cell.slots * w.o.panels * self.nu, self.nu, self.es), self.nu
+                a.step.step.gates = block(self.keep, B * a.step.step.gates_rs * self.es)
+                a.second.step.gates, a.second.step.gates_rs, a.second.step.gates_ps = a.step.step.gates, a.step.step.gates_rs, self.nu
+                a.second.product[1].a[0] = dense(a.step.step.h, ldf, 1, a.H)
+                a.groups = w.o.then.groups
 
     def __dealloc__(self):
         if self.keep is not None:
             arena.give(*self.keep)
 
-    def set_state(self, h, c):
-        """Load h (L, B, R) and c (L, B, H), unit feature stride; None: zeros."""
+    def set_state(self, state):
+        """Load h (L, B, R) and, for the LSTM, c (L, B, H), unit feature stride; None: zeros."""
         cdef Span sh, sc
         cdef Py_ssize_t i
         cdef Layer *a
         self.slot = 0
         for i in range(self.L):
             sh.p = sc.p = NULL
-            if h is not None:
-                sh, sc = span(h[i]), span(c[i])
+            if state is not None:
+                sh = span(state[0][i])
+                if len(state) > 1:
+                    sc = span(state[1][i])
             a = &self.layers[i]
-            load_state(&self.schedule.rows, 0, self.B, a.h, a.ldh, <char *>a.step.c, self.B * self.nu, &sh, &sc, a.R, a.H, self.nu, self.es)
+            load_state(&self.schedule.rows, 0, self.B, a.h, a.ldh, <char *>a.step.step.c, self.B * self.nu, &sh, &sc, a.R, a.H, self.nu, self.es)
 
-    def get_state(self, h, c):
-        """Write the state into h (L, B, R) and c (L, B, H), unit feature stride."""
+    def get_state(self, state):
+        """Write the state into h (L, B, R) and, for the LSTM, c (L, B, H), unit feature stride."""
         cdef Span sh, sc
         cdef Py_ssize_t i, j
         cdef Layer *a
         for i in range(self.L):
-            sh, sc = span(h[i], True), span(c[i], True)
+            sh = span(state[0][i], True)
             a = &self.layers[i]
             for j in range(self.B):
                 memcpy(sh.p + j * sh.stride[0] * self.es, a.rows[self.slot * self.B + j], a.R * self.es)
-                copy_blocks(sc.p + j * sc.stride[0] * self.es, self.nu * self.es,
-                            <char *>a.step.c + j * self.nu * self.es, self.B * self.nu * self.es, a.H, self.nu, self.es)
+            if len(state) > 1:
+                sc = span(state[1][i], True)
+                for j in range(self.B):
+                    copy_blocks(sc.p + j * sc.stride[0] * self.es, self.nu * self.es,
+                                <char *>a.step.step.c + j * self.nu * self.es, self.B * self.nu * self.es, a.H, self.nu, self.es)
 
-    def step(self, x, y, threads=None):
-        """y (B, R) = the top layer's output after x (B, I); y has unit feature stride, x any strides."""
+    def step(self, x, y, threads=None, dict forced=None):
+        """y (B, R) = the top layer's output after x (B, I); y has unit feature stride, x any strides. forced: as of `forward`, for tests."""
         cdef Span sx = span(x), sy = span(y, True)
         cdef double start = lstmc_clock() if self.parts > 1 else 0, end
-        cdef bint awake = start - self.last < awake_seconds and start > self.rest
-        cdef Py_ssize_t n = step_team(self.flops, self.weight_bytes, self.parts, awake, threads), j
+        cdef bint awake = start - self.last < awake_seconds and start > self.pause
+        cdef Py_ssize_t n = step_threads(self.flops, self.weight_bytes, self.parts, awake, threads), j
         cdef Layer *top = &self.layers[self.L - 1]
+        cdef long alone_from = 0 if forced is None else forced.get("alone_from", 0)
         with nogil:
             for j in range(self.B):
                 self.xrow[j] = sx.p + j * sx.stride[0] * self.es
             if n <= 1:
                 self.part(sx.stride[1], 0, 1)
             else:
-                memset(self.flags, 0, n * sizeof(lstmc_flag))
-                self.flags[0].since = start
+                memset(self.progress, 0, n * sizeof(lstmc_progress))
+                self.progress[0].start, self.progress[0].alone_from = start, alone_from
                 with parallel(num_threads=n):
-                    self.part(sx.stride[1], threadid(), lstmc_crew_size())
+                    self.part(sx.stride[1], threadid(), lstmc_team_size())
             self.slot = 1 - self.slot
             for j in range(self.B):
                 memcpy(sy.p + j * sy.stride[0] * self.es, top.rows[self.slot * self.B + j], top.R * self.es)
@@ -145,44 +188,56 @@ cdef class Stream:
                 if n > 1:
                     self.quickest = min(self.quickest, end - start)
                     if end - start > slow_factor * self.quickest:
-                        self.rest = end + rest_seconds
+                        self.pause = end + pause_seconds
 
     cdef void part(self, Py_ssize_t xs, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-        """The units of thread i of n in every layer; those of all, should the crew dissolve."""
-        cdef Py_ssize_t layer, before = self.slot * self.B, after = (1 - self.slot) * self.B
+        """The units of thread i of n in every layer; those of all, should the first go on alone."""
+        cdef Py_ssize_t layer, before = self.slot * self.B, after = (1 - self.slot) * self.B, groups
         cdef Layer *a
-        cdef lstmc_lstm_fwd step
-        cdef lstmc_product project
-        cdef long meeting = 0
+        cdef lstmc_walk step, second
+        cdef long epoch = 0
         for layer in range(self.L):
             a = &self.layers[layer]
-            step = a.step
+            memcpy(&step, &a.step, sizeof(lstmc_walk) - (1 + LSTMC_SLOTS - a.step.n_products) * sizeof(lstmc_product))
             step.back = self.slot
             if layer:
-                step.x = <const void **>self.layers[layer - 1].rows + after
+                step.product[0].a[0].rows = <const void **>self.layers[layer - 1].rows + after
             else:
-                step.x, step.xs = self.xrow, xs
-            step.h = a.rows[before]
-            if not a.P:
-                step.h_out = a.rows[after]
-            step.p0, step.p1 = i * a.panels // n, (i + 1) * a.panels // n
-            self.k.lstm_step_fwd(&step)
-            if n > 1 and (a.P or layer + 1 < self.L):
-                meeting += 1
-                if lstmc_meet(self.flags, n, i, meeting):
+                step.product[0].a[0].rows, step.product[0].a[0].k_stride = self.xrow, xs
+            step.step.h_prev = a.rows[before]
+            if step.n_products == 1:
+                step.product[0].a[1].a = a.rows[before]
+            else:
+                step.product[1].a[0].a = a.rows[before]
+            if a.groups:
+                second = a.second
+                second.step.h_prev, second.step.h = a.rows[before], a.rows[after]
+            if a.P:
+                second.out = a.rows + after
+            elif a.groups:
+                second.product[0].a[0] = step.product[0].a[0]
+            else:
+                step.step.h = a.rows[after]
+            groups = (step.blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+            step.q0, step.q1 = i * groups // n, (i + 1) * groups // n
+            if a.w.norm == NULL:
+                self.k.walk(&step)
+            else:
+                norm_step(a.w, &step, a.sums, self.B, self.nu, self.es, self.k)
+            if n > 1 and (a.groups or layer + 1 < self.L):
+                epoch += 1
+                if lstmc_barrier(self.progress, n, i, epoch):
                     if i:
                         return
                     n = 1
-            if a.P:
-                project = a.project
-                project.back = self.slot
-                project.out = a.rows + after
-                project.q0, project.q1 = i * a.groups // n, (i + 1) * a.groups // n
-                if project.q0 < project.q1:
-                    self.k.product(&project)
+            if a.groups:
+                second.back = self.slot
+                second.q0, second.q1 = i * a.groups // n, (i + 1) * a.groups // n
+                if second.q0 < second.q1:
+                    self.k.walk(&second)
                 if n > 1 and layer + 1 < self.L:
-                    meeting += 1
-                    if lstmc_meet(self.flags, n, i, meeting):
+                    epoch += 1
+                    if lstmc_barrier(self.progress, n, i, epoch):
                         if i:
                             return
                         n = 1

@@ -2,18 +2,18 @@
 
 All arrays are C-contiguous and of one float type. Rows of a softmax and elements of an update are independent
 and may be split between threads anywhere; the squared norm is split at its fixed blocks, whose sums are added
-in index order. The equations are in csrc/k_train.h.
+in index order. The equations are in csrc/train.h.
 """
 
 from cython.parallel cimport prange
 from libc.string cimport memset
 
 from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_update, span, table
-from lstmc.kernels.plan cimport team
+from lstmc.kernels.plan cimport threads_for
 
 import numpy as np
 
-# Elements per block of `sumsq`: SUM_BLOCK of k_train.h.
+# Elements per block of `sumsq`: SUM_BLOCK of train.h.
 cdef enum: SUM_BLOCK = 4096
 
 
@@ -44,7 +44,7 @@ def softmax(x, y, threads=None):
     """y = exp(x) / sum exp(x) along the last axis of (rows, n) arrays; x is not y."""
     cdef Span sx = flat("x", x, -1, 0, False), sy = flat("y", y, size(sx), sx.itemsize, True)
     cdef const lstmc_kernels *k = table(sx.itemsize)
-    cdef Py_ssize_t es = sx.itemsize, rows = sx.shape[0], n = sx.shape[1], nt = team(40.0 * rows * n, rows, threads), i
+    cdef Py_ssize_t es = sx.itemsize, rows = sx.shape[0], n = sx.shape[1], nt = threads_for(40.0 * rows * n, rows, threads), i
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         k.softmax(sy.p + i * rows // nt * n * es, sx.p + i * rows // nt * n * es, (i + 1) * rows // nt - i * rows // nt, n)
 
@@ -54,7 +54,7 @@ def softmax_bwd(y, dy, dx, threads=None):
     cdef Span sy = flat("y", y, -1, 0, False), sdy = flat("dy", dy, size(sy), sy.itemsize, False)
     cdef Span sdx = flat("dx", dx, size(sy), sy.itemsize, True)
     cdef const lstmc_kernels *k = table(sy.itemsize)
-    cdef Py_ssize_t es = sy.itemsize, rows = sy.shape[0], n = sy.shape[1], nt = team(5.0 * rows * n, rows, threads), i, at
+    cdef Py_ssize_t es = sy.itemsize, rows = sy.shape[0], n = sy.shape[1], nt = threads_for(5.0 * rows * n, rows, threads), i, at
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         at = i * rows // nt * n * es
         k.softmax_bwd(sdx.p + at, sy.p + at, sdy.p + at, (i + 1) * rows // nt - i * rows // nt, n)
@@ -69,7 +69,7 @@ def sumsq(array, threads=None):
     """
     cdef Span s = flat("array", array, -1, 0, False)
     cdef const lstmc_kernels *k = table(s.itemsize)
-    cdef Py_ssize_t n = size(s), blocks = (n + SUM_BLOCK - 1) // SUM_BLOCK, nt = team(2.0 * n, blocks, threads), i
+    cdef Py_ssize_t n = size(s), blocks = (n + SUM_BLOCK - 1) // SUM_BLOCK, nt = threads_for(2.0 * n, blocks, threads), i
     cdef double total = 0
     cdef double[::1] parts
     cdef double *p
@@ -95,7 +95,7 @@ cdef enum Rule:
 cdef int update(Rule rule, object w, object g, object m, object v, lstmc_update u, object threads) except -1:
     cdef Span sw = flat("w", w, -1, 0, True), sg, sm, sv
     cdef const lstmc_kernels *k = table(sw.itemsize)
-    cdef Py_ssize_t n = size(sw), es = sw.itemsize, nt = team(10.0 * n, (n + 1023) // 1024, threads), i
+    cdef Py_ssize_t n = size(sw), es = sw.itemsize, nt = threads_for(10.0 * n, (n + 1023) // 1024, threads), i
     memset(&sm, 0, sizeof(sm))
     memset(&sv, 0, sizeof(sv))
     sg = flat("g", g, n, es, False)

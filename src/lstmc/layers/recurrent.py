@@ -259,8 +259,6 @@ def parameter_names(module, suffix):
 def variables(module, prefix, suffix):
     """The weights of one direction, live in the module."""
     live = module.state_dict()
-    if module.bias:
-        live[f"bias_hh{suffix}"][...] = 0
     keras = ("kernel", "recurrent_kernel", "bias")
     return [Variable(prefix + name, live[of], of.startswith("weight"))
             for name, of in zip(keras, parameter_names(module, suffix), strict=False)]
@@ -268,6 +266,9 @@ def variables(module, prefix, suffix):
 
 def initial(layer, settings, found, first):
     """Draw the weights of one direction with the seed of `layer` and the initializers of `settings`."""
+    for name, array in layer.module.named_parameters():
+        if name.startswith("bias_hh"):
+            array[...] = 0              # Keras has one bias
     sources = settings.kernel_initializer, settings.recurrent_initializer, settings.bias_initializer
     for i, (v, initializer) in enumerate(zip(found, sources, strict=False)):
         shape = v.array.shape[::-1]

@@ -1,11 +1,13 @@
 """PyTorch's recurrent layers on NumPy arrays, with explicit tapes instead of autograd.
 
-Reading order: `lstm.py` (the layer), `module.py` (what every layer has), `checks.py` (what a call accepts), `params.py`
-(weights), `session.py` (streaming).
+Reading order: `recurrent.py` (the loop over layers), `lstm.py`, `gru.py`, `rnn.py` (what each adds), `variants.py` (settings of
+cells), `module.py` (a caller's arrays and back), `checks.py` (what a call accepts), `params.py` (weights), `session.py` (streaming).
 """
 
+from lstmc.nn.gru import GRU
 from lstmc.nn.lstm import LSTM
+from lstmc.nn.rnn import RNN
 from lstmc.nn.session import Session, step_many
 from lstmc.nn.tape import Gradients
 
-__all__ = ["LSTM", "Gradients", "Session", "step_many"]
+__all__ = ["GRU", "LSTM", "RNN", "Gradients", "Session", "step_many"]

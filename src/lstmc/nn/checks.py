@@ -127,6 +127,16 @@ def lengths(value, B, T):
     return np.ascontiguousarray(a, dtype=np.int64)
 
 
+def mask(value, shape, axes):
+    """A bool array of this shape."""
+    a = np.asarray(value)
+    if a.dtype != np.bool_:
+        raise TypeError(f"mask: expected bool, True at valid steps, received dtype {a.dtype}")
+    if a.shape != tuple(shape):
+        raise ValueError(f"mask: expected shape {axes} = {shape_text(shape)}, received {shape_text(a.shape)}")
+    return a
+
+
 def threads(value):
     """None, or a thread count for one call."""
     return None if value is None else integer(value, "threads", 1, 1024)

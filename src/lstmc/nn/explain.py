@@ -1,24 +1,26 @@
-"""What `LSTM.explain` says: the kernels that a module runs on, and what the cost model decides for it.
+"""What `explain` of a module says: the kernels that a module runs on, and what the cost model decides for it.
 
 The plans shown are asked from the cost model itself (kernels/plan.pyx), not told from memory.
 """
 
 from lstmc.kernels import core, plan
+from lstmc.kernels.cells import weight_counts
 
 STEPS = 100                     # of the sequences whose plan is shown
 BATCHES = (1, 4, 32)
+NORMS = {"haste": "haste", "tfa": "TensorFlow Addons"}
 
 
 def explain(m):
     """Several lines of text on module m."""
-    I, R, H, P, D, L = m.input_size, m.output_size, m.hidden_size, m.proj_size, m.num_directions, m.num_layers
+    I, H, P, D, L = m.input_size, m.hidden_size, m.proj_size, m.num_directions, m.num_layers
     itemsize, n, isa = m.dtype.itemsize, core.max_threads(), core.isa()
-    u = 4 * H * R * itemsize
+    w, u = (n * itemsize for n in weight_counts(m.cell, I, H, P, itemsize))
     lines = [
-        f"{m!r}: {L * D} fused LSTM kernel(s) in {m.dtype}",
+        f"{m!r}: {L * D} fused {type(m).__name__} kernel(s) in {m.dtype}",
         f"instruction set: {isa} (usable here: {', '.join(core.usable_isas())})",
-        f"tiles: {core.tile_rows()} rows x 4 gates, cell update in registers",
-        f"weights of a direction of the first layer: {4 * H * (I + R) * itemsize / 1024:.4g} KiB, {u / 1024:.4g} of them recurrent",
+        f"tiles: {core.tile_rows()} rows x {_tile(m)}, cell update while its sums are in the first-level cache",
+        f"weights of a direction of the first layer: {w / 1024:.4g} KiB, {u / 1024:.4g} of them recurrent",
         "packed weights: made once, again only after a change",
         f"threads: up to {n}: {_why()}",
     ]
@@ -29,12 +31,25 @@ def explain(m):
         lines.append(f"  a session's step, batch 1: {_step(m)}")
     if isa == "baseline":
         lines.append("slow path: no fused multiply-add on this machine (or LSTMC_ISA=baseline); bits differ from the others")
+    if m.layer_norm:
+        lines.append(f"layer normalisation as in {NORMS[m.layer_norm]}: W x and U h end in whole rows, each of which is normalised; threads "
+                     "cannot divide units")
     if P:
         lines.append("projection: a second product per step, on the same rows; threads cannot divide units, so a batch of 1 "
                      "runs on one thread for each direction")
+    if m.cell == "gru_before":
+        lines.append("reset_after=False: a second product per step, on r h, which waits for the first; threads cannot divide units in a "
+                     "whole sequence, so a batch of 1 runs on one thread for each direction")
+    if m.recurrent_dropout:
+        lines.append("recurrent_dropout, in training: h is masked for each gate by itself, so there is a product for each gate, forward and "
+                     "backward; threads do not divide units then")
     lines.append("none of these choices changes a bit of a result, and bands follow from shapes alone; constants and reasons: "
                  "lstmc/kernels/plan.pyx, schedule.pyx")
     return "\n".join(lines)
+
+
+def _tile(m):
+    return "4 blocks of units" if m.cell in ("rnn", "gru_before") else "all gates"
 
 
 def _why():
@@ -49,24 +64,24 @@ def _why():
 
 
 def _sequence(m, B, train):
-    p = plan.choose(STEPS, B, m.input_size, m.output_size, m.hidden_size, m.proj_size, m.num_directions, m.dtype.itemsize,
-                    core.tile_rows(), train=train)
+    p = plan.choose(m.cell, STEPS, B, m.input_size, m.hidden_size, m.proj_size, m.num_directions, m.dtype.itemsize,
+                    core.tile_rows(), train=train, normed=m.layer_norm is not None)
     n, who, bands, directions = p["threads"], "one thread", p["bands"], m.num_directions
     if n > 1:
         meet = "divide the units and " + ("begin each step with what is there of h" if p["eager"] else "meet after each step")
         who = f"{n} threads " + (meet if p["shared"] else "divide the rows")
     if bands * directions > 1:
         what = ["directions"] * (directions > 1) + ["two bands of rows"] * (bands > 1)
-        once = "one after the other" if p["abreast"] == 1 else "at the same time" if p["abreast"] == bands * directions else "two at a time"
+        once = "one after the other" if p["at_once"] == 1 else "at the same time" if p["at_once"] == bands * directions else "two at a time"
         who = f"{' and '.join(what)}, {once}, for each {who}"
     z = p["z_steps"]
-    return f"{who}; W x {f'of {z} steps at once' if z else 'fused with U h'}"
+    return f"{who}; W x {'fused with U h' if not z else 'apart from U h' if z == 1 else f'of {z} steps at once'}"
 
 
 def _step(m):
     reads = m.input_size, *[m.output_size] * (m.num_layers - 1)
-    weights = sum(4 * m.hidden_size * (i + m.output_size) + m.proj_size * m.hidden_size for i in reads)
-    parts = -(-m.hidden_size * m.dtype.itemsize // 64)
+    weights = sum(weight_counts(m.cell, i, m.hidden_size, m.proj_size, m.dtype.itemsize)[0] for i in reads)
+    parts = 1 if m.layer_norm else -(-m.hidden_size * m.dtype.itemsize // 64)
     n, late = (plan.choose_step(2.0 * weights, weights * m.dtype.itemsize, parts, awake) for awake in (True, False))
     if n == late:
         return f"{n} threads divide the units" if n > 1 else "one thread"

@@ -1,23 +1,10 @@
-"""nn.LSTM: PyTorch's LSTM on NumPy arrays, forward and backward on the fused kernels."""
+"""nn.LSTM: PyTorch's LSTM on NumPy arrays and its published variants, forward and backward on the fused kernels."""
 
-import warnings
-
-import numpy as np
-
-from lstmc.kernels import core
-from lstmc.kernels.lstm_bwd import lstm_backward
-from lstmc.kernels.lstm_fwd import lstm_forward
-from lstmc.kernels.weights import Weights
-from lstmc.nn import checks
-from lstmc.nn.dropout import keep_mask
-from lstmc.nn.explain import explain
-from lstmc.nn.module import Module
-from lstmc.nn.params import Packed, Parameters
-from lstmc.nn.session import Session
-from lstmc.nn.tape import Gradients, Tape, describe
+from lstmc.nn import checks, variants
+from lstmc.nn.recurrent import Recurrent
 
 
-class LSTM(Module):
+class LSTM(Recurrent):
     r"""Long short-term memory over sequences, with the conventions of ``torch.nn.LSTM``.
 
     .. math::
@@ -44,6 +31,32 @@ class LSTM(Module):
     dtype : {"float32", "float64"}
     seed : int, optional
         Of the initial weights, U(-1/sqrt(H), 1/sqrt(H)), and of dropout. Chosen at random if None.
+    peephole : {False, True, "all"}
+        Diagonal peepholes, parameters `peephole_l0` (3, H) for the gates i, f (which see c_{t-1}) and o (which sees c_t), or (4, H)
+        for i, f, g, o.
+    coupled : bool
+        f = 1 - i.
+    clip : float, optional
+        Bound of every argument of a gate, peepholes included.
+    activations : tuple
+        Of i, f and o; of g; of c_t in h_t. Each a name (sigmoid, tanh, relu, affine, linear, leaky_relu, thresholded_relu,
+        scaled_tanh, hard_sigmoid, elu, softsign, softplus), or (name, alpha) or (name, alpha, beta) with ONNX's meaning and
+        defaults. Keras 3's hard_sigmoid is ("hard_sigmoid", 1/6, 0.5), Keras 2's is ONNX's.
+    input_dropout : float
+        Probability of zeroing an input of every layer, in `forward(train=True)` only; one mask for all steps of a sequence.
+    recurrent_dropout : float
+        Probability of zeroing a value of h before its product, in `forward(train=True)` only; a mask for each gate and sequence, the
+        same at all steps, as in Keras.
+    zoneout : float or tuple
+        Probability that a unit keeps its old h (after a projection: that a value of it does), its old c, in `forward(train=True)`; its
+        expectation in inference.
+    gates_off : collection
+        Out of "i", "f", "o": these gates are the constant 1.
+    layer_norm : {None, "haste", "tfa"}
+        W x and U h are each normalised over their 4H values before biases and peepholes join them, and c_t over its H values before
+        its activation in h_t. "haste": eps 1e-5, `norm_ih_l0` and `norm_hh_l0` (4H,) are gamma alone, and the next step sees c_t as it
+        was. "tfa": eps 1e-3, both are (2, 4H), gamma and beta, and the next step sees c_t normalised. `norm_c_l0` is (2, H). Gammas
+        begin as 1, betas as 0.
 
     Attributes
     ----------
@@ -60,228 +73,47 @@ class LSTM(Module):
     `copy.deepcopy` and `pickle` give an independent module, with `seed` and `step` as they are; `copy.copy` gives one that
     shares the parameters with this one.
 
-    Source: torch.nn.LSTM of PyTorch 2.13; Hochreiter and Schmidhuber 1997, Sak et al. 2014 (projection).
+    Source: torch.nn.LSTM of PyTorch 2.13; Hochreiter and Schmidhuber 1997, Sak et al. 2014 (projection), Gers et al. 2002
+    (peepholes), Greff et al. 2017 (coupled, gates_off), Krueger et al. 2017 (zoneout), ONNX (clip, activations), Ba et al. 2016
+    (layer normalisation), as in haste's LayerNormLSTM and in TensorFlow Addons' LayerNormLSTMCell.
     """
 
+    cell = "lstm"
+    _parts = ("h", "c")
+
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, proj_size=0, *, dtype="float32", seed=None):
-        self.input_size = checks.integer(input_size, "input_size", 1)
-        self.hidden_size = checks.integer(hidden_size, "hidden_size", 1)
-        self.num_layers = checks.integer(num_layers, "num_layers", 1)
-        self.bias = checks.flag(bias, "bias")
-        self.batch_first = checks.flag(batch_first, "batch_first")
-        self.dropout = checks.probability(dropout, "dropout")
-        self.bidirectional = checks.flag(bidirectional, "bidirectional")
+                 bidirectional=False, proj_size=0, *, dtype="float32", seed=None, peephole=False, coupled=False, clip=None,
+                 activations=("sigmoid", "tanh", "tanh"), input_dropout=0.0, recurrent_dropout=0.0, zoneout=0.0, gates_off=(), layer_norm=None):
+        self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed)
         self.proj_size = checks.integer(proj_size, "proj_size", 0)
         if self.proj_size >= self.hidden_size:
             raise ValueError(f"proj_size: expected less than hidden_size = {self.hidden_size}, received {self.proj_size}")
-        if self.dropout and self.num_layers == 1:
-            warnings.warn(f"dropout={self.dropout} has no effect with num_layers=1: it acts between layers", stacklevel=2)
-        self.dtype = checks.float_dtype(dtype)
-        self.seed = int(np.random.SeedSequence().entropy % 2**63) if seed is None else checks.integer(seed, "seed", 0, 2**64 - 1)
-        self.step = 0
-        self._params = Parameters(dict(self._shapes()), self.dtype)
-        self._params.uniform(1 / np.sqrt(self.hidden_size), self.seed)
-        self._packed = None
+        self.peephole = variants.peephole(peephole)
+        self.coupled = checks.flag(coupled, "coupled")
+        self.clip = variants.clip(clip)
+        self.activations = variants.activations(activations, 3)
+        self.input_dropout = checks.probability(input_dropout, "input_dropout")
+        self.recurrent_dropout = checks.probability(recurrent_dropout, "recurrent_dropout")
+        self.zoneout = variants.zoneout(zoneout, 2)
+        self.gates_off = variants.gates_off(gates_off, self.coupled)
+        self.layer_norm = variants.layer_norm(layer_norm, self.recurrent_dropout)
+        self._create()
 
-    # Parameters --------------------------------------------------------------------------------------------
+    def _more_shapes(self):
+        if self.peephole:
+            yield "peephole", (variants.PEEPHOLE_ROWS[self.peephole], self.hidden_size)
+        if self.layer_norm:
+            H = self.hidden_size
+            rows = (2, 4 * H) if self.layer_norm == "tfa" else (4 * H,)
+            yield from {"norm_ih": rows, "norm_hh": rows, "norm_c": (2, H)}.items()
 
-    @property
-    def num_directions(self):
-        """D: 2 if bidirectional, else 1."""
-        return 2 if self.bidirectional else 1
+    def _start(self):
+        self._params.norms()
 
-    @property
-    def output_size(self):
-        """R: values of h per direction."""
-        return self.proj_size or self.hidden_size
+    def _make_options(self):
+        return variants.lstm_options(self)
 
-    def _suffixes(self):
-        return [f"l{layer}{way}" for layer in range(self.num_layers) for way in ("", "_reverse")[: self.num_directions]]
-
-    def _shapes(self):
-        H, R = self.hidden_size, self.output_size
-        for s in self._suffixes():
-            I = self.input_size if s.startswith("l0") else R * self.num_directions
-            yield f"weight_ih_{s}", (4 * H, I)
-            yield f"weight_hh_{s}", (4 * H, R)
-            if self.bias:
-                yield f"bias_ih_{s}", (4 * H,)
-                yield f"bias_hh_{s}", (4 * H,)
-            if self.proj_size:
-                yield f"weight_hr_{s}", (R, H)
-
-    def _weights(self, train):
-        """Packed weights of every layer and direction, packed again only when a value has changed."""
-        key = (self._params.fingerprint(), core.isa())
-        packed = self._packed
-        if packed is None or packed.key != key or (train and not packed.train):
-            a = self._params.arrays
-            packed = Packed(key, train, [
-                Weights(a[f"weight_ih_{s}"], a[f"weight_hh_{s}"], a.get(f"bias_ih_{s}"), a.get(f"bias_hh_{s}"),
-                        a.get(f"weight_hr_{s}"), train)
-                for s in self._suffixes()
-            ])
-            self._packed = packed
-        return packed
-
-    # Calls -------------------------------------------------------------------------------------------------
-
-    def __call__(self, x, hx=None, lengths=None, *, threads=None, out=None):
-        """Run sequences through the module (inference: no dropout).
-
-        Parameters
-        ----------
-        x : ndarray
-            (T, B, I), (B, T, I) with batch_first, or (T, I) unbatched; of the module's dtype, any strides.
-        hx : tuple of ndarray, optional
-            (h_0 (L*D, B, R), c_0 (L*D, B, H)), without B if unbatched; zeros if None.
-        lengths : array_like of int, optional
-            (B,) valid steps of each sequence, 0 to T, in any order; all T if None.
-        threads : int, optional
-            For this call; by default the process setting, fewer for small work.
-        out : ndarray, optional
-            Written and returned as y: of y's shape and the module's dtype, features one after the other, other strides any;
-            must not overlap x or hx.
-
-        Returns
-        -------
-        y : ndarray
-            (T, B, D*R), (B, T, D*R) with batch_first, or (T, D*R); 0 past a sequence's length.
-        state : tuple of ndarray
-            (h_n, c_n), shaped like hx: after the last valid step; of the reverse direction, after the first.
-
-        Raises
-        ------
-        ValueError, TypeError
-            An argument has a wrong shape, value or dtype.
-        """
-        y, state, _ = self._run(x, hx, lengths, False, threads, out)
-        return y, state
-
-    def forward(self, x, hx=None, lengths=None, train=True, *, threads=None):
-        """Like a call, and with train=True keep what `backward` needs and apply dropout.
-
-        Returns
-        -------
-        y, state
-            As from a call.
-        tape : Tape or None
-            None with train=False. x must not be changed while the tape is in use.
-        """
-        return self._run(x, hx, lengths, checks.flag(train, "train"), threads)
-
-    def _run(self, x, hx, lengths, train, threads, out=None):
-        call = self._check(x, hx, lengths)
-        threads = checks.threads(threads)
-        R, D, H, L, dtype = self.output_size, self.num_directions, self.hidden_size, self.num_layers, self.dtype
-        result = None if out is None else self._check_out(out, call, D * R, x, hx, lengths)
-        weights = self._weights(train).weights
-        T, B, _ = call.x.shape
-        h_n, c_n = np.empty((L * D, B, R), dtype), np.empty((L * D, B, H), dtype)
-        tape = Tape(self, call, None) if train else None
-        below = call.x
-        for layer in range(L):
-            last = layer == L - 1
-            mask = None
-            if train and self.dropout and layer:
-                mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer, threads=threads)
-                below *= mask
-            y = result if last else None
-            if y is None:
-                y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
-            part = slice(layer * D, (layer + 1) * D)
-            tapes = lstm_forward(
-                weights[part], call.schedule, below, y, None if call.h0 is None else call.h0[part],
-                None if call.c0 is None else call.c0[part], h_n[part], c_n[part], train, threads)
-            if train:
-                tape.layers.append(tapes)
-                tape.masks.append(mask)
-            below = y
-        if train:
-            self.step += 1
-            tape.y_shape = below.shape
-        return self._outside(below, call.batched) if out is None else out, self._state_outside(h_n, c_n, call.batched), tape
-
-    def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
-        """Gradients of a scalar whose gradients with respect to y and the final state are given.
-
-        Parameters
-        ----------
-        tape : Tape
-            From `forward` of this module; used up.
-        dy : ndarray, optional
-            Shaped like y; values past a sequence's length are not read. None: zeros.
-        dstate : tuple of ndarray, optional
-            (dh_n, dc_n) shaped like the state; either may be None.
-        need_dx : bool
-            Whether to compute the gradient of x.
-        threads : int, optional
-
-        Returns
-        -------
-        Gradients
-            x, hx = (dh_0, dc_0), params.
-
-        Raises
-        ------
-        ValueError
-            The tape belongs to another module or has served its backward, or a shape does not fit.
-        TypeError
-            tape is no tape, or a dtype does not fit.
-        """
-        if not isinstance(tape, Tape):
-            raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {describe(tape)}")
-        if tape.module is not self:
-            raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
-        if tape.used:
-            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
-        call, (T, B, width) = tape.call, tape.y_shape
-        dh_n, dc_n = self._check_state(dstate, "dstate", ("dh_n", "dc_n"), B, call.batched, optional=True)
-        if dy is not None:
-            shape, axes = self._shape_outside(*tape.y_shape, "D*R", call.batched)
-            dy = self._inside(checks.shaped(dy, "dy", self.dtype, shape, axes), call.batched)
-        threads = checks.threads(threads)
-        tape.used = True
-        R, D, H, L = self.output_size, self.num_directions, self.hidden_size, self.num_layers
-        dh0, dc0 = np.empty((L * D, B, R), self.dtype), np.empty((L * D, B, H), self.dtype)
-        grads = self._params.like()
-        suffixes = self._suffixes()
-        for layer in reversed(range(L)):
-            below = None
-            if layer or need_dx:
-                batch_major = not layer and self.batch_first and call.batched
-                below = self._output(T, B, self.input_size if not layer else width, call.schedule.ragged, batch_major)
-            part = slice(layer * D, (layer + 1) * D)
-            names = [[f"{kind}_{s}" for kind in ("weight_ih", "weight_hh", "bias_ih", "weight_hr")] for s in suffixes[part]]
-            lstm_backward(
-                tape.layers[layer], dy, None if dh_n is None else dh_n[part], None if dc_n is None else dc_n[part],
-                below, dh0[part], dc0[part], [[grads.get(name) for name in d] for d in names], threads)
-            if self.bias:
-                for s in suffixes[part]:
-                    grads[f"bias_hh_{s}"][...] = grads[f"bias_ih_{s}"]
-            if tape.masks[layer] is not None:
-                below *= tape.masks[layer]
-            dy = below
-        tape.layers.clear()
-        dx = None if below is None else self._outside(below, call.batched)
-        return Gradients(dx, self._state_outside(dh0, dc0, call.batched), grads)
-
-    def session(self, batch_size=1):
-        """A stream of steps with carried state; see `Session`."""
-        return Session(self, batch_size)
-
-    def explain(self):
-        """Which kernels this module runs on, what its threads divide for batches of 1, 4 and 32, and why.
-
-        Returns
-        -------
-        str
-        """
-        return explain(self)
-
-    def __repr__(self):
-        shown = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "proj_size": 0}
-        extra = "".join(f", {k}={getattr(self, k)}" for k, default in shown.items() if getattr(self, k) != default)
-        dtype = "" if self.dtype == np.float32 else f", dtype={str(self.dtype)!r}"
-        return f"LSTM({self.input_size}, {self.hidden_size}{extra}{dtype})"
+    def _settings(self):
+        return {"proj_size": 0, "peephole": False, "coupled": False, "clip": None,
+                "activations": variants.activations(("sigmoid", "tanh", "tanh"), 3), "input_dropout": 0.0, "recurrent_dropout": 0.0, "zoneout": (0.0, 0.0),
+                "gates_off": (), "layer_norm": None}

@@ -15,6 +15,8 @@ MAX_UNITS = 2**50       # more than any address space holds; below it no size co
 class Module:
     """Base of the recurrent modules; a subclass sets the sizes below, `_params` and `_packed`.
 
+    `_parts` names the parts of the state, h first.
+
     Attributes
     ----------
     input_size, hidden_size, output_size, num_layers, num_directions : int
@@ -29,7 +31,7 @@ class Module:
         `copy.deepcopy` and `pickle` give an independent module, with the seed and step that this one has. `copy.copy`
         gives one that has seed and step of its own but these very parameters: a write changes both, as in PyTorch.
         """
-        return {**self.__dict__, "_packed": None}
+        return {**self.__dict__, "_packed": None, "_options": None}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -78,55 +80,103 @@ class Module:
 
     # From the caller's arrays and back ----------------------------------------------------------------------
 
-    def _check(self, x, hx, lengths):
-        x = checks.array(x, "x", self.dtype)
-        batched = x.ndim == 3
+    @property
+    def _widths(self):
+        """Features of each part of the state, h first."""
+        return (self.output_size, self.hidden_size)[: len(self._parts)]
+
+    def _check(self, x, hx, lengths, mask=None):
+        listed = isinstance(x, (list, tuple)) and len(x) > 0 and all(isinstance(a, np.ndarray) and a.ndim == 2 for a in x)
+        if listed:
+            if lengths is not None or mask is not None:
+                raise ValueError(f"x: expected one array with {'mask' if lengths is None else 'lengths'}, received a list of {len(x)} "
+                                 "arrays, which have lengths of their own")
+            x, lengths = self._padded(x)
+        else:
+            x = checks.array(x, "x", self.dtype)
+        batched = listed or x.ndim == 3
         if (not batched and x.ndim != 2) or x.shape[-1] != self.input_size:
             axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
             raise ValueError(f"x: expected shape {axes} or unbatched (T, I) with I = {self.input_size}, "
                              f"received {checks.shape_text(x.shape)}")
-        x = self._inside(x, batched)
+        if not listed:
+            x = self._inside(x, batched)
         T, B, _ = x.shape
         if T * B * (self.hidden_size + 16) > MAX_UNITS:
             raise MemoryError(f"x: {T} steps of {B} sequences of {self.hidden_size} units do not fit into any memory")
+        if lengths is not None and mask is not None:
+            raise ValueError("mask: expected None with lengths, received both")
         if lengths is not None and not batched and np.ndim(lengths) == 0:
             lengths = [lengths]
         if lengths is not None:
             lengths = checks.lengths(lengths, B, T)
-        h0, c0 = self._check_state(hx, "hx", ("h_0", "c_0"), B, batched)
-        return Call(x, h0, c0, Schedule(T, B, lengths), batched)
+        if mask is not None:
+            shape, axes = self._shape_outside(T, B, None, None, batched)
+            mask = self._inside(checks.mask(mask, shape, axes), batched)
+        state = self._check_state(hx, "hx", "{}_0", B, batched)
+        return Call(x, state, Schedule(T, B, lengths, mask), batched, tuple(lengths) if listed else None)
+
+    def _padded(self, arrays):
+        """A list of (T, I) arrays as one (T, B, I) array, whose padding is never read, and their lengths."""
+        found = [checks.array(a, f"x[{i}]", self.dtype) for i, a in enumerate(arrays)]
+        for i, a in enumerate(found):
+            if a.shape[1] != self.input_size:
+                raise ValueError(f"x[{i}]: expected shape (T, I) with I = {self.input_size}, received {checks.shape_text(a.shape)}")
+        return self._together(found), [len(a) for a in found]
+
+    def _together(self, arrays):
+        """Arrays (T, features) side by side in one, with whatever memory holds after their ends."""
+        padded = np.empty((max(map(len, arrays)), len(arrays), arrays[0].shape[1]), self.dtype)
+        for b, a in enumerate(arrays):
+            padded[: len(a), b] = a
+        return padded
 
     def _check_out(self, out, call, width, x, hx, lengths):
         """`out` as a (T, B, D*R) view, zeroed where the kernels will not write; not before the call is known to be right.
 
         x, hx and lengths are the caller's: of those, `call` may hold copies.
         """
+        if call.listed is not None:
+            raise ValueError("out: expected None with a list of arrays, whose outputs are arrays of their own")
         T, B, _ = call.x.shape
         checks.output(out, self.dtype, *self._shape_outside(T, B, width, "D*R", call.batched))
         checks.apart(out, "x", x)
         checks.apart(out, "lengths", lengths)
-        for part, a in zip(("h_0", "c_0"), hx or (), strict=False):
-            checks.apart(out, f"hx: {part}", a)
+        for part, a in zip(self._parts, (hx,) if len(self._parts) == 1 else hx or (), strict=False):
+            checks.apart(out, f"hx: {part}_0", a)
         if call.schedule.ragged:
             out[...] = 0
         return self._inside(out, call.batched)
 
-    def _check_state(self, state, name, parts, B, batched, optional=False):
-        """(h, c) as (L*D, B, ·) arrays with unit feature stride; each may be None if optional."""
+    def _check_state(self, state, name, part_name, B, batched, optional=False):
+        """A state, (h, c) or h, as a tuple of (L*D, B, ·) arrays with unit feature stride, or None; parts may be None if optional."""
         if state is None:
-            return None, None
-        if not isinstance(state, (tuple, list)) or len(state) != 2:
+            return None
+        parts = [part_name.format(p) for p in self._parts]
+        if len(parts) == 1:
+            state = (state,)
+        elif not isinstance(state, (tuple, list)) or len(state) != len(parts):
             raise ValueError(f"{name}: expected a pair ({', '.join(parts)}), received {describe(state)}")
         LD, found = self.num_layers * self.num_directions, []
-        for value, part, width, letter in zip(state, parts, (self.output_size, self.hidden_size),
-                                              ("P" if self.proj_size else "H", "H"), strict=True):
+        for value, part, width, letter in zip(state, parts, self._widths, ("P" if self.output_size != self.hidden_size else "H", "H"),
+                                              strict=False):
             if value is None and optional:
                 found.append(None)
                 continue
+            where = name if len(parts) == 1 else f"{name}: {part}"
+            if len(parts) == 1 and isinstance(value, (tuple, list)) and any(isinstance(a, np.ndarray) for a in value):
+                raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {describe(value)}")
             shape, axes = ((LD, B, width), f"(L*D, B, {letter})") if batched else ((LD, width), f"(L*D, {letter})")
-            a = checks.shaped(value, f"{name}: {part}", self.dtype, shape, axes)
+            a = checks.shaped(value, where, self.dtype, shape, axes)
             found.append(checks.unit_stride(a if batched else a[:, None]))
-        return found
+        return tuple(found)
+
+    def _new_state(self, B, LD=None):
+        """A state, uninitialised, as a tuple."""
+        if LD is None:
+            LD = self.num_layers * self.num_directions
+        h = np.empty((LD, B, self.output_size), self.dtype)
+        return (h,) if len(self._parts) == 1 else (h, np.empty((LD, B, self.hidden_size), self.dtype))
 
     def _output(self, T, B, width, ragged, batch_major):
         """A (T, B, width) array, or a view of a (B, T, width) one; zeroed if parts of it will not be written."""
@@ -134,19 +184,24 @@ class Module:
         return make((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else make((T, B, width), self.dtype)
 
     def _shape_outside(self, T, B, width, letters, batched):
-        """Shape and axes, for messages, of a (T, B, width) array in the caller's layout."""
-        if not batched:
-            return (T, width), f"(T, {letters})"
-        return ((B, T, width), f"(B, T, {letters})") if self.batch_first else ((T, B, width), f"(T, B, {letters})")
+        """Shape and axes, for messages, of a (T, B, width) array in the caller's layout; width None: of (T, B)."""
+        axes = ("T",) if not batched else ("B", "T") if self.batch_first else ("T", "B")
+        shape = (T,) if not batched else (B, T) if self.batch_first else (T, B)
+        if width is not None:
+            axes, shape = (*axes, letters), (*shape, width)
+        return shape, f"({', '.join(axes)})" if len(axes) > 1 else "(T,)"
 
     def _inside(self, a, batched):
         """(T, B, ·) view of an array in the caller's layout."""
         return a[:, None] if not batched else a.swapaxes(0, 1) if self.batch_first else a
 
-    def _outside(self, a, batched):
+    def _outside(self, a, call):
         """(T, B, ·) in the caller's layout."""
-        return a[:, 0] if not batched else a.swapaxes(0, 1) if self.batch_first else a
+        if call.listed is not None:
+            return [a[:n, b] for b, n in enumerate(call.listed)]
+        return a[:, 0] if not call.batched else a.swapaxes(0, 1) if self.batch_first else a
 
     @staticmethod
-    def _state_outside(h, c, batched):
-        return (h, c) if batched else (h[:, 0], c[:, 0])
+    def _state_outside(state, batched):
+        parts = state if batched else tuple(s[:, 0] for s in state)
+        return parts if len(parts) > 1 else parts[0]

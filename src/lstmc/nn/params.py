@@ -108,6 +108,15 @@ class Parameters:
         self.flat[...] = np.random.default_rng(seed).uniform(-bound, bound, self.flat.size)
         self._state = object()
 
+    def norms(self):
+        """Gamma 1 and beta 0 for every parameter of a layer normalisation, which is gamma alone or two rows."""
+        for name, array in self.arrays.items():
+            if name.startswith("norm_"):
+                array[...] = 1
+                if array.ndim == 2:
+                    array[1] = 0
+        self._state = object()
+
     def load(self, d, strict=True):
         """Copy arrays by name; everything is checked before anything is written."""
         if not hasattr(d, "items"):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmc.kernels.lstm_fwd import lstm_forward
+from lstmc.kernels.forward import forward
 from lstmc.kernels.schedule import Schedule
 from lstmc.kernels.stream import Stream
 from lstmc.nn import checks
@@ -14,12 +14,11 @@ from lstmc.nn.module import MAX_UNITS
 class Snapshot(NamedTuple):
     """State of a session at one moment."""
 
-    h: np.ndarray       # (L, B, R)
-    c: np.ndarray       # (L, B, H)
+    parts: tuple        # h (L, B, R) and, of an LSTM, c (L, B, H)
 
 
 class Session:
-    """Carried state of `batch_size` streams of one module; made by `LSTM.session`.
+    """Carried state of `batch_size` streams of one module; made by `session` of the module.
 
     The session keeps the weights that the module had when the session was opened. Its outputs are bit for bit those
     of the module on the whole sequence. One Python thread may use a session at a time. It cannot be copied or pickled:
@@ -27,7 +26,7 @@ class Session:
 
     Parameters
     ----------
-    module : LSTM
+    module : LSTM, GRU or RNN
         Not bidirectional: a reverse direction would have to know the future.
     batch_size : int
         B, streams that advance together.
@@ -45,7 +44,7 @@ class Session:
         self.module = module
         self.batch_size = checks.integer(batch_size, "batch_size", 1)
         self._open(module._weights(False))
-        self._stream.set_state(None, None)
+        self._stream.set_state(None)
 
     def __reduce_ex__(self, protocol):
         # Its weights are those of the moment it was opened: a copy of the module may have others by now.
@@ -56,12 +55,8 @@ class Session:
         m, B = self.module, self.batch_size
         if B * (m.hidden_size + 16) * m.num_layers > MAX_UNITS:
             raise MemoryError(f"batch_size: {B} streams of {m.hidden_size} units do not fit into any memory")
-        self._packed, self._stream = packed, Stream(packed.weights, B)
+        self._packed, self._stream = packed, Stream(packed.weights, m._options_of(), B)
         self._dtype, self._x_shape, self._y_shape = m.dtype, (B, m.input_size), (B, m.output_size)
-
-    def _shapes(self):
-        m, B = self.module, self.batch_size
-        return (m.num_layers, B, m.output_size), (m.num_layers, B, m.hidden_size)
 
     def step(self, x_t, out=None, *, threads=None):
         """Advance by one step.
@@ -127,48 +122,51 @@ class Session:
         x = x.swapaxes(0, steps_axis)
         y = x
         schedule, threads = Schedule(x.shape[0], B), checks.threads(threads)
-        h, c = self.state
+        state, options = m._new_state(B), m._options_of()
+        self._stream.get_state(state)
         for layer, weights in enumerate(self._packed.weights):
             batch_major = m.batch_first and layer == m.num_layers - 1
             below = y
             y = m._output(x.shape[0], B, m.output_size, False, batch_major)
-            part = slice(layer, layer + 1)
-            lstm_forward([weights], schedule, below, y, h[part].copy(), c[part].copy(), h[part], c[part], False, threads)
-        self._stream.set_state(h, c)
+            part = tuple(s[layer:layer + 1] for s in state)
+            forward([weights], schedule, below, y, tuple(s.copy() for s in part), part, options, False, threads)
+        self._stream.set_state(state)
         return y.swapaxes(0, steps_axis)
 
     @property
     def state(self):
-        """(h (L, B, R), c (L, B, H)): copies of the current state. May be set to such a pair."""
-        h, c = (np.empty(s, self.module.dtype) for s in self._shapes())
-        self._stream.get_state(h, c)
-        return h, c
+        """Copies of the current state: (h (L, B, R), c (L, B, H)) of an LSTM, h of the others. May be set to such a state."""
+        return self.module._state_outside(self._state(), True)
 
     @state.setter
     def state(self, value):
-        h, c = self.module._check_state(value, "state", ("h", "c"), self.batch_size, True)
-        self._stream.set_state(h, c)
+        self._stream.set_state(self.module._check_state(value, "state", "{}", self.batch_size, True))
+
+    def _state(self):
+        state = self.module._new_state(self.batch_size)
+        self._stream.get_state(state)
+        return state
 
     def reset(self):
         """Go back to a state of zeros."""
-        self._stream.set_state(None, None)
+        self._stream.set_state(None)
 
     def snapshot(self):
         """The current state, for `restore`."""
-        return Snapshot(*self.state)
+        return Snapshot(self._state())
 
     def restore(self, snapshot):
         """Return to a state from `snapshot`, of this session or of another of the same shape."""
         if not isinstance(snapshot, Snapshot):
             raise TypeError(f"snapshot: expected what snapshot() returned, received {type(snapshot).__name__}")
-        self.state = tuple(snapshot)
+        self.state = self.module._state_outside(snapshot.parts, True)
 
     def fork(self):
         """A second session with the same weights and state, independent from here on."""
         twin = object.__new__(type(self))
         twin.module, twin.batch_size = self.module, self.batch_size
         twin._open(self._packed)
-        twin._stream.set_state(*self.state)
+        twin._stream.set_state(self._state())
         return twin
 
 
@@ -209,16 +207,17 @@ def step_many(sessions, xs, *, threads=None):
     m = sessions[0].module
     x = [checks.shaped(x_t, f"xs[{i}]", m.dtype, (s.batch_size, m.input_size), "(B, I)")
          for i, (s, x_t) in enumerate(zip(sessions, xs, strict=True))]
-    h, c = (np.concatenate(part, axis=1) for part in zip(*(s.state for s in sessions), strict=True))
-    stream = Stream(sessions[0]._packed.weights, h.shape[1])
-    stream.set_state(h, c)
-    y = np.empty((h.shape[1], m.output_size), m.dtype)
+    state = tuple(np.concatenate(part, axis=1) for part in zip(*(s._state() for s in sessions), strict=True))
+    B = state[0].shape[1]
+    stream = Stream(sessions[0]._packed.weights, m._options_of(), B)
+    stream.set_state(state)
+    y = np.empty((B, m.output_size), m.dtype)
     stream.step(np.concatenate(x), y, checks.threads(threads))
-    stream.get_state(h, c)
+    stream.get_state(state)
     out, at = [], 0
     for s in sessions:
         part = slice(at, at + s.batch_size)
-        s._stream.set_state(h[:, part], c[:, part])
+        s._stream.set_state(tuple(a[:, part] for a in state))
         out.append(y[part])
         at = part.stop
     return out

@@ -8,14 +8,14 @@ from lstmc.kernels.schedule import Schedule
 
 
 class Gradients(NamedTuple):
-    """What `LSTM.backward` returns.
+    """What `backward` returns.
 
     Attributes
     ----------
     x : ndarray
-        Gradient of x, shaped like it; None if it was not asked for.
-    hx : tuple of ndarray
-        Gradients of (h_0, c_0), shaped like the state.
+        Gradient of x, shaped like it (a list for a list); None if it was not asked for.
+    hx : tuple of ndarray, or ndarray
+        Gradient of the initial state, with the structure of the state: (h_0, c_0) or h_0.
     params : dict
         Gradients by parameter name, keyed and shaped like `state_dict`.
     """
@@ -29,22 +29,32 @@ class Call(NamedTuple):
     """The checked arguments of one call, time-major."""
 
     x: np.ndarray           # (T, B, I)
-    h0: np.ndarray          # (L*D, B, R) or None
-    c0: np.ndarray          # (L*D, B, H) or None
+    state: tuple            # of (L*D, B, ·) arrays, or None
     schedule: Schedule
     batched: bool
+    listed: tuple           # lengths of the arrays of a list, or None
+
+
+class Layer(NamedTuple):
+    """What backward needs of one layer."""
+
+    below: np.ndarray       # its input, after dropout
+    tapes: list             # a kernel tape for each direction, or None ...
+    chunks: list            # ... and then (first step, end, state before) of each chunk of time, whose tapes are made again
+    options: object
+    mask: np.ndarray        # dropout on its input, or None
 
 
 class Tape:
-    """What one backward needs, made by `LSTM.forward(train=True)`. It serves one `backward` of the same module.
+    """What one backward needs, made by `forward(train=True)`. It serves one `backward` of the same module.
 
     x itself is kept, not a copy: it must not be changed before `backward`.
     """
 
-    def __init__(self, module, call, y_shape):
-        self.module, self.call, self.y_shape = module, call, y_shape
-        self.layers = []        # one list of kernel tapes (a direction each) a layer
-        self.masks = []         # dropout mask on the input of layer l, or None
+    def __init__(self, module, call, weights):
+        self.module, self.call, self.weights = module, call, weights
+        self.layers = []
+        self.y_shape = None
         self.used = False
 
     def __reduce_ex__(self, protocol):

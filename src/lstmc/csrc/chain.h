@@ -1,0 +1,183 @@
+/* chain.h -- the multiply-accumulate loop, the chain of runs around it, and the one menu of tile shapes.
+ *
+ * A tile is mr rows by nq slices by nb blocks of sums: acc[(r*nq + q)*nb + v]. `tile_fma` adds A[r][k] * B[k][v][slice] for
+ * ascending k; everything that multiplies matrices in the core calls it. A chain takes sums where they are, extends them by
+ * its part of a product and leaves them for whoever comes next: it knows no cell and no layer. */
+
+/* Lines fetched while a loop over k runs: at + k*step. Nothing to fetch is a line that is near, and if it would be owned, the
+ * thread's own, again and again: cheaper than a branch, and never an address without a page. */
+typedef struct {
+    const char *at;
+    ptrdiff_t step;
+} FN(fetch);
+
+/* One visit of a tile to values k0 <= k < k1 of a product */
+typedef struct {
+    ptrdiff_t row, k0, k1;
+    const T *from[TILE_SLICES_1];       /* the sums so far of slice q: those of row r, block v at from[q] + r*from_rs + v*NU */
+    ptrdiff_t from_rs;
+    T *acc[TILE_SLICES_1];              /* receive them, rows acc_rs apart */
+    ptrdiff_t acc_rs;
+    const T *b[TILE_SLICES_1];          /* weights of slice q at k0 */
+    FN(fetch) next;                     /* weights of later visits */
+    FN(fetch) line[LSTMC_MAX_LINES];    /* what the end of the chain needs: range i is fetched while run i passes */
+    int n_lines;
+} FN(visit);
+
+INLINE FN(fetch) FN(after)(FN(fetch) f, ptrdiff_t k)
+{
+    f.at += k * f.step;
+    return f;
+}
+
+INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as, const T *const *b,
+                         ptrdiff_t bs, ptrdiff_t K, FN(fetch) next, FN(fetch) own, const FN(fetch) *read)
+{
+    const T *ar[LSTMC_MAX_ROWS], *bq[TILE_SLICES_1];
+    UNROLL
+    for (int r = 0; r < mr; r++) ar[r] = a[r];
+    UNROLL
+    for (int q = 0; q < nq; q++) bq[q] = b[q];
+    for (ptrdiff_t k = 0, ka = 0; k < K; k++, ka += as) {
+        if (nq == 1) {      /* a tile of several slices reads weights as fast as they come, and loads are its limit */
+            PREFETCH_FAR(next.at + k * next.step);
+            PREFETCH_OWN(own.at + k * own.step);
+            if (read) PREFETCH(read->at + k * read->step);
+        }
+        UNROLL
+        for (int q = 0; q < nq; q++) {
+            if (TILE_ROWS * nb < 16) {       /* 16 registers: broadcasts stay, weight vectors pass through */
+                V av[LSTMC_MAX_ROWS];
+                UNROLL
+                for (int r = 0; r < mr; r++) av[r] = v_set1(ar[r][ka]);
+                UNROLL
+                for (int g = 0; g < nb; g++) {
+                    V bv = v_load(bq[q] + g * FN(NU));
+                    UNROLL
+                    for (int r = 0; r < mr; r++)
+                        acc[(r * nq + q) * nb + g] = v_fma(av[r], bv, acc[(r * nq + q) * nb + g]);
+                }
+            } else {                         /* 32 registers: weight vectors stay, broadcasts pass through */
+                V bv[LSTMC_SLOTS];
+                UNROLL
+                for (int g = 0; g < nb; g++) bv[g] = v_load(bq[q] + g * FN(NU));
+                UNROLL
+                for (int r = 0; r < mr; r++) {
+                    V av = v_set1(ar[r][ka]);
+                    UNROLL
+                    for (int g = 0; g < nb; g++)
+                        acc[(r * nq + q) * nb + g] = v_fma(av, bv[g], acc[(r * nq + q) * nb + g]);
+                }
+            }
+            bq[q] += bs;
+        }
+    }
+}
+
+/* row j of an operand */
+INLINE const T *FN(row_of)(const lstmc_operand *A, ptrdiff_t j)
+{
+    return A->rows ? (const T *)A->rows[j] : (const T *)A->a + j * A->row_stride;
+}
+
+/* the sums of a visit, from where they are */
+INLINE void FN(take)(V *acc, const FN(visit) *v, const int mr, const int nq, const int nb)
+{
+    UNROLL
+    for (int r = 0; r < mr; r++)
+        UNROLL
+        for (int q = 0; q < nq; q++)
+            UNROLL
+            for (int g = 0; g < nb; g++) acc[(r * nq + q) * nb + g] = v_load(v->from[q] + r * v->from_rs + g * FN(NU));
+}
+
+/* ... extended by its part of the product, whose operands may have several runs or have one each ... */
+INLINE void FN(extend)(V *acc, const FN(visit) *v, const lstmc_product *P, const int mr, const int nq, const int nb, const int runs)
+{
+    const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
+    const ptrdiff_t bs = nb * FN(NU);
+    UNROLL
+    for (int q = 0; q < nq; q++) b[q] = v->b[q];
+    FN(fetch) next = v->next;
+    ptrdiff_t k = v->k0, end = 0;           /* end of the runs of one length */
+    int lines = 0;
+    for (int s = 0; k < v->k1; s++) {       /* the full runs of an operand, its tail runs, those of the next operand */
+        const lstmc_operand *A = P->a + s / 2;
+        const int full = s % 2 == 0;
+        const ptrdiff_t n = full ? A->n_full : A->n_tail, len = full ? A->full_len : A->tail_len;
+        const ptrdiff_t stride = full ? A->full_stride : A->tail_stride, into = k - end;
+        end += n * len;
+        if (end <= k) continue;
+        ptrdiff_t run = n == 1 ? 0 : into / len, skip = into - run * len;
+        const ptrdiff_t origin = (full ? 0 : A->n_full * A->full_stride) + run * stride + skip * A->k_stride;
+        UNROLL
+        for (int r = 0; r < mr; r++) a[r] = FN(row_of)(A, v->row + r) + origin;
+        for (; run < n && k < v->k1; run++) {
+            const ptrdiff_t rest = v->k1 - k, m = len - skip < rest ? len - skip : rest;
+            const FN(fetch) own = lines < v->n_lines ? v->line[lines] : (FN(fetch)){(const char *)v->acc[0], 0};
+            /* rows of the next run are in another panel; consecutive rows lie side by side there */
+            const ptrdiff_t more = run + 1 < n;
+            const FN(fetch) read = {(const char *)(a[0] + more * stride), more * (mr * (ptrdiff_t)sizeof(T))};
+            if (runs && n > 1) FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, m, next, own, &read);
+            else FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, m, next, own, NULL);
+            next = FN(after)(next, m);
+            lines++;
+            UNROLL
+            for (int q = 0; q < nq; q++) b[q] += m * bs;
+            UNROLL
+            for (int r = 0; r < mr; r++) a[r] += stride - skip * A->k_stride;
+            skip = 0;
+            k += m;
+        }
+    }
+}
+
+/* ... and left where they wait or are wanted. */
+INLINE void FN(leave)(const V *acc, const FN(visit) *v, const int mr, const int nq, const int nb)
+{
+    UNROLL
+    for (int r = 0; r < mr; r++)
+        UNROLL
+        for (int q = 0; q < nq; q++)
+            UNROLL
+            for (int g = 0; g < nb; g++) v_store(v->acc[q] + r * v->acc_rs + g * FN(NU), acc[(r * nq + q) * nb + g]);
+}
+
+typedef void (*FN(chain_fn))(const FN(visit) *, const lstmc_product *);
+#define CHAIN(mr, nq, nb)                                                                   \
+    static void FN(chain_##mr##x##nq##x##nb)(const FN(visit) *v, const lstmc_product *P)    \
+    {                                                                                       \
+        V acc[FN(MAX_ACC)];                                                                 \
+        FN(take)(acc, v, mr, nq, nb);                                                       \
+        FN(extend)(acc, v, P, mr, nq, nb, 1);                                               \
+        FN(leave)(acc, v, mr, nq, nb);                                                      \
+    }
+#define ROW(mr) CHAIN(mr, 1, 1) CHAIN(mr, 1, 2) CHAIN(mr, 1, 3) CHAIN(mr, 1, 4)
+#define WIDE(mr, nq) CHAIN(mr, nq, 3) CHAIN(mr, nq, 4)
+#define ROW_MENU(mr) {0, FN(chain_##mr##x1x1), FN(chain_##mr##x1x2), FN(chain_##mr##x1x3), FN(chain_##mr##x1x4)}
+#define WIDE_MENU(mr, nq) {0, 0, 0, FN(chain_##mr##x##nq##x3), FN(chain_##mr##x##nq##x4)}
+ROW(1)
+ROW(2)
+ROW(3)
+WIDE(1, 2)
+/* [mr - 1][nq - 1][nb]: several slices at once only of three blocks and more */
+#if TILE_SLICES_1 == 4
+ROW(4)
+ROW(5)
+ROW(6)
+WIDE(1, 3)
+WIDE(1, 4)
+WIDE(2, 2)
+WIDE(3, 2)
+static const FN(chain_fn) FN(chain_menu)[][TILE_SLICES_1][LSTMC_SLOTS + 1] = {
+    {ROW_MENU(1), WIDE_MENU(1, 2), WIDE_MENU(1, 3), WIDE_MENU(1, 4)}, {ROW_MENU(2), WIDE_MENU(2, 2)},
+    {ROW_MENU(3), WIDE_MENU(3, 2)}, {ROW_MENU(4)}, {ROW_MENU(5)}, {ROW_MENU(6)}};
+#else
+static const FN(chain_fn) FN(chain_menu)[][TILE_SLICES_1][LSTMC_SLOTS + 1] = {
+    {ROW_MENU(1), WIDE_MENU(1, 2)}, {ROW_MENU(2)}, {ROW_MENU(3)}};
+#endif
+#undef CHAIN
+#undef ROW
+#undef WIDE
+#undef ROW_MENU
+#undef WIDE_MENU

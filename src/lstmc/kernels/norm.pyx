@@ -1,0 +1,146 @@
+"""What a step of an LSTM with layer normalisation does beside its products; the equations are in csrc/norm.h.
+
+Products end in whole rows, not in cells, since each of them is normalised over all of its values: W x of one or several steps
+in the buffer that inputs.pyx fills, U h of one step in a buffer beside it. Then one function makes the step of them. The tape
+has both, normalised; backward turns them into the gradients of W x and U h, which the products and sums read instead of those
+of the slots.
+
+What gammas, betas and biases get is summed where it arises, because to write it for every pair and read it again takes a tenth
+of the time: by rows over the steps of a block, then over rows, blocks from the last to the first, so no bit depends on threads
+or chunks of time.
+"""
+
+from cython.parallel cimport prange
+from libc.string cimport memset
+
+from lstmc.kernels.cells cimport row_stride
+from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_NORM_SUMS, LSTMC_SLOTS, lstmc_norm, lstmc_outer, lstmc_tile
+from lstmc.kernels.schedule cimport n_active, row_of
+from lstmc.kernels.team cimport end_row, first_row
+from lstmc.kernels.weights cimport block
+
+cdef enum: STATS = 4             # of a row: see lstmc_norm
+
+
+# Forward -------------------------------------------------------------------------------------------------
+
+cdef int keep_normed(Forward *f, list keep, list scratch) except -1:
+    """The workspaces of one job."""
+    cdef Record *r = &f.r
+    cdef Py_ssize_t row = r.w.blocks * r.nu * r.es
+    f.u = block(scratch, f.team.threads * (f.z_rows // max(f.z_steps, 1)) * row)
+    if f.train:
+        r.normed.x = r.gates + LSTMC_SLOTS * r.nu * r.es
+        r.normed.h = r.normed.x + LSTMC_SLOTS * r.nu * r.es
+        r.normed.stats = block(keep, r.s.N * STATS * r.es)
+    return 0
+
+
+cdef void multiply(const Operands *w, const lstmc_walk *step, Py_ssize_t k0, Py_ssize_t k1, char *rows, Py_ssize_t nu,
+                   const lstmc_kernels *k) noexcept nogil:
+    """Values k0 .. k1-1 of W x + U h of the rows of a step, from zero, to rows of blocks."""
+    cdef lstmc_walk a = step[0]
+    a.start, a.start_rs, a.start_gs = w.bias, 0, LSTMC_SLOTS * nu
+    a.k0, a.k1 = k0, k1
+    a.finish, a.fused = NULL, NULL
+    a.blocks_out, a.out_rs, a.out_gs = rows, w.blocks * nu, LSTMC_SLOTS * nu
+    k.walk(&a)
+
+
+cdef void norm_forward(const Forward *f, const lstmc_walk *a, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
+    """Step t for the rows of thread i, whose W x is where `a` would start."""
+    cdef const Record *r = &f.r
+    cdef const Operands *w = r.w
+    cdef Py_ssize_t j0 = a.tiles[0].row, j1 = a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr, rs = w.blocks * r.nu
+    cdef Py_ssize_t pairs = row_of(&r.s, t)
+    cdef char *u = f.u + (i * (f.z_rows // f.z_steps) - first_row(&f.team, i)) * rs * r.es
+    cdef lstmc_norm m = w.norm[0]
+    multiply(w, a, w.I, w.I + w.R, u, r.nu, r.k)
+    m.sums_x, m.sums_x_rs, m.sums_h, m.sums_h_rs = a.start, a.start_rs, u, rs
+    if f.train:
+        m.x, m.h = r.normed.x + pairs * r.gates_rs * r.es, r.normed.h + pairs * r.gates_rs * r.es
+        m.stats = r.normed.stats + pairs * STATS * r.es
+    r.k.norm_fwd(&a.step, &m, j0, j1)
+
+
+cdef void norm_step(const Operands *w, const lstmc_walk *a, char *sums, Py_ssize_t B, Py_ssize_t nu, Py_ssize_t es,
+                    const lstmc_kernels *k) noexcept nogil:
+    """A session's step of all B rows; sums: two numbers for each slot of each row."""
+    cdef Py_ssize_t rs = w.blocks * nu
+    cdef lstmc_norm m = w.norm[0]
+    multiply(w, a, 0, w.I, sums, nu, k)
+    multiply(w, a, w.I, w.I + w.R, sums + B * rs * es, nu, k)
+    m.sums_x, m.sums_h, m.sums_x_rs, m.sums_h_rs = sums, sums + B * rs * es, rs, rs
+    k.norm_fwd(&a.step, &m, 0, B)
+
+
+# Backward ------------------------------------------------------------------------------------------------
+
+cdef Py_ssize_t scratch_row(const Record *r) noexcept nogil:
+    """Values of a row of scratch: dh, and as many again."""
+    return row_stride(2 * r.w.panels * r.nu, r.nu, r.es)
+
+
+cdef void end_in_rows(lstmc_walk *cell, const Record *r, char *rows) noexcept nogil:
+    """Let the chains of dh end in rows instead of cells."""
+    cell.finish, cell.out = NULL, NULL
+    cell.blocks_out, cell.out_rs, cell.out_gs = rows, scratch_row(r), LSTMC_SLOTS * r.nu
+
+
+cdef char *take_sums(Record *r, Py_ssize_t steps, list scratch) except NULL:
+    """The workspaces of one job, of which dh is returned; steps: of a block, whose sums begin at zero."""
+    cdef Py_ssize_t blocks = (r.s.T + steps - 1) // steps
+    r.normed.steps, r.normed.sums_ps = steps, blocks * r.s.B * LSTMC_NORM_SUMS * r.nu
+    r.normed.sums = block(scratch, r.w.panels * r.normed.sums_ps * r.es)
+    memset(r.normed.sums, 0, r.w.panels * r.normed.sums_ps * r.es)
+    return block(scratch, r.s.B * scratch_row(r) * r.es)
+
+
+cdef void norm_backward(const Record *r, const Team *team, Py_ssize_t i, Py_ssize_t t, const lstmc_walk *cell) noexcept nogil:
+    """Step t for the rows of thread i, whose dh is where `cell` ends."""
+    cdef Py_ssize_t j0 = first_row(team, i), j1 = min(end_row(team, i), n_active(&r.s, t)), pairs = row_of(&r.s, t)
+    cdef Py_ssize_t slots = pairs * r.gates_rs * r.es
+    cdef lstmc_norm m = r.w.norm[0]
+    if j0 >= j1:
+        return
+    m.x, m.h, m.stats = r.normed.x + slots, r.normed.h + slots, r.normed.stats + pairs * STATS * r.es
+    m.sums, m.sums_ps = r.normed.sums + t // r.normed.steps * r.s.B * LSTMC_NORM_SUMS * r.nu * r.es, r.normed.sums_ps
+    m.dh, m.ld_dh = cell.blocks_out, cell.out_rs
+    r.k.norm_bwd(&cell.step, &m, j0, j1)
+
+
+cdef void sum_norms(const Record *r, char *total, bint begun, Py_ssize_t threads) noexcept nogil:
+    """The sums of all rows, added to `total` [p][LSTMC_NORM_SUMS][NU] if it has begun: blocks of steps from the last to the first, at most
+    LSTMC_KBLOCK rows of a block from zero."""
+    cdef Py_ssize_t p
+    for p in prange(r.w.panels, schedule="static", num_threads=threads):
+        sum_panel(r, total, begun, p)
+
+
+cdef void sum_panel(const Record *r, char *total, bint begun, Py_ssize_t p) noexcept nogil:
+    """Those of unit block p: its rows times the constant feature 1."""
+    cdef Py_ssize_t rs = LSTMC_NORM_SUMS * r.nu, b = (r.s.T + r.normed.steps - 1) // r.normed.steps - 1, j, i, q
+    cdef double ones[LSTMC_KBLOCK]
+    cdef lstmc_tile tile
+    cdef lstmc_outer a
+    memset(&a, 0, sizeof(a))
+    for i in range(LSTMC_KBLOCK):
+        if r.es == 4:
+            (<float *>ones)[i] = 1
+        else:
+            ones[i] = 1
+    tile.row, tile.mr = 0, 1
+    a.m_tiles, a.n_tiles, a.a, a.bs, a.ldc, a.first = &tile, 1, ones, rs, rs, not begun
+    while b >= 0:
+        j = 0
+        while j < r.s.B:
+            a.n = a.a_rows = min(r.s.B - j, LSTMC_KBLOCK)
+            for q in range((LSTMC_NORM_SUMS + LSTMC_SLOTS - 1) // LSTMC_SLOTS):
+                i = q * LSTMC_SLOTS
+                a.nb = min(LSTMC_NORM_SUMS - i, LSTMC_SLOTS)
+                a.b = r.normed.sums + (p * r.normed.sums_ps + (b * r.s.B + j) * rs + i * r.nu) * r.es
+                a.c = total + (p * rs + i * r.nu) * r.es
+                r.k.outer(&a)
+            a.first = False
+            j += LSTMC_KBLOCK
+        b -= 1

@@ -1,0 +1,144 @@
+# team.pxd -- the threads of one call: what each owns, and how those that share rows wait for each other.
+from lstmc.kernels.core cimport lstmc_tile
+from lstmc.kernels.plan cimport Plan
+from lstmc.kernels.schedule cimport Rows
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    static inline int lstmc_team_size(void) { return omp_get_num_threads(); }
+    static inline double lstmc_clock(void) { return omp_get_wtime(); }
+    #else
+    static inline int lstmc_team_size(void) { return 1; }
+    static inline double lstmc_clock(void) { return 0; }
+    #endif
+
+    /* The progress of one thread, a cache line of its own. An epoch is a step of the sequence, counted from 1. */
+    #if defined(__GNUC__) || defined(__clang__)
+    #include <sched.h>
+    #define LSTMC_SPINS 2000        /* polls, a few microseconds, before a waiting thread yields its core at every poll */
+    #define LSTMC_LONG 200e-6       /* seconds that make a wait long: the other thread has lost its core, or was asleep */
+    #define LSTMC_PATIENCE 2        /* long waits before thread 0 considers to go on alone */
+    typedef struct {
+        long epoch;                 /* the last one that this thread has finished */
+        long alone_from;            /* of thread 0: the epoch from which on it works alone, 0: never */
+        long long_waits, gave_up;
+        double start, waited;       /* seconds: when the call began, how long thread 0 has waited */
+        char pad[64 - 4 * sizeof(long) - 2 * sizeof(double)];
+    } lstmc_progress;
+
+    static inline int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch)
+    {
+        return __atomic_load_n(&team[j].epoch, __ATOMIC_ACQUIRE) >= epoch;
+    }
+    /* whether thread 0 works alone after `epoch`; known to those who have waited for it to reach that epoch */
+    static inline int lstmc_alone_after(const lstmc_progress *team, long epoch)
+    {
+        const long from = __atomic_load_n(&team[0].alone_from, __ATOMIC_RELAXED);
+        return from && epoch >= from;
+    }
+    /* thread i waits until thread j has finished `epoch` */
+    static inline void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch)
+    {
+        double since = 0;
+        for (long spins = 0; !lstmc_reached(team, j, epoch); spins++) {
+            if (spins == LSTMC_SPINS) since = lstmc_clock();
+            if (spins >= LSTMC_SPINS) sched_yield();
+    #if defined(__x86_64__) || defined(__i386__)
+            else if (spins % 16 == 15) __builtin_ia32_pause();
+    #endif
+        }
+        if (i == 0 && since) {
+            const double waited = lstmc_clock() - since;
+            team[0].waited += waited;
+            team[0].long_waits += waited > LSTMC_LONG;
+        }
+    }
+    /* Whether thread 0 of n, which has worked in all but `waited` of those seconds, would be further had it done all alone. */
+    static inline int lstmc_better_alone(long long_waits, double waited, double seconds, Py_ssize_t n)
+    {
+        return long_waits >= LSTMC_PATIENCE && waited > (n - 1) * (seconds - waited);
+    }
+    static inline void lstmc_consider_alone(lstmc_progress *team, Py_ssize_t n, long epoch)
+    {
+        if (!team[0].long_waits || team[0].alone_from) return;
+        if (!lstmc_better_alone(team[0].long_waits, team[0].waited, lstmc_clock() - team[0].start, n)) return;
+        team[0].gave_up = 1;
+        __atomic_store_n(&team[0].alone_from, epoch, __ATOMIC_RELAXED);
+    }
+    /* Thread i has finished `epoch`. Thread 0 may decide here to go on alone: then it waits for what the others still write, and
+     * 1 is returned. */
+    static inline int lstmc_arrive(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch)
+    {
+        if (i == 0) lstmc_consider_alone(team, n, epoch);
+        __atomic_store_n(&team[i].epoch, epoch, __ATOMIC_RELEASE);
+        if (i || !lstmc_alone_after(team, epoch)) return 0;
+        for (Py_ssize_t j = 1; j < n; j++) lstmc_wait_for(team, 0, j, epoch);
+        return 1;
+    }
+    /* All wait for all; whether thread 0 works alone from here on. */
+    static inline int lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch)
+    {
+        lstmc_arrive(team, n, i, epoch);
+        for (Py_ssize_t j = 0; j < n; j++) lstmc_wait_for(team, i, j, epoch);
+        return lstmc_alone_after(team, epoch);
+    }
+    #define lstmc_prefetch(p) __builtin_prefetch(p)
+    #else
+    typedef struct { long epoch, alone_from, long_waits, gave_up; double start, waited; } lstmc_progress;
+    static int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) { return 1; }
+    static int lstmc_alone_after(const lstmc_progress *team, long epoch) { return 0; }
+    static void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) {}
+    static int lstmc_better_alone(long long_waits, double waited, double seconds, Py_ssize_t n) { return 0; }
+    static int lstmc_arrive(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
+    static int lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
+    #define lstmc_prefetch(p) ((void)(p))
+    #endif
+    """
+    int lstmc_team_size() noexcept nogil
+    double lstmc_clock() noexcept nogil     # seconds; 0 where there are no threads
+    ctypedef struct lstmc_progress:
+        long epoch, alone_from, gave_up
+        double start
+    int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) noexcept nogil
+    bint lstmc_alone_after(const lstmc_progress *team, long epoch) noexcept nogil
+    void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
+    bint lstmc_better_alone(long long_waits, double waited, double seconds, Py_ssize_t n) noexcept nogil
+    bint lstmc_arrive(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
+    bint lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
+    void lstmc_prefetch(const void *p) noexcept nogil
+
+
+cdef struct Team:
+    Py_ssize_t threads       # asked for; a team that shares works with those that came
+    bint shared, eager, one_by_one       # as in the plan
+    Py_ssize_t *row          # [threads + 1]: thread i has sorted rows row[i] .. row[i+1]-1; sharing, all have all
+    lstmc_tile *tiles        # scratch for the tiles of each thread, with a gap between threads
+    Py_ssize_t tiles_each
+    lstmc_progress *progress # [threads] if shared
+
+
+cdef void respect_pause(Plan *plan) noexcept nogil
+cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) except -1
+cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept nogil
+cdef bint may_go_on(const Team *team, Py_ssize_t i, long epoch) noexcept nogil
+cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
+cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil
+cdef void release(Team *team) noexcept
+
+
+cdef inline Py_ssize_t first_row(const Team *team, Py_ssize_t i) noexcept nogil:
+    return 0 if team.shared else team.row[i]
+
+
+cdef inline Py_ssize_t end_row(const Team *team, Py_ssize_t i) noexcept nogil:
+    return team.row[team.threads] if team.shared else team.row[i + 1]
+
+
+cdef inline lstmc_tile *tiles_of(const Team *team, Py_ssize_t i) noexcept nogil:
+    """Thread i's scratch for tiles."""
+    return team.tiles + i * team.tiles_each
+
+
+cdef Py_ssize_t cut_tiles(const Team *team, Py_ssize_t i, Py_ssize_t low, Py_ssize_t high, Py_ssize_t mr) noexcept nogil

@@ -1,0 +1,135 @@
+"""The threads of one call.
+
+Usually a thread owns rows of the batch for the whole time loop and needs no other thread. With few rows and recurrent
+weights too large to read fast on one core, the threads share all rows, each owns a part of the units, and waits at every
+step for what the others own of h. Chains run over h in the order of its owners, so a thread whose own part comes early
+begins with it, and threads that follow each other at a distance need not wait. Where threads lose their cores to other
+processes, the first goes on alone, and for a while nobody shares. Nothing of this changes a bit of the result.
+"""
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from lstmc.kernels.core cimport balanced
+from lstmc.kernels.schedule cimport len_of
+
+from lstmc.kernels.plan import PAUSE_SECONDS
+
+cdef double pause_seconds = PAUSE_SECONDS
+# Until then nobody shares, because a thread has just lost its core.
+cdef double paused_until = 0
+
+# What a step costs a thread beside its rows, in rows: reading the weights, the ends of tiles.
+cdef enum: STEP_ROWS = 3
+
+
+def better_alone(long long_waits, double waited, double seconds, Py_ssize_t n):
+    """Whether the first of n threads goes on alone after so many long waits, `waited` of all `seconds`."""
+    return bool(lstmc_better_alone(long_waits, waited, seconds, n))
+
+
+def pause_sharing(double seconds):
+    """Let nobody share for so long, as if a thread had just lost its core; 0 ends it."""
+    global paused_until
+    paused_until = lstmc_clock() + seconds if seconds else 0
+
+
+cdef void respect_pause(Plan *plan) noexcept nogil:
+    """Plan without sharing while there is a pause. Once a call: its jobs must agree."""
+    if plan.shared and paused_until and lstmc_clock() <= paused_until:
+        plan.shared, plan.threads = False, plan.unshared_threads
+
+
+cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) except -1:
+    """Deal the rows as planned; parts: groups of units, of which each sharing thread gets one at least."""
+    cdef Py_ssize_t B = s.B, nt, i
+    memset(team, 0, sizeof(Team))
+    team.shared, team.eager, team.one_by_one = plan.shared, plan.eager, plan.one_by_one
+    nt = team.threads = min(plan.threads, parts) if team.shared else max(min(plan.threads, B), 1)
+    team.tiles_each = padded(B + 1, sizeof(lstmc_tile))
+    team.tiles = <lstmc_tile *>malloc(nt * team.tiles_each * sizeof(lstmc_tile))
+    team.row = <Py_ssize_t *>malloc((nt + 1) * sizeof(Py_ssize_t))
+    if team.tiles == NULL or team.row == NULL:
+        raise MemoryError
+    if team.shared:
+        team.progress = <lstmc_progress *>malloc(nt * sizeof(lstmc_progress))
+        if team.progress == NULL:
+            raise MemoryError
+        memset(team.progress, 0, nt * sizeof(lstmc_progress))
+        team.progress[0].alone_from, team.progress[0].start = plan.alone_from, lstmc_clock()
+    if s.ragged and nt > 1 and not team.shared:
+        deal_ragged(team, s)
+        return 0
+    for i in range(nt + 1):
+        team.row[i] = i * B // nt
+    return 0
+
+
+cdef void deal_ragged(Team *team, const Rows *s) noexcept:
+    """Consecutive rows of descending length, so that the work of the busiest thread is the least that can be."""
+    cdef Py_ssize_t low = 0, high = s.N + STEP_ROWS * s.T, middle
+    while low < high:
+        middle = (low + high) // 2
+        if fits(team, s, middle):
+            high = middle
+        else:
+            low = middle + 1
+    fits(team, s, high)
+
+
+cdef bint fits(Team *team, const Rows *s, Py_ssize_t most) noexcept:
+    """Deal so that no thread but the last has more work than `most`; whether the last has not either."""
+    cdef Py_ssize_t i, j = 0, work = 0
+    for i in range(team.threads):
+        team.row[i] = j
+        work = STEP_ROWS * len_of(s, j) if j < s.B else 0
+        while j < s.B and (work + len_of(s, j) <= most or i == team.threads - 1):
+            work += len_of(s, j)
+            j += 1
+    team.row[team.threads] = s.B
+    return work <= most
+
+
+cdef Py_ssize_t cut_tiles(const Team *team, Py_ssize_t i, Py_ssize_t low, Py_ssize_t high, Py_ssize_t mr) noexcept nogil:
+    """Cut thread i's rows within low <= j < high into tiles, in its scratch; returns their number."""
+    cdef Py_ssize_t a = max(first_row(team, i), low), b = min(end_row(team, i), high)
+    return balanced(tiles_of(team, i), a, b - a, mr) if a < b else 0
+
+
+cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept nogil:
+    """Shares of each of so many jobs if n threads came, fewer perhaps than were asked for: threads that divide units must
+    all be there, shares of rows are taken one after the other."""
+    return max(n // jobs, 1) if team.shared else team.threads
+
+
+cdef bint may_go_on(const Team *team, Py_ssize_t i, long epoch) noexcept nogil:
+    """Whether thread i, which shares, may begin what comes after `epoch`; it waits for thread 0, which may go on alone."""
+    if i:
+        lstmc_wait_for(team.progress, i, 0, epoch)
+        return not lstmc_alone_after(team.progress, epoch)
+    return True
+
+
+cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil:
+    """Wait until thread j has finished `epoch`, or all have if the team is not eager; the first thread after it that has not,
+    n if all have."""
+    lstmc_wait_for(team.progress, i, j, epoch)
+    j += 1
+    while j < n and not team.one_by_one and (not team.eager or lstmc_reached(team.progress, j, epoch)):
+        lstmc_wait_for(team.progress, i, j, epoch)
+        j += 1
+    return j
+
+
+cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """Items from one thread's n items to the next thread's, so that no two threads write to one cache line."""
+    return n + 128 // size
+
+
+cdef void release(Team *team) noexcept:
+    if team.progress != NULL and team.progress[0].gave_up:
+        pause_sharing(pause_seconds)
+    free(team.tiles)
+    free(team.row)
+    free(team.progress)
+    memset(team, 0, sizeof(Team))
