@@ -40,9 +40,6 @@ def test_shared_units(isa, case, dtype, forced):
 
 
 def test_the_first_thread_goes_on_alone_only_if_it_would_be_further():
-    if not core.has_openmp():
-        assert not team.better_alone(9, 0.9, 1.0, 2)
-        return
     assert team.better_alone(2, 0.6, 1.0, 2), "0.4 s of work, which two share, are 0.8 s alone"
     assert not team.better_alone(2, 0.4, 1.0, 2), "0.6 s of work would be 1.2 s alone"
     assert not team.better_alone(1, 0.9, 1.0, 2), "one long wait: a thread that was asleep at first"

@@ -14,12 +14,18 @@ cdef extern from *:
     static inline double lstmc_clock(void) { return 0; }
     #endif
 
+    #define LSTMC_PATIENCE 2        /* long waits before thread 0 considers to go on alone */
+    /* Whether thread 0 of n, which has worked in all but `waited` of those seconds, would be further had it done all alone. */
+    static inline int lstmc_better_alone(long long_waits, double waited, double seconds, Py_ssize_t n)
+    {
+        return long_waits >= LSTMC_PATIENCE && waited > (n - 1) * (seconds - waited);
+    }
+
     /* The progress of one thread, a cache line of its own. An epoch is a step of the sequence, counted from 1. */
     #if defined(__GNUC__) || defined(__clang__)
     #include <sched.h>
     #define LSTMC_SPINS 2000        /* polls, a few microseconds, before a waiting thread yields its core at every poll */
     #define LSTMC_LONG 200e-6       /* seconds that make a wait long: the other thread has lost its core, or was asleep */
-    #define LSTMC_PATIENCE 2        /* long waits before thread 0 considers to go on alone */
     typedef struct {
         long epoch;                 /* the last one that this thread has finished */
         long alone_from;            /* of thread 0: the epoch from which on it works alone, 0: never */
@@ -55,11 +61,6 @@ cdef extern from *:
             team[0].long_waits += waited > LSTMC_LONG;
         }
     }
-    /* Whether thread 0 of n, which has worked in all but `waited` of those seconds, would be further had it done all alone. */
-    static inline int lstmc_better_alone(long long_waits, double waited, double seconds, Py_ssize_t n)
-    {
-        return long_waits >= LSTMC_PATIENCE && waited > (n - 1) * (seconds - waited);
-    }
     static inline void lstmc_consider_alone(lstmc_progress *team, Py_ssize_t n, long epoch)
     {
         if (!team[0].long_waits || team[0].alone_from) return;
@@ -90,7 +91,6 @@ cdef extern from *:
     static int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) { return 1; }
     static int lstmc_alone_after(const lstmc_progress *team, long epoch) { return 0; }
     static void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) {}
-    static int lstmc_better_alone(long long_waits, double waited, double seconds, Py_ssize_t n) { return 0; }
     static int lstmc_arrive(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
     static int lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
     #define lstmc_prefetch(p) ((void)(p))
