@@ -21,6 +21,14 @@ INLINE void FN(store_h)(const lstmc_step *s, ptrdiff_t p, ptrdiff_t j, ptrdiff_t
     if (s->y) FN(store_cols)(s->y[j], 1, p * FN(NU) + lane, s->H, h);
 }
 
+/* the values of a unit's slots, a vector of units, to the tape if there is one */
+INLINE void FN(store_slots)(const lstmc_step *s, ptrdiff_t p, ptrdiff_t j, ptrdiff_t lane, const V *a)
+{
+    if (!s->gates) return;
+    UNROLL
+    for (int g = 0; g < LSTMC_SLOTS; g++) v_store((T *)s->gates + p * s->gates_ps + j * s->gates_rs + g * FN(NU) + lane, a[g]);
+}
+
 /* y[j*stride] = op(y[j*stride]) for j < n, as many side by side as the functions take */
 #define MATH_STRIDED(name, op)                                                          \
     INLINE void FN(name)(V *y, const int stride, const int n)                           \

@@ -11,13 +11,13 @@ from libc.string cimport memcpy, memset
 from lstmc.kernels.cells cimport across
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, dense, lstmc_tile, lstmc_walk, span, span_or_null
 from lstmc.kernels.norm cimport end_in_rows, norm_backward, take_sums
-from lstmc.kernels.plan cimport Load, Plan, plan_of
+from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, n_active, n_beyond, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.sums cimport WeightSums
 from lstmc.kernels.tape cimport Record, Tape, fed_by_h, gate_rows, load_of, state_row
 from lstmc.kernels.team cimport (Team, cut_tiles, deal, end_row, first_row, lstmc_arrive, lstmc_team_size, may_go_on, padded, release,
-                                 respect_pause, shares, tiles_of, wait_from)
+                                 plan_of_call, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
 from lstmc.kernels.workspace cimport MAX_JOBS
 
@@ -347,10 +347,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     s.B = schedule.rows.B
     load = load_of(r, &s, D, bands)
     load.parts = ((r[0].w.R + r[0].nu - 1) // r[0].nu + LSTMC_SLOTS - 1) // LSTMC_SLOTS
-    plan = plan_of(&load, threads)
-    respect_pause(&plan)
-    if forced is not None:
-        plan.one_by_one, plan.alone_from = forced.get("one_by_one", False), forced.get("alone_from", 0)
+    plan = plan_of_call(&load, threads, forced)
     steps = block_steps(&schedule.rows, bands)
     try:
         for i in range(jobs):

@@ -17,13 +17,13 @@ from lstmc.kernels.core cimport (LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, 
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, z_blocks, z_of
 from lstmc.kernels.norm cimport keep_normed, norm_forward
 from lstmc.kernels.options cimport Options
-from lstmc.kernels.plan cimport Load, Plan, plan_of
+from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, chunk_of, len_of, n_active, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.tape cimport Record, Tape, load_of, state_row
 from lstmc.kernels.team cimport (cut_tiles, deal, end_row, first_row, lstmc_arrive, lstmc_prefetch, lstmc_team_size, may_go_on, padded,
-                                 release, respect_pause, shares, tiles_of, wait_from)
+                                 plan_of_call, release, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
 from lstmc.kernels.workspace cimport MAX_JOBS, Forward
 
@@ -351,10 +351,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
             keep.append([])
     load = load_of(&f[0].r, &s, D, bands)
     load.undivided |= dropping
-    plan = plan_of(&load, threads)
-    respect_pause(&plan)
-    if forced is not None:
-        plan.one_by_one, plan.alone_from = forced.get("one_by_one", False), forced.get("alone_from", 0)
+    plan = plan_of_call(&load, threads, forced)
     try:
         for i in range(jobs):
             set_up(&f[i], &plan, keep[i // bands], scratch)

@@ -1,6 +1,6 @@
 # team.pxd -- the threads of one call: what each owns, and how those that share rows wait for each other.
 from lstmc.kernels.core cimport lstmc_tile
-from lstmc.kernels.plan cimport Plan
+from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.schedule cimport Rows
 
 cdef extern from *:
@@ -119,7 +119,7 @@ cdef struct Team:
     lstmc_progress *progress # [threads] if shared
 
 
-cdef void respect_pause(Plan *plan) noexcept nogil
+cdef Plan plan_of_call(const Load *load, object threads, dict forced) except *
 cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) except -1
 cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept nogil
 cdef bint may_go_on(const Team *team, Py_ssize_t i, long epoch) noexcept nogil

@@ -11,6 +11,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from lstmc.kernels.core cimport balanced
+from lstmc.kernels.plan cimport plan_of
 from lstmc.kernels.schedule cimport len_of
 
 from lstmc.kernels.plan import PAUSE_SECONDS
@@ -34,10 +35,15 @@ def pause_sharing(double seconds):
     paused_until = lstmc_clock() + seconds if seconds else 0
 
 
-cdef void respect_pause(Plan *plan) noexcept nogil:
-    """Plan without sharing while there is a pause. Once a call: its jobs must agree."""
+cdef Plan plan_of_call(const Load *load, object threads, dict forced) except *:
+    """The plan of one whole sequence: without sharing while there is a pause, with the entries that tests force. Once a call: its
+    jobs must agree."""
+    cdef Plan plan = plan_of(load, threads)
     if plan.shared and paused_until and lstmc_clock() <= paused_until:
         plan.shared, plan.threads = False, plan.unshared_threads
+    if forced is not None:
+        plan.one_by_one, plan.alone_from = forced.get("one_by_one", False), forced.get("alone_from", 0)
+    return plan
 
 
 cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) except -1:

@@ -31,10 +31,7 @@ INLINE void FN(gru_end)(const lstmc_walk *w, const lstmc_spot *at, const V *acc,
     UNROLL
     for (int j = 0; j < mr * nq; j++) {
         const ptrdiff_t q = at->q + j % nq, r = at->row + j / nq, p = q / FN(NS), lane = q % FN(NS) * VL;
-        if (s->gates) {
-            UNROLL
-            for (int g = 0; g < G; g++) v_store((T *)s->gates + p * s->gates_ps + r * s->gates_rs + g * FN(NU) + lane, a[j * G + g]);
-        }
+        FN(store_slots)(s, p, r, lane, a + j * G);
         FN(store_h)(s, p, r, lane, h[j]);
     }
 }

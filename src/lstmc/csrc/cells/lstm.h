@@ -40,10 +40,7 @@ INLINE void FN(lstm_end)(const lstmc_walk *w, const lstmc_spot *at, V *a, const 
     UNROLL
     for (int j = 0; j < mr * nq; j++) {
         const ptrdiff_t q = at->q + j % nq, r = at->row + j / nq, p = q / FN(NS), lane = q % FN(NS) * VL;
-        if (s->gates) {
-            UNROLL
-            for (int g = 0; g < G; g++) v_store((T *)s->gates + p * s->gates_ps + r * s->gates_rs + g * FN(NU) + lane, a[j * G + g]);
-        }
+        FN(store_slots)(s, p, r, lane, a + j * G);
         v_store((T *)s->c + FN(panel_at)(p, s->c_ps, r, lane), c[j]);
         FN(store_h)(s, p, r, lane, h[j]);
     }
