@@ -22,7 +22,7 @@ BACKWARD = {"lstm": reference.lstm_bwd, "gru": reference.gru_bwd, "rnn": referen
 
 @dataclass(frozen=True)
 class Variant:
-    """A cell with its settings, as nn.LSTM, nn.GRU and nn.RNN and the functions of the reference take them."""
+    """A cell with its settings, as nn.LSTM, nn.GRU and nn.RNN take them and, but for those of `DRAWN`, the functions of the reference."""
 
     cell: str
     settings: dict = field(default_factory=dict)
@@ -75,6 +75,7 @@ VARIANTS = {
     "lstm-zoneout": Variant("lstm", {"zoneout": (0.2, 0.3)}),
     "lstm-zoneout-h": Variant("lstm", {"zoneout": (0.25, 0.0)}),
     "lstm-zoneout-c-peephole": Variant("lstm", {"zoneout": (0.0, 0.25), "peephole": True}),
+    "lstm-dropped": Variant("lstm", {"input_dropout": 0.2, "recurrent_dropout": 0.3}),
     "gru": Variant("gru"),
     "gru-before": Variant("gru", {"reset_after": False}),
     "gru-clip": Variant("gru", {"clip": 0.9}),
@@ -84,15 +85,13 @@ VARIANTS = {
     "gru-softsign": Variant("gru", {"activations": ("sigmoid", "softsign")}),
     "gru-zoneout": Variant("gru", {"zoneout": 0.2}),
     "gru-before-zoneout-clip": Variant("gru", {"reset_after": False, "zoneout": 0.2, "clip": 1.2}),
+    "gru-dropped": Variant("gru", {"input_dropout": 0.2, "recurrent_dropout": 0.3}),
     "rnn": Variant("rnn"),
     "rnn-relu": Variant("rnn", {"nonlinearity": "relu"}),
+    "rnn-dropped": Variant("rnn", {"input_dropout": 0.2, "recurrent_dropout": 0.3}),
 }
-# Settings that the reference has and nn's modules do not take yet, by cell. A line deleted here lets their variants join.
-MISSING = {
-    ("gru", "input_dropout"),
-    ("rnn", "input_dropout"),
-}
-READY = [name for name, v in VARIANTS.items() if not {(v.cell, key) for key in v.settings} & MISSING]
+# Settings that a module draws masks from; the reference is given the masks.
+DRAWN = ("input_dropout", "recurrent_dropout")
 
 
 def shapes(case, variant, I):
@@ -171,10 +170,12 @@ def make_masks(case, variant, seed=0, p=0.4, dtype=np.float64):
     return masks
 
 
-def law_masks(case, variant, dtype, step=0, input_dropout=0.0, recurrent_dropout=0.0):
-    """The masks that a module of seed 0 draws at a step, from the law, as the reference takes them."""
-    zoneout, masks = variant.settings.get("zoneout", 0.0), {}
+def law_masks(case, variant, dtype, step=0, **more):
+    """The masks that a module of seed 0 draws at a step, from the law, as the reference takes them. `more`: settings beside the variant's."""
+    given, masks = variant.settings | more, {}
+    zoneout = given.get("zoneout", 0.0)
     zoneout = zoneout if isinstance(zoneout, tuple) else (zoneout,)
+    input_dropout, recurrent_dropout = (given.get(name, 0.0) for name in DRAWN)
 
     def keep(p, shape, layer, purpose):
         return law.keep_mask(p, shape, dtype, 0, step, layer, purpose)
@@ -195,7 +196,8 @@ def law_masks(case, variant, dtype, step=0, input_dropout=0.0, recurrent_dropout
 def settings(case, variant):
     """The keywords of the reference's forward."""
     sizes = {"hidden_size": case.H, "num_layers": case.L, "bidirectional": case.D == 2}
-    return sizes | ({"proj_size": case.P} if variant.cell == "lstm" else {}) | variant.settings
+    sizes |= {"proj_size": case.P} if variant.cell == "lstm" else {}
+    return sizes | {name: value for name, value in variant.settings.items() if name not in DRAWN}
 
 
 def state_of(variant, numbers, name="{}0"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cases import Case
-from cells import FORWARD, MISSING, READY, VARIANTS, expected, law_masks, name_of, settings, state_of, variants_on
+from cells import DRAWN, FORWARD, VARIANTS, expected, law_masks, name_of, settings, state_of, variants_on
 from conftest import CASES, DTYPES, MODULES, TOLERANCE, assert_close, assert_same_bits, call, expected_of, module_of, named, numbers_of, parts_of, train
 from lstmc import nn
 
@@ -21,7 +21,7 @@ SOME = [
     Case(0, 3, 5, 7),
     Case(5, 4, 3, 16, L=2, P=5),
 ]
-DROPPED = [(cell, setting) for cell in MODULES for setting in ("input_dropout", "recurrent_dropout") if (cell, setting) not in MISSING]
+DROPPED = [(cell, setting) for cell in MODULES for setting in DRAWN]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -35,12 +35,12 @@ def test_plain_cells(case, name, dtype, isa):
     assert_same_bits(inference, {part: results[part] for part in inference})
 
 
-@pytest.mark.parametrize(("case", "name"), variants_on(SOME, READY), ids=name_of)
+@pytest.mark.parametrize(("case", "name"), variants_on(SOME), ids=name_of)
 def test_variants_in_training(case, name, isa):
     trains_like_the_reference(case, name, "float64", 1e-11)
 
 
-@pytest.mark.parametrize(("case", "name"), variants_on(SOME[2:3], READY), ids=name_of)
+@pytest.mark.parametrize(("case", "name"), variants_on(SOME[2:3]), ids=name_of)
 def test_variants_in_single_precision(case, name, isa):
     trains_like_the_reference(case, name, "float32", 5e-5)
 
@@ -52,7 +52,7 @@ def trains_like_the_reference(case, name, dtype, tolerance):
     assert_close(train(m, n), want, tolerance)
 
 
-@pytest.mark.parametrize(("case", "name"), variants_on(SOME, [name for name in READY if "zoneout" in VARIANTS[name].settings]), ids=name_of)
+@pytest.mark.parametrize(("case", "name"), variants_on(SOME, [name for name in VARIANTS if "zoneout" in VARIANTS[name].settings]), ids=name_of)
 def test_zoneout_in_inference_is_its_expectation(case, name, isa):
     n, m = numbers_of(case, name=name), module_of(case, name=name)
     y, state, _ = FORWARD[VARIANTS[name].cell](n["x"], n["params"], state_of(VARIANTS[name], n), lengths=n["lengths"],
@@ -91,14 +91,7 @@ def test_states_that_are_computed_again(case, name, isa):
     assert_close(train(m, n, how={"checkpoint_every": 3}), expected(case, VARIANTS[name], n, masks=law_masks(case, VARIANTS[name], "float64")), 1e-11)
 
 
-def test_what_is_missing_is_missing():
-    """A setting that a module takes must not be in the list of those that it does not."""
-    for cell, setting in MISSING:
-        with pytest.raises(TypeError, match=f"unexpected keyword argument '{setting}'"):
-            MODULES[cell](3, 4, **{setting: 0.5})
-
-
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_repr_says_how_to_make_the_module(name):
     case = Case(2, 2, 3, 4, L=2, D=2, bias=False)
     m = module_of(case, name=name)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from cases import Case
-from cells import MISSING, READY, VARIANTS
+from cells import DRAWN, VARIANTS
 from conftest import DTYPES, FMA_ISAS, assert_same_bits, call, module_of, named, numbers_of, parts_of, state_in, train
 from lstmc.nn import step_many
 
-NAMES = [name for name in ("lstm", "lstm-clip-peephole-coupled", "lstm-haste-all", "lstm-tfa-zoneout", "lstm-zoneout", "lstm-onnx-hard", "gru",
-                           "gru-before", "gru-clip", "gru-zoneout", "gru-before-zoneout-clip", "rnn", "rnn-relu") if name in READY]
+NAMES = ("lstm", "lstm-clip-peephole-coupled", "lstm-haste-all", "lstm-tfa-zoneout", "lstm-zoneout", "lstm-onnx-hard", "lstm-dropped", "gru",
+         "gru-before", "gru-clip", "gru-zoneout", "gru-before-zoneout-clip", "gru-dropped", "rnn", "rnn-relu", "rnn-dropped")
 ROWWISE = {"y": 1, "h_n": 1, "c_n": 1, "dx": 1, "dh0": 1, "dc0": 1}
 ARGUMENTS = ("x", "h0", "c0", "dy", "dh_n", "dc_n")
 STACK = Case(13, 11, 5, 19, L=2, D=2, ragged=True)
@@ -42,7 +42,7 @@ def rows(results, index):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", BATCHES, ids=case_id)
 def test_a_sequence_in_the_first_rows_of_a_batch_alone(case, dtype, name, isa):
-    """Masks of zoneout follow the number of the row, so a sequence keeps its number here."""
+    """Masks follow the number of the row, so a sequence keeps its number here."""
     n = numbers_of(case, dtype, name=name)
     whole = train(module_of(case, dtype, name=name), n)
     for B in range(1, case.B, 3):
@@ -73,7 +73,7 @@ def test_threads_and_instruction_sets(case, dtype, name, any_isa):
             assert_same_bits(got, want)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name in ("lstm-clip-peephole-coupled", "gru", "gru-before", "gru-zoneout", "rnn")])
+@pytest.mark.parametrize("name", ["lstm-clip-peephole-coupled", "gru", "gru-before", "gru-zoneout", "rnn"])
 @pytest.mark.parametrize("case", SHARED, ids=case_id)
 def test_threads_that_share_units(case, name, isa, forced):
     n, m = numbers_of(case, "float32", name=name), module_of(case, "float32", name=name)
@@ -178,13 +178,13 @@ def test_checkpoints(case, name, isa):
 def test_checkpoints_with_a_projection_and_dropout(case, isa):
     n = numbers_of(case)
     more = {"dropout": 0.3} if case.L > 1 else {}
-    more |= {} if ("lstm", "input_dropout") in MISSING else {"input_dropout": 0.2}
+    more |= {"input_dropout": 0.2}
     want = train(module_of(case, **more), n)
     for every in (1, 20, 60, 1000):
         assert_same_bits(train(module_of(case, **more), n, 2, {"checkpoint_every": every}), want)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "zoneout" not in VARIANTS[name].settings])     # its masks begin anew in each block
+@pytest.mark.parametrize("name", [name for name in NAMES if not {"zoneout", *DRAWN} & set(VARIANTS[name].settings)])     # each block has masks of its own
 def test_two_blocks_of_training(name, isa):
     """Truncated backpropagation: y of two blocks is y of the whole, and what the second gives is its own alone."""
     case = Case(23, 3, 4, 33, L=2)

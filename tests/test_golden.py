@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cells import BACKWARD, FORWARD, MISSING, STATES, VARIANTS, by_part, state_of
+from cells import BACKWARD, FORWARD, STATES, VARIANTS, by_part, state_of
 from conftest import DTYPES, MODULES, TOLERANCE, assert_close, train
 
 FILES = {name: dict(np.load(Path(__file__).parent / "golden" / f"{name}.npz"))
@@ -91,18 +91,12 @@ def check_keras(case, run, tolerance):
     assert_close({"y": found["y"][:, :, config["hidden_size"]:], "dx": found["dx"], **last, **weights}, expected, tolerance)
 
 
-def takes(case):
-    """Whether nn's module takes the settings of a case of Keras."""
-    config = numbers_of("keras", case)[2]
-    return not {(config["cell"], name) for name in config} & MISSING
-
-
 @pytest.mark.parametrize("case", names("keras"))
 def test_the_reference_on_keras_numbers(case):
     check_keras(case, run, 1e-13)
 
 
-@pytest.mark.parametrize("case", [case for case in names("keras") if takes(case)])
+@pytest.mark.parametrize("case", names("keras"))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_engine_on_keras_numbers(case, dtype, isa):
     check_keras(case, partial(run_engine, dtype=dtype), TOLERANCE[dtype])

@@ -79,7 +79,7 @@ def test_recurrent_dropout_of_the_first_sequences_alone(name, isa):
 
 
 def test_recurrent_dropout_with_checkpoints(isa):
-    """One chunk of time, whose states are computed again with the same masks; several are `test_family_bits`' matter."""
+    """One chunk of time, whose states are computed again with the same masks; `test_family_bits` has several."""
     case = Case(13, 11, 5, 19, L=2, D=2)
     n = numbers_of(case)
     want = train(module_of(case, recurrent_dropout=P), n)

@@ -41,6 +41,8 @@ SETTINGS = [
     ("gru", ValueError, r"zoneout: expected a number, received \(0.1, 0.2\)", {"zoneout": (0.1, 0.2)}),
     ("gru", TypeError, "zoneout: expected a number, received NoneType", {"zoneout": None}),
     ("lstm", ValueError, "input_dropout: expected at least 0 and below 1, received 1.0", {"input_dropout": 1.0}),
+    ("gru", ValueError, "input_dropout: expected at least 0 and below 1, received -0.5", {"input_dropout": -0.5}),
+    ("rnn", TypeError, "input_dropout: expected a number, received NoneType", {"input_dropout": None}),
     ("lstm", ValueError, r"gates_off: expected some of 'i', 'f', 'o', received \('g',\)", {"gates_off": ("g",)}),
     ("lstm", ValueError, "gates_off: expected some of 'i', 'f', 'o', received 'ix'", {"gates_off": "ix"}),
     ("lstm", TypeError, "gates_off: expected some of 'i', 'f', 'o', received None", {"gates_off": None}),

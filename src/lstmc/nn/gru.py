@@ -22,6 +22,8 @@ class GRU(Recurrent):
         Bound of every argument of a gate; of n after the reset gate's part has joined it.
     activations : tuple
         Of r and z, and of n; see `nn.LSTM`.
+    input_dropout : float
+        See `nn.LSTM`.
     recurrent_dropout : float
         See `nn.LSTM`; with reset_after=True only.
     zoneout : float
@@ -37,15 +39,14 @@ class GRU(Recurrent):
     cell = "gru"        # or "gru_before", a cell of two stages
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, *,
-                 dtype="float32", seed=None, reset_after=True, clip=None, activations=("sigmoid", "tanh"), recurrent_dropout=0.0,
-                 zoneout=0.0):
-        self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed)
+                 dtype="float32", seed=None, reset_after=True, clip=None, activations=("sigmoid", "tanh"), input_dropout=0.0,
+                 recurrent_dropout=0.0, zoneout=0.0):
+        self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed, input_dropout, recurrent_dropout)
         self.reset_after = checks.flag(reset_after, "reset_after")
         if not self.reset_after:
             self.cell = "gru_before"
         self.clip = variants.clip(clip)
         self.activations = variants.activations(activations, 2)
-        self.recurrent_dropout = checks.probability(recurrent_dropout, "recurrent_dropout")
         if self.recurrent_dropout and not self.reset_after:
             raise ValueError("recurrent_dropout: expected 0 with reset_after=False, where gates r and z are one product and cannot have "
                              f"masks of their own yet, received {recurrent_dropout}")
@@ -56,5 +57,5 @@ class GRU(Recurrent):
         return variants.gru_options(self)
 
     def _settings(self):
-        return {"reset_after": True, "clip": None, "activations": variants.activations(("sigmoid", "tanh"), 2), "recurrent_dropout": 0.0,
-                "zoneout": (0.0,)}
+        return {"reset_after": True, "clip": None, "activations": variants.activations(("sigmoid", "tanh"), 2), "input_dropout": 0.0,
+                "recurrent_dropout": 0.0, "zoneout": (0.0,)}

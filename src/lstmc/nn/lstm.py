@@ -43,7 +43,8 @@ class LSTM(Recurrent):
         scaled_tanh, hard_sigmoid, elu, softsign, softplus), or (name, alpha) or (name, alpha, beta) with ONNX's meaning and
         defaults. Keras 3's hard_sigmoid is ("hard_sigmoid", 1/6, 0.5), Keras 2's is ONNX's.
     input_dropout : float
-        Probability of zeroing an input of every layer, in `forward(train=True)` only; one mask for all steps of a sequence.
+        Probability of zeroing an input of every layer, in `forward(train=True)` only; one mask for all steps of a sequence, as the
+        dropout of Keras' layers.
     recurrent_dropout : float
         Probability of zeroing a value of h before its product, in `forward(train=True)` only; a mask for each gate and sequence, the
         same at all steps, as in Keras.
@@ -84,7 +85,7 @@ class LSTM(Recurrent):
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
                  bidirectional=False, proj_size=0, *, dtype="float32", seed=None, peephole=False, coupled=False, clip=None,
                  activations=("sigmoid", "tanh", "tanh"), input_dropout=0.0, recurrent_dropout=0.0, zoneout=0.0, gates_off=(), layer_norm=None):
-        self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed)
+        self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed, input_dropout, recurrent_dropout)
         self.proj_size = checks.integer(proj_size, "proj_size", 0)
         if self.proj_size >= self.hidden_size:
             raise ValueError(f"proj_size: expected less than hidden_size = {self.hidden_size}, received {self.proj_size}")
@@ -92,8 +93,6 @@ class LSTM(Recurrent):
         self.coupled = checks.flag(coupled, "coupled")
         self.clip = variants.clip(clip)
         self.activations = variants.activations(activations, 3)
-        self.input_dropout = checks.probability(input_dropout, "input_dropout")
-        self.recurrent_dropout = checks.probability(recurrent_dropout, "recurrent_dropout")
         self.zoneout = variants.zoneout(zoneout, 2)
         self.gates_off = variants.gates_off(gates_off, self.coupled)
         self.layer_norm = variants.layer_norm(layer_norm, self.recurrent_dropout)

@@ -37,10 +37,10 @@ class Recurrent(Module):
     cell = None             # its name in the kernels
     _parts = ("h",)         # of the state
     proj_size = 0
-    input_dropout = recurrent_dropout = 0.0
     layer_norm = None
 
-    def _set_up(self, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed):
+    def _set_up(self, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed, input_dropout,
+                recurrent_dropout):
         """Check and keep what all have; a subclass then sets its own and calls `_create`."""
         self.input_size = checks.integer(input_size, "input_size", 1)
         self.hidden_size = checks.integer(hidden_size, "hidden_size", 1)
@@ -48,6 +48,8 @@ class Recurrent(Module):
         self.bias = checks.flag(bias, "bias")
         self.batch_first = checks.flag(batch_first, "batch_first")
         self.dropout = checks.probability(dropout, "dropout")
+        self.input_dropout = checks.probability(input_dropout, "input_dropout")
+        self.recurrent_dropout = checks.probability(recurrent_dropout, "recurrent_dropout")
         self.bidirectional = checks.flag(bidirectional, "bidirectional")
         if self.dropout and self.num_layers == 1:
             warnings.warn(f"dropout={self.dropout} has no effect with num_layers=1: it acts between layers", stacklevel=3)

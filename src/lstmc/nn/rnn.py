@@ -1,6 +1,6 @@
 """nn.RNN: PyTorch's vanilla RNN on NumPy arrays, forward and backward on the fused kernels."""
 
-from lstmc.nn import checks, variants
+from lstmc.nn import variants
 from lstmc.nn.recurrent import Recurrent
 
 
@@ -13,7 +13,7 @@ class RNN(Recurrent):
     ----------
     input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed
         As of `nn.LSTM`.
-    recurrent_dropout : float
+    input_dropout, recurrent_dropout : float
         See `nn.LSTM`.
     nonlinearity : {"tanh", "relu"}
         Or any of the functions that `nn.LSTM` lists under activations.
@@ -28,15 +28,14 @@ class RNN(Recurrent):
     cell = "rnn"
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, *,
-                 nonlinearity="tanh", dtype="float32", seed=None, recurrent_dropout=0.0):
-        self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed)
+                 nonlinearity="tanh", dtype="float32", seed=None, input_dropout=0.0, recurrent_dropout=0.0):
+        self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed, input_dropout, recurrent_dropout)
         variants.activation(nonlinearity, "nonlinearity")
         self.nonlinearity = nonlinearity
-        self.recurrent_dropout = checks.probability(recurrent_dropout, "recurrent_dropout")
         self._create()
 
     def _make_options(self):
         return variants.rnn_options(self)
 
     def _settings(self):
-        return {"nonlinearity": "tanh", "recurrent_dropout": 0.0}
+        return {"nonlinearity": "tanh", "input_dropout": 0.0, "recurrent_dropout": 0.0}
