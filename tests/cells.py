@@ -86,6 +86,8 @@ VARIANTS = {
     "gru-zoneout": Variant("gru", {"zoneout": 0.2}),
     "gru-before-zoneout-clip": Variant("gru", {"reset_after": False, "zoneout": 0.2, "clip": 1.2}),
     "gru-dropped": Variant("gru", {"input_dropout": 0.2, "recurrent_dropout": 0.3}),
+    "gru-before-dropped": Variant("gru", {"reset_after": False, "recurrent_dropout": 0.3}),
+    "gru-before-dropped-zoneout-clip": Variant("gru", {"reset_after": False, "input_dropout": 0.2, "recurrent_dropout": 0.3, "zoneout": 0.2, "clip": 1.2}),
     "rnn": Variant("rnn"),
     "rnn-relu": Variant("rnn", {"nonlinearity": "relu"}),
     "rnn-dropped": Variant("rnn", {"input_dropout": 0.2, "recurrent_dropout": 0.3}),

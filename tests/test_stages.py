@@ -3,8 +3,6 @@
 `test_family` and `test_family_bits` have the GRU of both forms beside the other cells; this has what is special, and what goes together.
 """
 
-import re
-
 import numpy as np
 import pytest
 
@@ -12,11 +10,13 @@ from cases import Case
 from cells import VARIANTS, expected, law_masks, make_mask
 from conftest import DTYPES, FMA_ISAS, TOLERANCE, assert_close, assert_same_bits, call, module_of, named, numbers_of, parts_of, state_in, train
 from lstmc import nn
+from lstmc.kernels import plan
 
 P = 0.3
 # Rows of one to three, tiles of every size, panels that are no multiple of four, W x ahead and fused, bands, several blocks of sums.
 SIZES = [Case(3, 1, 4, 5), Case(5, 2, 3, 70), Case(4, 3, 5, 17), Case(6, 7, 6, 9, L=2, D=2, ragged=True), Case(30, 27, 5, 17), Case(70, 9, 3, 33, D=2)]
-DROPPED = ["lstm", "lstm-clip-peephole-coupled", "lstm-zoneout", "gru", "gru-zoneout", "rnn", "rnn-relu"]
+DROPPED = ["lstm", "lstm-clip-peephole-coupled", "lstm-zoneout", "gru", "gru-zoneout", "gru-before", "gru-before-zoneout-clip", "rnn", "rnn-relu"]
+CELLS = ["lstm", "gru", "gru-before", "rnn"]
 PROJECTED = [Case(5, 4, 3, 16, P=5), Case(6, 7, 5, 37, L=2, D=2, P=19, ragged=True), Case(33, 5, 3, 40, P=16)]
 
 
@@ -44,7 +44,7 @@ def test_recurrent_dropout_with_a_projection_and_dropped_inputs(case, name, isa)
     assert_close(train(m, n), expected(case, VARIANTS[name], n, masks=law_masks(case, VARIANTS[name], "float64", **more)), 1e-11)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("name", CELLS)
 def test_recurrent_dropout_of_masked_steps(name, isa):
     case = Case(9, 7, 4, 19, D=2)
     n, m, mask = numbers_of(case, name=name), module_of(case, name=name, recurrent_dropout=P), make_mask(case)
@@ -53,7 +53,7 @@ def test_recurrent_dropout_of_masked_steps(name, isa):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["lstm", "lstm-zoneout", "gru", "rnn"])
+@pytest.mark.parametrize("name", [*CELLS, "lstm-zoneout", "gru-before-zoneout-clip"])
 @pytest.mark.parametrize("case", [Case(13, 11, 5, 19, L=2, D=2, ragged=True), Case(23, 27, 5, 17), Case(7, 2, 3, 200)], ids=size)
 def test_bits_of_recurrent_dropout(case, name, dtype, any_isa):
     n, want = numbers_of(case, dtype, name=name), None
@@ -65,7 +65,7 @@ def test_bits_of_recurrent_dropout(case, name, dtype, any_isa):
             assert_same_bits(got, want)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("name", CELLS)
 def test_recurrent_dropout_of_the_first_sequences_alone(name, isa):
     """A mask follows the number of the sequence, so that a sequence keeps its own."""
     case = Case(9, 11, 5, 33, D=2)
@@ -78,17 +78,7 @@ def test_recurrent_dropout_of_the_first_sequences_alone(name, isa):
             assert_same_bits(got[k], np.ascontiguousarray(whole[k][:, :B]))
 
 
-def test_recurrent_dropout_with_checkpoints(isa):
-    """One chunk of time, whose states are computed again with the same masks; `test_family_bits` has several."""
-    case = Case(13, 11, 5, 19, L=2, D=2)
-    n = numbers_of(case)
-    want = train(module_of(case, recurrent_dropout=P), n)
-    assert_same_bits(train(module_of(case, recurrent_dropout=P), n, how={"checkpoint_every": 5}), want)
-
-
-def test_where_recurrent_dropout_is_refused():
-    with pytest.raises(ValueError, match=re.escape("recurrent_dropout: expected 0 with reset_after=False")):
-        nn.GRU(3, 4, reset_after=False, recurrent_dropout=0.5)
+def test_what_recurrent_dropout_and_reset_after_refuse():
     with pytest.raises(ValueError, match="recurrent_dropout"):
         nn.LSTM(3, 4, recurrent_dropout=1.5)
     with pytest.raises(TypeError, match="reset_after"):
@@ -171,3 +161,12 @@ def test_explain_says_what_they_cost():
     assert "reset_after=False: a second product" in nn.GRU(3, 4, reset_after=False).explain()
     assert "recurrent_dropout, in training" in nn.LSTM(3, 4, recurrent_dropout=0.2).explain()
     assert "recurrent_dropout" not in nn.LSTM(3, 4).explain()
+
+
+def test_explain_says_what_masks_change_in_training():
+    """Walks of single slots begin at W x, and threads do not divide units."""
+    lines = nn.GRU(3, 4, reset_after=False, recurrent_dropout=0.2).explain().splitlines()
+    inference, training = (next(line for line in lines if what in line) for what in ("  100 steps, batch 32", "training, 100 steps, batch 32"))
+    assert "fused with U h" in inference
+    assert "apart from U h" in training
+    assert not plan.choose("lstm", 100, 1, 64, 512, threads=2, train=True, dropped=True)["shared"]

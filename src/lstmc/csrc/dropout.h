@@ -2,7 +2,8 @@
  *
  *   forward    U_g (m_g h')      backward    dh' = the sum over g, in the order of slots, of m_g (dG_g U_g)
  *
- * A slot then has an operand of its own, so forward it is a product of its own; backward it is a walk whose end is add_masked.
+ * A slot then has an operand of its own, so forward it is a product of its own; backward it is a walk whose end is add_masked. What the
+ * first of two stages leaves for the second is masked where it arises: cells/gru_before.h.
  * Sources: Gal and Ghahramani 2016; Keras' recurrent_dropout, whose masks differ from gate to gate. */
 
 /* dst = a b; whole blocks are written */

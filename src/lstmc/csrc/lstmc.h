@@ -104,7 +104,7 @@ typedef struct {
     ptrdiff_t dc_ps;
     void *dh;                     /* NULL, or [rows][ld_dh]: receives what of dh passes to the step before beside the products */
     ptrdiff_t ld_dh;
-    const void *mask;             /* like dh; see dropout.h */
+    const void *mask;             /* NULL, or like dh: see dropout.h, cells/gru_before.h */
     void *products;               /* NULL, or laid out like gates: gradients of slots times the c that their peephole sees */
     const lstmc_options *options; /* read by the second of a cell's functions only */
     const ptrdiff_t *sequence;    /* [rows] for random numbers: which sequence a row is, and which of its steps this is */

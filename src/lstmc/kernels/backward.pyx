@@ -8,14 +8,14 @@ sums over all steps. Jobs are as in forward.pyx.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.cells cimport across
+from lstmc.kernels.cells cimport slots_of_h
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, dense, lstmc_tile, lstmc_walk, span, span_or_null
 from lstmc.kernels.norm cimport end_in_rows, norm_backward, take_sums
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, n_active, n_beyond, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.sums cimport WeightSums
-from lstmc.kernels.tape cimport Record, Tape, fed_by_h, gate_rows, load_of, state_row
+from lstmc.kernels.tape cimport Record, Tape, fed_by_h, gate_rows, load_of, mask_of, slot_at, state_row
 from lstmc.kernels.team cimport (Team, cut_tiles, deal, end_row, first_row, lstmc_arrive, lstmc_team_size, may_go_on, padded, release,
                                  plan_of_call, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
@@ -55,7 +55,7 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
     cdef lstmc_walk a, c, d
     cdef lstmc_walk *cell = &c if w.P else &a
     cdef bint sharing = g.team.shared
-    cdef Py_ssize_t slots = w.cell.first or w.cell.h_slots, then_at = w.cell.first * w.panels * r.nu     # of the second stage
+    cdef Py_ssize_t slots = slots_of_h(w.cell), then_at = slot_at(r, w.cell.first)      # of the second stage
     cdef Py_ssize_t dy_time = g.dy.stride[0] * es, dy_row = g.dy.stride[1] * es, time, b
     cdef const char *dy = g.dy.p
     memset(&a, 0, sizeof(a))
@@ -99,7 +99,8 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
         c.product[0].a[0] = gate_rows(r, w.cell.first, w.cell.slots - w.cell.first)
         c.blocks, c.q1 = a.blocks, a.q1
         c.step = a.step
-        c.finish = w.cell.then_backward[0 if r.plain else 1]
+        c.step.mask = mask_of(r, w.cell.first)
+        c.finish = w.cell.then_backward[0 if r.plain and r.mask == NULL else 1]
     if r.mask != NULL:
         d = a
         d.product[0].K = d.k1 = w.H
@@ -190,10 +191,10 @@ cdef void add_dropped(const Backward *g, Py_ssize_t i, lstmc_walk *d, Py_ssize_t
         low = d.tiles[0].row
         rows = d.tiles[d.n_tiles - 1].row + d.tiles[d.n_tiles - 1].mr - low
         memset(g.dh + low * r.ldh * r.es, 0, rows * r.ldh * r.es)
-    for slot in range(w.cell.h_slots):
-        d.product[0].a[0].a = r.gates + (row_of(&r.s, t) * r.gates_rs + (w.cell.h_slot + slot) * r.nu) * r.es
+    for slot in range(slots_of_h(w.cell)):
+        d.product[0].a[0].a = r.gates + (row_of(&r.s, t) * r.gates_rs + slot_at(r, w.cell.h_slot + slot)) * r.es
         d.product[0].b = w.dropped.u_cols[slot]
-        d.step.mask = r.mask + slot * r.s.B * r.ldh * r.es
+        d.step.mask = mask_of(r, slot)
         d.back = slot & 1
         r.k.walk(d)
 

@@ -40,6 +40,11 @@ cdef inline bint across(const lstmc_cell *cell) noexcept nogil:
     return cell.slots == 1 or cell.first > 0
 
 
+cdef inline Py_ssize_t slots_of_h(const lstmc_cell *cell) noexcept nogil:
+    """Slots that U feeds from h itself; a second stage reads what the first leaves."""
+    return cell.first if cell.first else cell.h_slots
+
+
 cdef inline bint merged(const lstmc_cell *cell) noexcept nogil:
     """Whether W and U feed the same slots, so that their products are one."""
     return cell.x_slot == cell.h_slot and cell.x_slots == cell.h_slots

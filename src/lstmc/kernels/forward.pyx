@@ -11,17 +11,17 @@ from cython.parallel cimport parallel, threadid
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.cells cimport across, row_stride
+from lstmc.kernels.cells cimport across, row_stride, slots_of_h
 from lstmc.kernels.core cimport (LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, dense, lstmc_step, lstmc_walk, span,
                                  lstmc_tile, span_or_null)
-from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, z_blocks, z_of
+from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_blocks, z_of
 from lstmc.kernels.norm cimport keep_normed, norm_forward
 from lstmc.kernels.options cimport Options
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, chunk_of, len_of, n_active, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
-from lstmc.kernels.tape cimport Record, Tape, load_of, state_row
+from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of, state_row
 from lstmc.kernels.team cimport (cut_tiles, deal, end_row, first_row, lstmc_arrive, lstmc_prefetch, lstmc_team_size, may_go_on, padded,
                                  plan_of_call, release, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
@@ -82,7 +82,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
     cdef const Record *r = &f.r
     cdef const Rows *s = &r.s
     cdef const Operands *w = r.w
-    cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = r.es, K = w.I + (w.cell.h_slots if r.mask != NULL else 1) * w.R, k0 = w.I if f.z_steps else 0
+    cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = r.es, K = w.I + (w.cell.h_slots if r.mask != NULL and not w.cell.first else 1) * w.R, k0 = w.I if f.z_steps else 0
     cdef const void **xrow = <const void **>f.rows + i * padded(3 * B, sizeof(void *))
     cdef void **yrow = <void **>xrow + B
     cdef void **hrow = yrow + B
@@ -135,6 +135,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
         then.step.ld, then.step.y = r.ldh, NULL if f.y.p == NULL else yrow
         then.product[1].a[0].row_stride, then.product[1].K = r.ldf, w.H
         a.step.gates = then.step.gates = r.gates
+        a.step.mask, a.step.ld_dh = mask_of(r, w.cell.first), r.ldh
     for t in range(s.T):
         if live != n_active(s, t):
             live = n_active(s, t)
@@ -185,6 +186,8 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
         a.k1 = K
         if w.norm != NULL:
             norm_forward(f, &a, i, t)
+        elif r.mask != NULL and w.cell.first:
+            walk_slots(f, &a)
         elif not sharing:
             r.k.walk(&a)
         elif not may_go_on(&f.team, i, t):
@@ -258,12 +261,12 @@ cdef int draw_masks(Forward *f, Options options, Py_ssize_t d, list keep, list s
     cdef Record *r = &f.r
     cdef Key key
     cdef Py_ssize_t i, j, B = r.s.B, row = r.ldh * r.es, nbytes = r.w.cell.h_slots * B * row
-    r.mask, f.masked = block(keep, nbytes), block(scratch, nbytes)
+    r.mask, f.masked = block(keep, nbytes), block(scratch, slots_of_h(r.w.cell) * B * row)
     memset(r.mask, 0, nbytes)
     for i in range(r.w.cell.h_slots):
         key = key_of(options.seed, options.step, 2 * options.layer + d, RECURRENT + r.w.cell.h_gate[i])
         for j in range(B):
-            r.k.keep_rows(r.mask + (i * B + j) * row, r.w.R, key.words, options.recurrent_dropout, 0, <uint32_t>seq(&r.s, j))
+            r.k.keep_rows(mask_of(r, i) + j * row, r.w.R, key.words, options.recurrent_dropout, 0, <uint32_t>seq(&r.s, j))
     return 0
 
 
@@ -351,6 +354,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
             keep.append([])
     load = load_of(&f[0].r, &s, D, bands)
     load.undivided |= dropping
+    load.x_apart |= dropping and w.o.cell.first > 0
     plan = plan_of_call(&load, threads, forced)
     try:
         for i in range(jobs):

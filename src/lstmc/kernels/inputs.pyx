@@ -6,9 +6,10 @@ steps together fill the register tiles. Each thread has a buffer for its own row
 
 from libc.string cimport memset
 
-from lstmc.kernels.cells cimport across
+from lstmc.kernels.cells cimport across, slots_of_h
 from lstmc.kernels.core cimport LSTMC_SLOTS, balanced, dense, lstmc_walk
 from lstmc.kernels.schedule cimport Rows, n_active, x_at
+from lstmc.kernels.tape cimport mask_of, slot_at
 from lstmc.kernels.team cimport end_row, first_row
 from lstmc.kernels.weights cimport Operands
 
@@ -32,7 +33,7 @@ cdef void set_products(const Forward *f, lstmc_walk *a, const void **xrow) noexc
     if not across(w.cell):
         a.product[0].slot, a.product[0].slots = w.cell.x_slot, w.cell.x_slots
         a.product[1].slot, a.product[1].slots = w.cell.h_slot, w.cell.h_slots
-    if f.r.mask != NULL:
+    if f.r.mask != NULL and not w.cell.first:
         set_dropped(f, a)
 
 
@@ -52,9 +53,24 @@ cdef void set_dropped(const Forward *f, lstmc_walk *a) noexcept nogil:
 cdef void mask_h(const Forward *f, const char *h, Py_ssize_t j, Py_ssize_t rows) noexcept nogil:
     """h of sorted rows j .. j+rows-1 times the mask of each slot; h: where row 0 would be."""
     cdef Py_ssize_t i, at, ld = f.r.ldh
-    for i in range(f.r.w.cell.h_slots):
+    for i in range(slots_of_h(f.r.w.cell)):
         at = (i * f.r.s.B + j) * ld * f.r.es
         f.r.k.multiply(f.masked + at, h + j * ld * f.r.es, f.r.mask + at, rows * ld)
+
+
+cdef void walk_slots(const Forward *f, const lstmc_walk *first) noexcept nogil:
+    """The first of two stages with masks on h: a walk for each slot, whose rows are h times its mask, from W x on. The rows that it
+    leaves for the second are made of its first slot."""
+    cdef const Operands *w = f.r.w
+    cdef lstmc_walk a = first[0]
+    cdef Py_ssize_t slot, at
+    a.blocks, a.q1 = w.panels, (w.panels + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+    for slot in range(w.cell.first):
+        at = slot_at(&f.r, slot) * f.r.es
+        a.start, a.step.gates = <const char *>first.start + at, <char *>first.step.gates + at
+        a.product[1].a[0].a, a.product[1].b = f.masked + slot * f.r.s.B * f.r.ldh * f.r.es, w.dropped.u[slot]
+        a.step.h = NULL if slot else first.step.h
+        f.r.k.walk(&a)
 
 
 cdef void set_then(const Forward *f, lstmc_walk *a, const lstmc_walk *first) noexcept nogil:

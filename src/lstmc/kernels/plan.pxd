@@ -12,7 +12,7 @@ cdef struct Load:
     Py_ssize_t itemsize, mr      # bytes of a value, rows of a register tile
     bint ragged
     bint undivided               # a step has several walks, each of which needs all of the one before: threads never divide units
-    bint normed                  # layer normalisation
+    bint x_apart                 # W x is never fused with U h
 
 
 cdef struct Plan:

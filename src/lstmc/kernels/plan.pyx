@@ -111,23 +111,24 @@ cdef Plan plan_of(const Load *load, object threads) except *:
         wide = load.slots * load.H * load.itemsize
         plan.z_steps = max(z_bytes, wide * load.I // z_part) // (rows * wide)
         plan.z_steps = min(min(max(plan.z_steps, z_least), z_most), load.T)
-    if load.normed:                     # W x is normalised by itself, so it is always apart from U h
+    if load.x_apart:                    # W x is normalised by itself, or the walks of U h have other groups
         plan.z_steps = max(plan.z_steps, 1)
     return plan
 
 
-def choose(cell, T, B, I, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False, train=False, normed=False):
+def choose(cell, T, B, I, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=False, train=False, normed=False, dropped=False):
     """The plan of a sequence, as a dict: for `explain` and for tests.
 
     Parameters
     ----------
-    cell : {"lstm", "gru", "rnn"}
+    cell : {"lstm", "gru", "rnn", "gru_before"}
     T, B, I, H, P, D : int
         Steps, sequences, inputs, units, projection (0: none), directions.
     itemsize, mr : int
         Bytes of a value, rows of a register tile.
     threads : int, optional
-    ragged, train, normed : bool
+    ragged, train, normed, dropped : bool
+        Of sequences of several lengths; for training; layer normalisation; recurrent dropout.
     """
     cdef Load load
     cdef Plan plan
@@ -135,8 +136,8 @@ def choose(cell, T, B, I, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=Fa
     cdef Sizes z = sizes_of(cell, I, H, P, itemsize)
     load.T, load.B, load.D, load.pairs = T, B, D, T * B
     load.I, load.H, load.P, load.slots, load.weights, load.recurrent = I, H, P, z.slots, z.weights, z.recurrent
-    load.parts, load.itemsize, load.mr, load.ragged, load.undivided = z.parts, itemsize, mr, ragged, z.staged or normed
-    load.normed = normed
+    load.parts, load.itemsize, load.mr, load.ragged, load.undivided = z.parts, itemsize, mr, ragged, z.staged or normed or dropped
+    load.x_apart = normed or dropped and z.staged
     rows.T, rows.B, rows.N, rows.ragged = T, B, T * B, ragged
     load.bands = bands_of(&rows, z.weights * itemsize, P) if train else 1
     plan = plan_of(&load, threads)

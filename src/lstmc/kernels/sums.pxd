@@ -41,7 +41,7 @@ cdef struct Part:
 cdef struct Sums:
     const Record *r
     bint projection
-    bint then                        # the second of two stages
+    Py_ssize_t slot, slots           # of which these are: all, those of a stage, or one of a stage whose h is masked for each
     Source source[FACTORS]
     char *dp                         # projection: dh of every live pair, [N][ldh]
     Py_ssize_t n_parts, n_tiles, groups, all_blocks
@@ -56,7 +56,7 @@ cdef struct Sums:
 
 cdef class WeightSums:
     """Sums of one layer in one direction over chunks of time, from the last to the first."""
-    cdef Sums g[2 * MAX_BANDS]       # of each band, then of the projection or of the second stage of each band
+    cdef Sums g[LSTMC_SLOTS * MAX_BANDS]     # of each band, then of its next slots if there are several sums, or of the projection
     cdef Record record[MAX_BANDS]    # of the chunk of time that is added, and last was
     cdef Py_ssize_t bands
     cdef list keep

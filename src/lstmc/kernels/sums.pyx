@@ -15,7 +15,7 @@ from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_NORM_SUMS, LSTMC_SLOTS, Spa
 from lstmc.kernels.norm cimport sum_norms
 from lstmc.kernels.plan cimport Load, side_by_side, threads_for, work_of
 from lstmc.kernels.schedule cimport n_active, row_of, step_of, x_at
-from lstmc.kernels.tape cimport fed_by_h, fed_by_x, gate_rows, load_of, state_row
+from lstmc.kernels.tape cimport fed_by_h, fed_by_x, gate_rows, load_of, mask_of, slot_at, state_row
 from lstmc.kernels.team cimport lstmc_team_size
 from lstmc.kernels.weights cimport Operands, block
 
@@ -80,7 +80,7 @@ cdef void pack_features(const Sums *g, Piece piece, Py_ssize_t tile0, Py_ssize_t
             if j == n_active(&r.s, t):
                 t, j = t + 1, 0
             xr[n] = x_at(&r.x, &r.s, t, j, r.reverse)
-            if g.then:
+            if r.w.cell.first and g.slot >= r.w.cell.first:
                 hr[n] = r.hf + (piece.n0 + n) * r.ldf * r.es
             else:
                 hr[n] = r.h + (state_row(r, t - 1) + j) * r.ldh * r.es
@@ -106,7 +106,7 @@ cdef void mask_rows(const Sums *g, Piece piece, Py_ssize_t i, char *masked) noex
     while n < piece.n1:
         rows = min(n_active(&r.s, t) - j, piece.n1 - n)
         r.k.multiply(masked + (n - piece.n0) * r.ldh * r.es, r.h + (state_row(r, t - 1) + j) * r.ldh * r.es,
-                     r.mask + (i * r.s.B + j) * r.ldh * r.es, rows * r.ldh)
+                     mask_of(r, i) + j * r.ldh * r.es, rows * r.ldh)
         n += rows
         t, j = t + 1, 0
 
@@ -183,7 +183,7 @@ cdef void sum_thread(const Sums *g, const Batch *b, Py_ssize_t i, Py_ssize_t n) 
         if u0 < u1:     # a tile that two threads share is in the packed features of both
             packed = g.packed + (g.before[u0 // g.groups] + i * g.r.k.mr) * g.cap * g.r.es
             sum_tiles(g, b, first, last, u0, u1, packed, NULL if g.r.mask == NULL else g.masked + i * LSTMC_KBLOCK * g.r.ldh * g.r.es)
-        if b.dx.p != NULL and not g.projection and not g.then:
+        if b.dx.p != NULL and not g.projection and not g.slot:
             for p in range(first, last):
                 at = b.pieces[p].n0
                 while at < b.pieces[p].n1:
@@ -210,6 +210,13 @@ cdef void add_part(Sums *g, Py_ssize_t first, Py_ssize_t features, Py_ssize_t sl
     g.n_tiles += p.tiles
 
 
+cdef Py_ssize_t sums_of(const Record *r) noexcept nogil:
+    """Sums of a band: one, or one for each stage, or one for each slot where h is masked before a stage."""
+    if not r.w.cell.first:
+        return 1
+    return 2 if r.mask == NULL else r.w.cell.slots
+
+
 cdef bint as_one(const Operands *w) noexcept nogil:
     """Whether all features meet the same gradients."""
     return merged(w.cell) and w.norm == NULL
@@ -226,20 +233,25 @@ cdef void set_sources(Sums *g, const Record *r, char *products, char *dp) noexce
     s[FULL_H].p, s[FULL_H].ps, s[FULL_H].rs = r.hf, r.nu, r.ldf
 
 
-cdef int lay_out(Sums *g, const Record *r, bint projection, bint then, bint peephole, list keep) except -1:
-    """The parts of a band's gradients, or of its projection's, or of the second of two stages, and their sums."""
+cdef int lay_out(Sums *g, const Record *r, bint projection, Py_ssize_t number, bint peephole, list keep) except -1:
+    """The parts of a band's gradients, or of its projection's, and their sums; number: which of a band's sums."""
     cdef Py_ssize_t I = r.w.I, R = r.w.R, i, at = 0, nu = r.nu
     cdef bint wide = across(r.w.cell) or projection
     cdef Part *p
     g.r, g.projection = r, projection
-    g.then = then
-    g.all_blocks = r.w.then.blocks if then else r.w.blocks if r.w.cell.first else r.w.panels
+    g.slot, g.slots = 0, r.w.cell.slots
+    if r.w.cell.first and r.mask != NULL:
+        g.slot, g.slots = number, 1
+    elif r.w.cell.first:
+        g.slot = r.w.cell.first if number else 0
+        g.slots = r.w.cell.slots - r.w.cell.first if number else r.w.cell.first
+    g.all_blocks = r.w.panels * (g.slots if r.w.cell.first else 1)
     g.groups = (g.all_blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS if wide else r.w.panels
     g.tiles = <lstmc_tile *>block(keep, (I + LSTMC_SLOTS * R + r.w.P + 4) * sizeof(lstmc_tile))
     g.before = <Py_ssize_t *>block(keep, (I + LSTMC_SLOTS * R + r.w.P + 4) * sizeof(Py_ssize_t))
     if projection:
         add_part(g, 0, r.w.P, 0, LSTMC_SLOTS, FULL_H)
-    elif r.mask != NULL:
+    elif r.mask != NULL and not r.w.cell.first:
         add_part(g, 0, I, r.w.cell.x_slot, r.w.cell.x_slots, SLOTS)
         for i in range(r.w.cell.h_slots):
             add_part(g, I, R, r.w.cell.h_slot + i, 1, SLOTS)
@@ -248,7 +260,9 @@ cdef int lay_out(Sums *g, const Record *r, bint projection, bint then, bint peep
         for i in range(g.n_parts if wide else 0):
             g.part[i].blocks = LSTMC_SLOTS
     elif as_one(r.w):
-        add_part(g, 0, I + R + 1, r.w.blocks if then else 0, LSTMC_SLOTS, SLOTS)
+        add_part(g, 0, I + R + 1, slot_at(r, g.slot) // nu, LSTMC_SLOTS, SLOTS)
+        if r.mask != NULL and g.slot < r.w.cell.first:
+            g.part[0].mask = 1 + g.slot
     else:
         add_part(g, 0, I, r.w.cell.x_slot, r.w.cell.x_slots, FED_BY_X)
         add_part(g, I, R, r.w.cell.h_slot, r.w.cell.h_slots, FED_BY_H)
@@ -320,7 +334,7 @@ cdef class WeightSums:
         cdef Load load = load_of(records, &records.s, 1, bands)
         cdef list scratch = []
         cdef Sums *g = self.g
-        cdef Py_ssize_t i, n, at = 0, each, at_once, j, jobs = bands * (2 if records.w.cell.first else 1)
+        cdef Py_ssize_t i, n, at = 0, each, at_once, j, jobs = bands * sums_of(records)
         cdef bint P = records.w.P > 0
         self.bands = bands
         memcpy(r, records, bands * sizeof(Record))
@@ -333,7 +347,7 @@ cdef class WeightSums:
             for i in range(jobs + P):
                 j = i % bands
                 if g[i].tiles == NULL:
-                    lay_out(&g[i], r + j, P and i == bands, not P and i >= bands, products[j] != NULL and i < bands, self.keep)
+                    lay_out(&g[i], r + j, P and i == bands, i // bands, products[j] != NULL and i < bands, self.keep)
                 set_sources(&g[i], r + j, products[j], dp)
                 g[i].cap = min(PIECES * LSTMC_KBLOCK, r[j].s.N)
                 if r[j].mask != NULL:
@@ -423,13 +437,13 @@ cdef class WeightSums:
         cdef const Operands *w = self.g[0].r.w
         cdef lstmc_matrix m[4 * LSTMC_SLOTS]
         cdef Py_ssize_t of[4 * LSTMC_SLOTS]
-        cdef Py_ssize_t n, p, slot, at, stage
+        cdef Py_ssize_t n, p, slot, at, i
         memset(of, 0, sizeof(of))
-        for stage in range(2):
-            g, n = &self.g[stage * self.bands], 0
+        for i in range(sums_of(self.g[0].r)):
+            g, n = &self.g[i * self.bands], 0
             second = g + 1 if self.bands > 1 else NULL
-            for slot in range(w.cell.first if stage else 0, w.cell.slots if stage else w.cell.first):
-                at = (slot - (w.cell.first if stage else 0)) * w.panels
+            for slot in range(g.slot, g.slot + g.slots):
+                at = (slot - g.slot) * w.panels
                 m[n] = matrix_of(g, 0, d_ih, 0, w.I, &w.cell.x_gate[slot], 1, at, False)
                 m[n + 1] = matrix_of(g, 0, d_hh, w.I, w.R, &w.cell.h_gate[slot], 1, at, False)
                 m[n + 2] = matrix_of(g, 0, d_b_ih, w.I + w.R, 1, &w.cell.x_gate[slot], 1, at, True)

@@ -1,4 +1,5 @@
 # tape.pxd -- what a forward call leaves for backward: the states and slots of every step of one layer and direction.
+from lstmc.kernels.cells cimport across
 from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_operand, lstmc_options
 from lstmc.kernels.plan cimport Load
 from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule
@@ -28,8 +29,8 @@ cdef struct Record:
     char *h                  # [B + N][ldh]
     char *c                  # [p][B + N][NU], NULL without c
     char *gates              # slots by strides
-    char *hf                 # h before a projection, or what the first of two stages leaves for the second, [N][ldf]
-    char *mask               # recurrent dropout: of h before each slot that U feeds, [h_slots][B][ldh], NULL without
+    char *hf                 # h before a projection, or what the first of two stages leaves for the second, masked if need be, [N][ldf]
+    char *mask               # recurrent dropout: of what U reads for each slot that it feeds, [h_slots][B][ldh], NULL without
     Normed normed
     Py_ssize_t ldh, ldf, c_ps, gates_ps, gates_rs
 
@@ -56,6 +57,16 @@ cdef inline char *fed_by_x(const Record *r) noexcept nogil:
 cdef inline char *fed_by_h(const Record *r) noexcept nogil:
     """The same of U h."""
     return r.gates if r.normed.h == NULL else r.normed.h
+
+
+cdef inline char *mask_of(const Record *r, Py_ssize_t slot) noexcept nogil:
+    """The mask of a slot, counted from the first that U feeds; NULL without."""
+    return NULL if r.mask == NULL else r.mask + slot * r.s.B * r.ldh * r.es
+
+
+cdef inline Py_ssize_t slot_at(const Record *r, Py_ssize_t slot) noexcept nogil:
+    """Values from the beginning of a row of slots to those of this one."""
+    return slot * (r.w.panels if across(r.w.cell) else 1) * r.nu
 
 
 cdef inline Py_ssize_t state_row(const Record *r, Py_ssize_t t) noexcept nogil:

@@ -67,7 +67,7 @@ cdef Load load_of(const Record *r, const Rows *s, Py_ssize_t D, Py_ssize_t bands
     load.T, load.B, load.D, load.bands, load.pairs, load.ragged = s.T, s.B, D, bands, s.N, s.ragged
     load.I, load.H, load.P, load.slots, load.weights, load.recurrent = w.I, w.H, w.P, size.slots, size.weights, size.recurrent
     load.parts, load.itemsize, load.mr, load.undivided = size.parts, r.es, r.k.mr, size.staged or r.mask != NULL or w.norm != NULL
-    load.normed = w.norm != NULL
+    load.x_apart = w.norm != NULL or r.mask != NULL and size.staged
     return load
 
 

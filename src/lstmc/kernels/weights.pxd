@@ -14,7 +14,7 @@ cdef struct Then:
 # Where h is masked for each slot by itself: a product for each slot that U feeds
 cdef struct Dropped:
     char *w                              # groups of [I][blocks of W's slots][NU]
-    char *u[LSTMC_SLOTS]                 # of [R][1][NU]; like u where groups are several blocks across
+    char *u[LSTMC_SLOTS]                 # of [R][1][NU]; columns, K=R, N=H, where groups are several blocks across
     char *u_cols[LSTMC_SLOTS]            # columns, K=H, N=R
 
 

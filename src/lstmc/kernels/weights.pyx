@@ -3,7 +3,7 @@
 from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.cells cimport across, cell_number, merged, round_up
+from lstmc.kernels.cells cimport across, cell_number, merged, round_up, slots_of_h
 from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_cell, lstmc_kernels, lstmc_matrix, lstmc_norm, span, span_or_null, table
 from lstmc.kernels.plan cimport threads_for
 
@@ -58,6 +58,8 @@ cdef class Weights:
         o.groups = round_up(o.blocks, LSTMC_SLOTS) // LSTMC_SLOTS
         if c.first:
             self.pack_stages(keep, w_ih, w_hh, b1.p, b2.p, train)
+            if dropped:
+                self.pack_dropped(keep, w_ih, w_hh)
             return
         o.bias = block(keep, o.blocks * nu * es)
         if norm_c is None:
@@ -99,10 +101,10 @@ cdef class Weights:
         if merged(c) and not across(c):
             o.dropped.w = block(keep, o.panels * o.I * c.x_slots * row)
             self.panels_of(o.dropped.w, w_ih, c.x_gate, c.x_slots, 0, o.I)
-        for i in range(c.h_slots):
+        for i in range(slots_of_h(c)):
             o.dropped.u_cols[i] = self.columns(keep, w_hh, False, o.H, o.R, &c.h_gate[i], 1)
             if across(c):
-                o.dropped.u[i] = o.u
+                o.dropped.u[i] = self.columns(keep, w_hh[c.h_gate[i] * o.H:(c.h_gate[i] + 1) * o.H], True, o.R, o.H, NULL, 0)
             else:
                 o.dropped.u[i] = block(keep, o.panels * o.R * row)
                 self.panels_of(o.dropped.u[i], w_hh, &c.h_gate[i], 1, 0, o.R)

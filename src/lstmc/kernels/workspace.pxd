@@ -18,7 +18,7 @@ cdef struct Forward:
     Py_ssize_t parts
     void **rows              # per thread: x, y and h row pointers, [threads][3][B]
     Py_ssize_t *numbers      # per thread, with random options: sequence and time of each row, [threads][2][B]
-    char *masked             # recurrent dropout: rows of h times the mask of each slot that U feeds, [h_slots][B][ldh]
+    char *masked             # recurrent dropout: rows of h times the mask of each slot that U feeds from h, [slots][B][ldh]
     char *sums               # of threads that share: what waits for the others' part of h
     # z = bias + W x for z_steps steps: per thread a buffer of z_rows rows
     Py_ssize_t z_steps, z_rows, z_rs, z_gs

@@ -65,7 +65,7 @@ def _why():
 
 def _sequence(m, B, train):
     p = plan.choose(m.cell, STEPS, B, m.input_size, m.hidden_size, m.proj_size, m.num_directions, m.dtype.itemsize,
-                    core.tile_rows(), train=train, normed=m.layer_norm is not None)
+                    core.tile_rows(), train=train, normed=m.layer_norm is not None, dropped=train and m.recurrent_dropout > 0)
     n, who, bands, directions = p["threads"], "one thread", p["bands"], m.num_directions
     if n > 1:
         meet = "divide the units and " + ("begin each step with what is there of h" if p["eager"] else "meet after each step")

@@ -25,7 +25,7 @@ class GRU(Recurrent):
     input_dropout : float
         See `nn.LSTM`.
     recurrent_dropout : float
-        See `nn.LSTM`; with reset_after=True only.
+        See `nn.LSTM`. With reset_after=False the mask of n acts on r h.
     zoneout : float
         Probability that a unit keeps its old h in `forward(train=True)`; its expectation in inference.
 
@@ -47,9 +47,6 @@ class GRU(Recurrent):
             self.cell = "gru_before"
         self.clip = variants.clip(clip)
         self.activations = variants.activations(activations, 2)
-        if self.recurrent_dropout and not self.reset_after:
-            raise ValueError("recurrent_dropout: expected 0 with reset_after=False, where gates r and z are one product and cannot have "
-                             f"masks of their own yet, received {recurrent_dropout}")
         self.zoneout = variants.zoneout(zoneout, 1)
         self._create()
 

@@ -11,7 +11,9 @@
  * of blocks, r, z and n one after the other; a call without a tape has them too, since z waits for n. Back in time the first stage
  * has the columns of h for groups, and the second again.
  *
- * With options: as in gru.h. Sources: Cho et al. 2014; ONNX linear_before_reset = 0; Keras reset_after=False. */
+ * With options: as in gru.h. Recurrent dropout: U_r reads m_r h', U_z reads m_z h' and q is m_n (r h'), so dq is m_n (dn U_n). Slots of
+ * the first stage then have rows of their own and a walk each, because a group of four blocks may be of two; that of z writes no h.
+ * Sources: Cho et al. 2014; ONNX linear_before_reset = 0; Keras reset_after=False. */
 
 /* blocks of a slot */
 INLINE ptrdiff_t FN(slot_blocks)(const lstmc_step *s) { return (s->H + FN(NU) - 1) / FN(NU); }
@@ -44,9 +46,10 @@ INLINE void FN(gru_before_first_spot)(const lstmc_walk *w, const lstmc_spot *at,
     FN(spot_values)(w, at, a, plain, 0);
     EACH_OF_SPOT(
         v_store((T *)s->gates + r * s->gates_rs + p * FN(NU) + lane, *g);
-        if (p < FN(slot_blocks)(s)) {
-            const V before = v_load((const T *)s->h_prev + r * s->ld_prev + p * FN(NU) + lane);
-            v_store((T *)s->h + r * s->ld + p * FN(NU) + lane, v_mul(*g, before));
+        if (p < FN(slot_blocks)(s) && (plain || s->h)) {
+            V q = v_mul(*g, v_load((const T *)s->h_prev + r * s->ld_prev + p * FN(NU) + lane));
+            if (!plain && s->mask) q = v_mul(q, v_load((const T *)s->mask + r * s->ld_dh + p * FN(NU) + lane));
+            v_store((T *)s->h + r * s->ld + p * FN(NU) + lane, q);
         }
         g++;
     )
@@ -102,7 +105,7 @@ INLINE void FN(gru_before_first_spot_bwd)(const lstmc_walk *w, const lstmc_spot 
 static void FN(gru_before_first_bwd)(const lstmc_walk *w, const lstmc_spot *at) { FN(gru_before_first_spot_bwd)(w, at, 1); }
 static void FN(gru_before_first_bwd_options)(const lstmc_walk *w, const lstmc_spot *at) { FN(gru_before_first_spot_bwd)(w, at, 0); }
 
-/* sums are dq */
+/* sums are dq, before its mask */
 INLINE void FN(gru_before_then_spot_bwd)(const lstmc_walk *w, const lstmc_spot *at, const int plain)
 {
     const lstmc_step *s = &w->step;
@@ -114,7 +117,8 @@ INLINE void FN(gru_before_then_spot_bwd)(const lstmc_walk *w, const lstmc_spot *
         T *gates = (T *)s->gates + r * s->gates_rs + p * FN(NU) + lane;
         T *pass = (T *)s->dh + r * s->ld_dh + p * FN(NU) + lane;
         const V reset = v_load(gates), before = v_load((const T *)s->h_prev + r * s->ld_prev + p * FN(NU) + lane);
-        const V dq = v_load(FN(sums_at)(at, i) + (r - at->row) * FN(sums_rs)(at) + v * FN(NU));
+        V dq = v_load(FN(sums_at)(at, i) + (r - at->row) * FN(sums_rs)(at) + v * FN(NU));
+        if (!plain && s->mask) dq = v_mul(dq, v_load((const T *)s->mask + r * s->ld_dh + p * FN(NU) + lane));
         v_store(gates, v_mul(v_mul(dq, before), plain ? v_mul(reset, v_sub(one, reset)) : FN(slope)(&o->of[0], reset, bf)));
         v_store(pass, v_fma(dq, reset, v_load(pass)));
     )
