@@ -12,9 +12,9 @@ from cells import DRAWN, VARIANTS
 from conftest import DTYPES, FMA_ISAS, assert_same_bits, call, module_of, named, numbers_of, parts_of, state_in, train
 from lstmc.nn import step_many
 
-NAMES = ("lstm", "lstm-clip-peephole-coupled", "lstm-haste-all", "lstm-tfa-zoneout", "lstm-zoneout", "lstm-onnx-hard", "lstm-dropped", "gru",
-         "gru-before", "gru-clip", "gru-zoneout", "gru-before-zoneout-clip", "gru-dropped", "gru-before-dropped",
-         "gru-before-dropped-zoneout-clip", "rnn", "rnn-relu", "rnn-dropped")
+NAMES = ("lstm", "lstm-clip-peephole-coupled", "lstm-haste-all", "lstm-tfa-zoneout", "lstm-zoneout", "lstm-onnx-hard", "lstm-dropped",
+         "lstm-haste-dropped-all", "lstm-tfa-dropped", "gru", "gru-before", "gru-clip", "gru-zoneout", "gru-before-zoneout-clip",
+         "gru-dropped", "gru-before-dropped", "gru-before-dropped-zoneout-clip", "rnn", "rnn-relu", "rnn-dropped")
 ROWWISE = {"y": 1, "h_n": 1, "c_n": 1, "dx": 1, "dh0": 1, "dc0": 1}
 ARGUMENTS = ("x", "h0", "c0", "dy", "dh_n", "dc_n")
 STACK = Case(13, 11, 5, 19, L=2, D=2, ragged=True)

@@ -131,11 +131,6 @@ def test_what_is_refused(value):
         nn.LSTM(3, 4, layer_norm=value)
 
 
-def test_recurrent_dropout_is_refused():
-    with pytest.raises(ValueError, match="together with recurrent_dropout is not supported"):
-        nn.LSTM(3, 4, layer_norm="haste", recurrent_dropout=0.1)
-
-
 def test_a_changed_gamma_is_noticed(isa):
     case = Case(5, 4, 3, 9)
     n, m = numbers_of(case, name="lstm-tfa"), module_of(case, name="lstm-tfa")

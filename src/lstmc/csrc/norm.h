@@ -5,7 +5,7 @@
  *
  *   of N, for a gradient d:  dgamma = sum d u,  dbeta = sum d,  dv = k (d gamma - mean d gamma - u mean(d gamma u))
  *
- * Products end in rows of blocks, because a mean needs the whole row. Sums over a row: sixteen virtual lanes of each slot, units in
+ * With recurrent dropout U h' are the sums of U_g (m_g h') of every gate. Products end in rows of blocks, because a mean needs the whole row. Sums over a row: sixteen virtual lanes of each slot, units in
  * the order of storage, then the slots, then one tree, on every instruction set; lanes beyond H are left out.
  * Sources: Ba et al. 2016; haste's LayerNormLSTM; TensorFlow Addons' LayerNormLSTMCell. */
 

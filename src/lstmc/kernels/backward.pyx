@@ -192,7 +192,7 @@ cdef void add_dropped(const Backward *g, Py_ssize_t i, lstmc_walk *d, Py_ssize_t
         rows = d.tiles[d.n_tiles - 1].row + d.tiles[d.n_tiles - 1].mr - low
         memset(g.dh + low * r.ldh * r.es, 0, rows * r.ldh * r.es)
     for slot in range(slots_of_h(w.cell)):
-        d.product[0].a[0].a = r.gates + (row_of(&r.s, t) * r.gates_rs + slot_at(r, w.cell.h_slot + slot)) * r.es
+        d.product[0].a[0].a = fed_by_h(r) + (row_of(&r.s, t) * r.gates_rs + slot_at(r, w.cell.h_slot + slot)) * r.es
         d.product[0].b = w.dropped.u_cols[slot]
         d.step.mask = mask_of(r, slot)
         d.back = slot & 1

@@ -1,7 +1,7 @@
 """What a step of an LSTM with layer normalisation does beside its products; the equations are in csrc/norm.h.
 
 Products end in whole rows, not in cells, since each of them is normalised over all of its values: W x of one or several steps
-in the buffer that inputs.pyx fills, U h of one step in a buffer beside it. Then one function makes the step of them. The tape
+in the buffer that inputs.pyx fills, U h of one step in a buffer beside it, with recurrent dropout from a product for each slot. Then one function makes the step of them. The tape
 has both, normalised; backward turns them into the gradients of W x and U h, which the products and sums read instead of those
 of the slots.
 
@@ -48,14 +48,14 @@ cdef void multiply(const Operands *w, const lstmc_walk *step, Py_ssize_t k0, Py_
 
 
 cdef void norm_forward(const Forward *f, const lstmc_walk *a, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
-    """Step t for the rows of thread i, whose W x is where `a` would start."""
+    """Step t for the rows of thread i, whose W x is where `a` would start, and whose U h are its values."""
     cdef const Record *r = &f.r
     cdef const Operands *w = r.w
     cdef Py_ssize_t j0 = a.tiles[0].row, j1 = a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr, rs = w.blocks * r.nu
     cdef Py_ssize_t pairs = row_of(&r.s, t)
     cdef char *u = f.u + (i * (f.z_rows // f.z_steps) - first_row(&f.team, i)) * rs * r.es
     cdef lstmc_norm m = w.norm[0]
-    multiply(w, a, w.I, w.I + w.R, u, r.nu, r.k)
+    multiply(w, a, a.k0, a.k1, u, r.nu, r.k)
     m.sums_x, m.sums_x_rs, m.sums_h, m.sums_h_rs = a.start, a.start_rs, u, rs
     if f.train:
         m.x, m.h = r.normed.x + pairs * r.gates_rs * r.es, r.normed.h + pairs * r.gates_rs * r.es

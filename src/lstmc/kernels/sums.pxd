@@ -44,6 +44,7 @@ cdef struct Sums:
     Py_ssize_t slot, slots           # of which these are: all, those of a stage, or one of a stage whose h is masked for each
     Source source[FACTORS]
     char *dp                         # projection: dh of every live pair, [N][ldh]
+    Py_ssize_t biases                # the part with their gradients
     Py_ssize_t n_parts, n_tiles, groups, all_blocks
     Part part[MAX_PARTS]
     lstmc_tile *tiles                # of all parts, one after the other

@@ -25,8 +25,6 @@ from lstmc.kernels import arena
 cdef enum: PIECES = 8
 # Gammas and betas of layer normalisation, at most.
 cdef enum: NORM_ROWS = 6
-# The part with their sums.
-cdef enum: NORM_PART = 2
 # Pairs whose dx is computed at a time: their gradients stay near while the columns of W pass by. So many bytes of
 # them, but at least so many register tiles, which share each piece of W.
 cdef Py_ssize_t NEAR = 512 * 1024
@@ -217,9 +215,9 @@ cdef Py_ssize_t sums_of(const Record *r) noexcept nogil:
     return 2 if r.mask == NULL else r.w.cell.slots
 
 
-cdef bint as_one(const Operands *w) noexcept nogil:
-    """Whether all features meet the same gradients."""
-    return merged(w.cell) and w.norm == NULL
+cdef bint as_one(const Record *r) noexcept nogil:
+    """Whether all features of a band's sums meet the same gradients, and all gradients the same h."""
+    return merged(r.w.cell) and r.w.norm == NULL and (r.mask == NULL or r.w.cell.first)
 
 
 cdef void set_sources(Sums *g, const Record *r, char *products, char *dp) noexcept nogil:
@@ -251,27 +249,26 @@ cdef int lay_out(Sums *g, const Record *r, bint projection, Py_ssize_t number, b
     g.before = <Py_ssize_t *>block(keep, (I + LSTMC_SLOTS * R + r.w.P + 4) * sizeof(Py_ssize_t))
     if projection:
         add_part(g, 0, r.w.P, 0, LSTMC_SLOTS, FULL_H)
-    elif r.mask != NULL and not r.w.cell.first:
-        add_part(g, 0, I, r.w.cell.x_slot, r.w.cell.x_slots, SLOTS)
-        for i in range(r.w.cell.h_slots):
-            add_part(g, I, R, r.w.cell.h_slot + i, 1, SLOTS)
-            g.part[g.n_parts - 1].mask = 1 + i
-        add_part(g, I + R, 1, 0, r.w.cell.slots, SLOTS)
-        for i in range(g.n_parts if wide else 0):
-            g.part[i].blocks = LSTMC_SLOTS
-    elif as_one(r.w):
+    elif as_one(r):
         add_part(g, 0, I + R + 1, slot_at(r, g.slot) // nu, LSTMC_SLOTS, SLOTS)
         if r.mask != NULL and g.slot < r.w.cell.first:
             g.part[0].mask = 1 + g.slot
     else:
         add_part(g, 0, I, r.w.cell.x_slot, r.w.cell.x_slots, FED_BY_X)
-        add_part(g, I, R, r.w.cell.h_slot, r.w.cell.h_slots, FED_BY_H)
+        if r.mask == NULL:
+            add_part(g, I, R, r.w.cell.h_slot, r.w.cell.h_slots, FED_BY_H)
+        for i in range(r.w.cell.h_slots if r.mask != NULL else 0):
+            add_part(g, I, R, r.w.cell.h_slot + i, 1, FED_BY_H)
+            g.part[g.n_parts - 1].mask = 1 + i
+        g.biases = g.n_parts
         if r.w.norm == NULL:
             add_part(g, I + R, 1, 0, r.w.cell.slots, SLOTS)
         else:                           # gradients of biases are among its sums
             add_part(g, I + R, 1, 0, LSTMC_NORM_SUMS, NORMS)
             g.n_tiles -= 1
             g.part[g.n_parts - 1].tiles = 0
+        for i in range(g.n_parts if wide else 0):
+            g.part[i].blocks = LSTMC_SLOTS
     if peephole:
         add_part(g, I + R, 1, 0, LSTMC_SLOTS, PRODUCTS)
     for i in range(g.n_tiles):
@@ -304,9 +301,9 @@ cdef int norm_matrices(const Sums *g, lstmc_matrix *m, Py_ssize_t *of, list grad
     for i, array in enumerate(grads):
         s = span(array.reshape(-1, array.shape[array.ndim - 1]), True)
         for j in range(s.shape[0]):
-            of[n] = NORM_PART
+            of[n] = g.biases
             slot = 3 * LSTMC_SLOTS + j if i == 2 else 2 * LSTMC_SLOTS if j else i * LSTMC_SLOTS     # a beta of a product is a bias
-            m[n] = matrix_of(g, NORM_PART, s, feature, 1, g.r.w.cell.x_gate, 1 if i == 2 else LSTMC_SLOTS, slot, True)
+            m[n] = matrix_of(g, g.biases, s, feature, 1, g.r.w.cell.x_gate, 1 if i == 2 else LSTMC_SLOTS, slot, True)
             m[n].w = s.p + j * s.stride[0] * g.r.es
             n += 1
     return n
@@ -369,7 +366,7 @@ cdef class WeightSums:
                     at += at_once
                 if r.w.norm != NULL:
                     for i in range(bands):
-                        sum_norms(r + i, g[i].part[NORM_PART].sums, g[i].begun, each * at_once)
+                        sum_norms(r + i, g[i].part[g[i].biases].sums, g[i].begun, each * at_once)
                 if P:
                     with parallel(num_threads=each):
                         run_thread(&g[bands], &b[0], 1, each, threadid(), lstmc_team_size())
@@ -390,17 +387,16 @@ cdef class WeightSums:
         cdef Py_ssize_t of[5 + LSTMC_SLOTS + NORM_ROWS]
         cdef int row[LSTMC_SLOTS]
         cdef Py_ssize_t I = w.I, R = w.R, i, p, n, nt = threads_for(8.0 * w.panels * g.r.nu * (I + R), w.panels, threads)
-        cdef Py_ssize_t last, bias, slot = 0 if w.norm == NULL else 2 * LSTMC_SLOTS      # of a bias in its part
-        cdef bint one = as_one(w) and not g.part[1].mask
+        cdef Py_ssize_t last, slot = 0 if w.norm == NULL else 2 * LSTMC_SLOTS      # of a bias in its part
         cdef Span gp
         if w.cell.first:
             self.write_stages(gi, gh, bi, bh, nt)
             return 0
         of[0] = 0
-        bias = of[1] = of[2] = 0 if one else g.n_parts - 1 - (grads[5] is not None)
+        of[1] = of[2] = g.biases
         m[0] = matrix_of(g, 0, gi, 0, I, w.cell.x_gate, w.cell.x_slots, 0, False)
-        m[1] = matrix_of(g, bias, bi, I + R, 1, w.cell.x_gate, w.cell.x_slots, w.cell.x_slot + slot, True)
-        m[2] = matrix_of(g, bias, bh, I + R, 1, w.cell.h_gate, w.cell.h_slots, w.cell.h_slot + slot, True)
+        m[1] = matrix_of(g, g.biases, bi, I + R, 1, w.cell.x_gate, w.cell.x_slots, w.cell.x_slot + slot, True)
+        m[2] = matrix_of(g, g.biases, bh, I + R, 1, w.cell.h_gate, w.cell.h_slots, w.cell.h_slot + slot, True)
         n = 3
         if g.part[1].mask:
             for i in range(w.cell.h_slots):
@@ -408,7 +404,7 @@ cdef class WeightSums:
                 m[n] = matrix_of(g, of[n], gh, I, R, &w.cell.h_gate[i], 1, 0, False)
                 n += 1
         else:
-            of[n] = 0 if one else 1
+            of[n] = 0 if as_one(g.r) else 1
             m[n] = matrix_of(g, of[n], gh, I, R, w.cell.h_gate, w.cell.h_slots, 0, False)
             n += 1
         if grads[5] is not None:        # like a matrix with one column: rows i, f (and g), and o, whose slot is the last

@@ -47,7 +47,7 @@ class LSTM(Recurrent):
         dropout of Keras' layers.
     recurrent_dropout : float
         Probability of zeroing a value of h before its product, in `forward(train=True)` only; a mask for each gate and sequence, the
-        same at all steps, as in Keras.
+        same at all steps, as in Keras. With layer normalisation the products are what is normalised.
     zoneout : float or tuple
         Probability that a unit keeps its old h (after a projection: that a value of it does), its old c, in `forward(train=True)`; its
         expectation in inference.
@@ -95,7 +95,7 @@ class LSTM(Recurrent):
         self.activations = variants.activations(activations, 3)
         self.zoneout = variants.zoneout(zoneout, 2)
         self.gates_off = variants.gates_off(gates_off, self.coupled)
-        self.layer_norm = variants.layer_norm(layer_norm, self.recurrent_dropout)
+        self.layer_norm = variants.layer_norm(layer_norm)
         self._create()
 
     def _more_shapes(self):

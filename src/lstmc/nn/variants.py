@@ -80,12 +80,9 @@ def peephole(value):
     return value
 
 
-def layer_norm(value, recurrent_dropout):
+def layer_norm(value):
     if value not in (None, "haste", "tfa"):
         raise ValueError(f"layer_norm: expected None, 'haste' or 'tfa', received {value!r}")
-    if value and recurrent_dropout:
-        raise ValueError(f"layer_norm: {value!r} together with recurrent_dropout is not supported: its products, one for each gate, do not "
-                         "end in the rows that are normalised")
     return value
 
 

@@ -10,7 +10,8 @@ activations (sigmoid and tanh by default); both biases are kept, since b_hn stan
     h = (1 - z) . n + z . h'
 
 With a clip, what goes into s and t is first clipped to [-clip, clip]: for n, after everything is summed. With
-zoneout, h = zh . h' + (1 - zh) . (the h above). Masks: see `dropout`; z . h' reads the h' that is not dropped.
+zoneout, h = zh . h' + (1 - zh) . (the h above). Masks: see `dropout`; z . h' reads the h' that is not
+dropped, and with reset_after=False the recurrent mask of n multiplies r . h'.
 """
 
 from functools import partial
