@@ -19,7 +19,8 @@ coupled     f = 1 - i. The f rows of the weights are still there, unused.
 clip        What goes into s and t, peepholes included, is first clipped to [-clip, clip].
 gates_off   Some of i, f, o are the constant 1. Their rows of the weights are still there, unused.
 layer_norm  W x and U h' (with recurrent masks the four U_k (m_k . h')) are each normalised over all their 4H
-            values, before the bias and the peepholes are added. "haste" (gamma alone there, eps 1e-5):  m = o . v(LN(c)), and c itself is the next state.
+            values, before the bias and the peepholes are added.
+            "haste" (gamma alone there, eps 1e-5):  m = o . v(LN(c)), and c itself is the next state.
             "tfa" (gamma and beta, eps 1e-3):  m = o . v(LN(c)), and LN(c) is the next state.
             In both p_o sees the c that is not normalised, and LN(c) has gamma and beta.
 zoneout     (zh, zc), Krueger et al. 2017:  the next states are zh . h' + (1 - zh) . h and zc . c' + (1 - zc) . c;
