@@ -91,44 +91,74 @@ INLINE void FN(take)(V *acc, const FN(visit) *v, const int mr, const int nq, con
             for (int g = 0; g < nb; g++) acc[(r * nq + q) * nb + g] = v_load(v->from[q] + r * v->from_rs + g * FN(NU));
 }
 
+/* How far a visit has come: rows and weights at value k */
+typedef struct {
+    const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
+    FN(fetch) next;
+    ptrdiff_t k;
+    int line;
+} FN(progress);
+
+/* The next m values, which lie A->k_stride apart from c->a on. */
+INLINE void FN(extend_run)(V *acc, FN(progress) *c, const FN(visit) *v, const lstmc_operand *A, ptrdiff_t m, const FN(fetch) *read,
+                           const int mr, const int nq, const int nb)
+{
+    const char *line = (const char *)v->acc[0];
+    ptrdiff_t step = 0;
+    if (c->line < v->n_lines) line = v->line[c->line].at, step = v->line[c->line].step;
+    FN(tile_fma)(acc, mr, nq, nb, c->a, A->k_stride, c->b, nb * FN(NU), m, c->next, (FN(fetch)){line, step}, read);
+    c->next = FN(after)(c->next, m);
+    c->line++;
+    c->k += m;
+    UNROLL
+    for (int q = 0; q < nq; q++) c->b[q] += m * nb * FN(NU);
+}
+
+/* The runs of an operand that the visit has, full ones and then those of the tail; `begin`: the operand's first value in the chain */
+INLINE void FN(extend_runs)(V *acc, FN(progress) *c, const FN(visit) *v, const lstmc_operand *A, ptrdiff_t begin,
+                            const int mr, const int nq, const int nb)
+{
+    ptrdiff_t n = A->n_full, len = A->full_len, stride = A->full_stride, origin = 0;
+    for (int tail = 0; tail < 2; tail++) {
+        const ptrdiff_t all = begin + n * len, end = all < v->k1 ? all : v->k1;
+        if (c->k < end) {
+            const ptrdiff_t run = c->k == begin ? 0 : (c->k - begin) / len;
+            ptrdiff_t skip = c->k - begin - run * len;
+            UNROLL
+            for (int r = 0; r < mr; r++) c->a[r] = FN(row_of)(A, v->row + r) + origin + run * stride + skip * A->k_stride;
+            do {
+                const ptrdiff_t m = len - skip < end - c->k ? len - skip : end - c->k, more = c->k + m < end;
+                /* rows of the next run are in another panel; consecutive rows lie side by side there */
+                const FN(fetch) read = {(const char *)(c->a[0] + more * stride), more * (mr * (ptrdiff_t)sizeof(T))};
+                FN(extend_run)(acc, c, v, A, m, &read, mr, nq, nb);
+                UNROLL
+                for (int r = 0; r < mr; r++) c->a[r] += stride - skip * A->k_stride;
+                skip = 0;
+            } while (c->k < end);
+        }
+        begin = all, origin = n * stride;
+        n = A->n_tail, len = A->tail_len, stride = A->tail_stride;
+    }
+}
+
 /* ... extended by its part of the product, whose operands may have several runs or have one each ... */
 INLINE void FN(extend)(V *acc, const FN(visit) *v, const lstmc_product *P, const int mr, const int nq, const int nb, const int runs)
 {
-    const T *a[LSTMC_MAX_ROWS], *b[TILE_SLICES_1];
-    const ptrdiff_t bs = nb * FN(NU);
+    FN(progress) c;
+    c.next = v->next, c.k = v->k0, c.line = 0;
     UNROLL
-    for (int q = 0; q < nq; q++) b[q] = v->b[q];
-    FN(fetch) next = v->next;
-    ptrdiff_t k = v->k0, end = 0;           /* end of the runs of one length */
-    int lines = 0;
-    for (int s = 0; k < v->k1; s++) {       /* the full runs of an operand, its tail runs, those of the next operand */
-        const lstmc_operand *A = P->a + s / 2;
-        const int full = s % 2 == 0;
-        const ptrdiff_t n = full ? A->n_full : A->n_tail, len = full ? A->full_len : A->tail_len;
-        const ptrdiff_t stride = full ? A->full_stride : A->tail_stride, into = k - end;
-        end += n * len;
-        if (end <= k) continue;
-        ptrdiff_t run = n == 1 ? 0 : into / len, skip = into - run * len;
-        const ptrdiff_t origin = (full ? 0 : A->n_full * A->full_stride) + run * stride + skip * A->k_stride;
-        UNROLL
-        for (int r = 0; r < mr; r++) a[r] = FN(row_of)(A, v->row + r) + origin;
-        for (; run < n && k < v->k1; run++) {
-            const ptrdiff_t rest = v->k1 - k, m = len - skip < rest ? len - skip : rest;
-            const FN(fetch) own = lines < v->n_lines ? v->line[lines] : (FN(fetch)){(const char *)v->acc[0], 0};
-            /* rows of the next run are in another panel; consecutive rows lie side by side there */
-            const ptrdiff_t more = run + 1 < n;
-            const FN(fetch) read = {(const char *)(a[0] + more * stride), more * (mr * (ptrdiff_t)sizeof(T))};
-            if (runs && n > 1) FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, m, next, own, &read);
-            else FN(tile_fma)(acc, mr, nq, nb, a, A->k_stride, b, bs, m, next, own, NULL);
-            next = FN(after)(next, m);
-            lines++;
-            UNROLL
-            for (int q = 0; q < nq; q++) b[q] += m * bs;
-            UNROLL
-            for (int r = 0; r < mr; r++) a[r] += stride - skip * A->k_stride;
-            skip = 0;
-            k += m;
+    for (int q = 0; q < nq; q++) c.b[q] = v->b[q];
+    ptrdiff_t begin = 0, end;
+    for (const lstmc_operand *A = P->a; c.k < v->k1; A++, begin = end) {
+        end = begin + A->n_full * A->full_len + A->n_tail * A->tail_len;
+        if (c.k >= end) continue;
+        if (runs && (A->n_full != 1 || A->n_tail)) {
+            FN(extend_runs)(acc, &c, v, A, begin, mr, nq, nb);
+            continue;
         }
+        UNROLL
+        for (int r = 0; r < mr; r++) c.a[r] = FN(row_of)(A, v->row + r) + (c.k - begin) * A->k_stride;
+        FN(extend_run)(acc, &c, v, A, (end < v->k1 ? end : v->k1) - c.k, NULL, mr, nq, nb);
     }
 }
 
