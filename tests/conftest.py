@@ -12,7 +12,7 @@ from lstmc.kernels.forward import forward
 from cases import AWKWARD, Case
 from cells import VARIANTS, expected, make
 from lstmc import nn
-from lstmc.kernels import core
+from lstmc.kernels import contention, core
 from lstmc.nn import recurrent
 
 ISAS = core.usable_isas()
@@ -21,6 +21,10 @@ FMA_ISAS = [name for name in ISAS if name != "baseline"] or ["baseline"]
 DTYPES = ("float32", "float64")
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+
+# Tests ask for threads because of what they do, so they get them on a crowded machine too: an hour is won in advance.
+CREDIT = 3600.0
+contention.start_with(CREDIT)
 
 # Enough live pairs for several blocks of a weight gradient (256 pairs) and several chunks (2048); rows for every
 # register tile; W x of a narrow batch in several portions of time.

@@ -90,16 +90,3 @@ def test_directions_side_by_side(isa, case):
         p = plan.choose("lstm", case.T, case.B, case.I, case.H, case.P, case.D, threads=threads)
         assert p["at_once"] == (2 if threads % 2 == 0 and core.has_openmp() else 1)
         assert_same_bits(train(m, n, threads=threads), alone)
-
-
-@pytest.mark.parametrize("case", SHARED, ids=lambda case: case.id)
-def test_no_sharing_for_a_while(isa, case):
-    """What was to be shared is divided by rows, or done by one thread, after a thread has gone on alone for want of cores."""
-    n, m = numbers_of(case), module_of(case)
-    alone = train(m, n, threads=1)
-    try:
-        team.pause_sharing(600)
-        for threads in (2, 3, 4):
-            assert_same_bits(train(m, n, threads=threads), alone)
-    finally:
-        team.pause_sharing(0)

@@ -9,6 +9,7 @@ from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.cells cimport slots_of_h
+from lstmc.kernels.contention cimport Region, enter, leave
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, dense, lstmc_tile, lstmc_walk, span, span_or_null
 from lstmc.kernels.norm cimport end_in_rows, norm_backward, take_sums
 from lstmc.kernels.plan cimport Load, Plan
@@ -16,7 +17,7 @@ from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_s
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.sums cimport WeightSums
 from lstmc.kernels.tape cimport Record, Tape, fed_by_h, gate_rows, load_of, mask_of, slot_at, state_row
-from lstmc.kernels.team cimport (Team, cut_tiles, deal, end_row, first_row, lstmc_arrive, lstmc_team_size, may_go_on, padded, release,
+from lstmc.kernels.team cimport (Team, cut_tiles, deal, end, end_row, first_row, lstmc_arrive, lstmc_team_size, may_go_on, padded, release,
                                  plan_of_call, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
 from lstmc.kernels.workspace cimport MAX_JOBS
@@ -323,6 +324,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     cdef Load load
     cdef Rows s
     cdef Plan plan
+    cdef Region region
     cdef WeightSums total
     cdef list scratch = []
     memset(g, 0, sizeof(g))
@@ -358,8 +360,11 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
                 dh, dc = direction(dh_in, i // bands), direction(dc_in, i // bands)
                 final_gradient(&g[i], &dh, &dc)
             while at < jobs:
+                enter(&region, plan.at_once * g[at].team.threads, g[at].team.shared)
                 with parallel(num_threads=plan.at_once * g[at].team.threads):
                     run_thread(&g[at], plan.at_once, threadid(), lstmc_team_size())
+                    leave(&region, threadid())
+                end(&region, &g[at].team)
                 at += plan.at_once
             for i in range(jobs):
                 c0_gradient(&g[i])

@@ -204,5 +204,6 @@ cdef Span span(object array, bint writable=*) except *
 cdef Span span_or_null(object array, bint writable=*) except *
 cdef lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil
 cpdef Py_ssize_t max_threads() except -1
+cdef Py_ssize_t most_threads() noexcept
 cdef bint alone() noexcept
 cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t mr) noexcept nogil

@@ -9,6 +9,8 @@ from libc.string cimport memset
 
 import os
 
+from lstmc.kernels import cpus
+
 cdef extern from *:
     """
     #if defined(_MSC_VER) && !defined(__clang__)
@@ -24,10 +26,12 @@ cdef extern from *:
     #include <omp.h>
     #define LSTMC_OPENMP 1
     static int lstmc_omp_max(void) { return omp_get_max_threads(); }
+    static int lstmc_omp_procs(void) { return omp_get_num_procs(); }
     static int lstmc_omp_nested(void) { return omp_in_parallel(); }
     #else
     #define LSTMC_OPENMP 0
     static int lstmc_omp_max(void) { return 1; }
+    static int lstmc_omp_procs(void) { return 1; }
     static int lstmc_omp_nested(void) { return 0; }
     #endif
     /* A forked child has lost the threads of its parent's pool and would wait for them forever. */
@@ -43,6 +47,7 @@ cdef extern from *:
     const char *LSTMC_COMPILER
     int LSTMC_OPENMP
     int lstmc_omp_max() nogil
+    int lstmc_omp_procs()
     int lstmc_omp_nested() nogil
     int lstmc_forked
     int lstmc_watch_forks()
@@ -52,8 +57,10 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_isa_usable(const char *isa)
     const lstmc_kernels *lstmc_table(const char *isa, int itemsize)
 
-# More threads than this is taken for a mistake.
+# More threads than this is taken for a mistake ...
 MAX_THREADS = 1024
+# ... and more of them for each CPU only take memory, so a call starts no more.
+THREADS_PER_CPU = 4
 
 cdef const lstmc_kernels *_table32 = NULL
 cdef const lstmc_kernels *_table64 = NULL
@@ -180,26 +187,13 @@ def fingerprint(array, uint64_t seed=0):
 
 # Threads -------------------------------------------------------------------------------------------------
 
-def _cgroup_cpus():
-    """CPUs that a Linux control group grants, or None."""
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as f:
-            quota, period = f.read().split()
-        return None if quota == "max" else max(1, -(-int(quota) // int(period)))
-    except (OSError, ValueError):
-        return None
+cdef Py_ssize_t _cpus = cpus.available_cpus(lstmc_omp_procs())
 
 
 def available_cpus():
-    """CPUs that affinity and control group leave to this process."""
-    try:
-        n = len(os.sched_getaffinity(0))
-    except AttributeError:
-        n = os.cpu_count() or 1
-    return min(n, _cgroup_cpus() or n)
+    """CPUs that affinity and control groups left to this process when it imported lstmc."""
+    return _cpus
 
-
-cdef Py_ssize_t _cpus = available_cpus()
 
 
 def set_threads(Py_ssize_t n):
@@ -218,6 +212,11 @@ cpdef Py_ssize_t max_threads() except -1:
     if not LSTMC_OPENMP or lstmc_forked:
         return 1
     return _threads if _threads > 0 else min(_cpus, <Py_ssize_t>lstmc_omp_max())
+
+
+cdef Py_ssize_t most_threads() noexcept:
+    """Threads that a call ever starts, whatever it is asked for."""
+    return max(THREADS_PER_CPU * _cpus, <Py_ssize_t>8)
 
 
 cdef bint alone() noexcept:

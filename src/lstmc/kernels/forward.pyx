@@ -12,6 +12,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.cells cimport across, row_stride, slots_of_h
+from lstmc.kernels.contention cimport Region, enter, leave
 from lstmc.kernels.core cimport (LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, dense, lstmc_step, lstmc_walk, span,
                                  lstmc_tile, span_or_null)
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_blocks, z_of
@@ -22,7 +23,7 @@ from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, chunk_of, len_of, n_active, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of, state_row
-from lstmc.kernels.team cimport (cut_tiles, deal, end_row, first_row, lstmc_arrive, lstmc_prefetch, lstmc_team_size, may_go_on, padded,
+from lstmc.kernels.team cimport (cut_tiles, deal, end, end_row, first_row, lstmc_arrive, lstmc_prefetch, lstmc_team_size, may_go_on, padded,
                                  plan_of_call, release, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
 from lstmc.kernels.workspace cimport MAX_JOBS, Forward
@@ -330,6 +331,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     cdef list keep = [], scratch = [], tapes = []
     cdef Load load
     cdef Plan plan
+    cdef Region region
     cdef Tape tape
     memset(f, 0, sizeof(f))
     memset(&none, 0, sizeof(none))
@@ -366,8 +368,11 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
                 sh, sc = direction(h_in, i // bands), direction(c_in, i // bands)
                 initial_state(&f[i], &sh, &sc)
             while at < jobs:
+                enter(&region, plan.at_once * f[at].team.threads, f[at].team.shared)
                 with parallel(num_threads=plan.at_once * f[at].team.threads):
                     run_thread(&f[at], plan.at_once, threadid(), lstmc_team_size())
+                    leave(&region, threadid())
+                end(&region, &f[at].team)
                 at += plan.at_once
             for i in range(jobs):
                 sh, sc = direction(h_out, i // bands), direction(c_out, i // bands)

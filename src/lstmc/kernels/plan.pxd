@@ -22,12 +22,12 @@ cdef struct Plan:
     bint eager                   # they begin a step with those parts that are there
     bint one_by_one              # ... though they take one part at a time (for tests)
     long alone_from              # the step after which the first goes on alone, 0: if it waits long (for tests)
-    Py_ssize_t unshared_threads  # threads that divide rows instead, where sharing was planned and is not possible now
     Py_ssize_t z_steps           # steps for which W x is computed in one go; 0: fused with U h, step by step
 
 
 cdef double work_of(const Load *load) noexcept nogil
 cdef Py_ssize_t threads_for(double work, Py_ssize_t items, object threads=*) except -1
-cdef Py_ssize_t step_threads(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1
+cdef Py_ssize_t can_start(Py_ssize_t n) noexcept nogil
+cdef Py_ssize_t step_threads(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads, Py_ssize_t most) except -1
 cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t jobs) noexcept nogil
-cdef Plan plan_of(const Load *load, object threads) except *
+cdef Plan plan_of(const Load *load, object threads, Py_ssize_t most) except *

@@ -7,8 +7,10 @@ follows from shapes alone: schedule.pyx.)
 """
 
 from lstmc.kernels.cells cimport Sizes, sizes_of
-from lstmc.kernels.core cimport LSTMC_CAN_SHARE, alone, max_threads
+from lstmc.kernels.contention cimport at_most
+from lstmc.kernels.core cimport LSTMC_CAN_SHARE, alone, max_threads, most_threads
 from lstmc.kernels.schedule cimport Rows, bands_of
+from lstmc.kernels.starting cimport lstmc_can_start
 
 from lstmc.kernels.core import MAX_THREADS
 
@@ -40,11 +42,6 @@ Z_STEPS = 4, 256
 AWAKE_SECONDS = 300e-6
 AWAKE_PART = 0.3
 WAKING_FACTOR = 8
-# A step this many times slower than the quickest found a core taken; steps then ask for no threads for so many seconds.
-SLOW_FACTOR = 16
-STEP_PAUSE_SECONDS = 2e-3
-# The same for sharing in whole sequences, after the first thread of a team went on alone: the call that found out took long.
-PAUSE_SECONDS = 0.1
 
 cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_FAR_BYTE, awake_part = AWAKE_PART
 cdef double waking_factor = WAKING_FACTOR
@@ -60,20 +57,30 @@ cdef double work_of(const Load *load) noexcept nogil:
 
 
 cdef Py_ssize_t threads_for(double work, Py_ssize_t items, object threads=None) except -1:
-    """Threads for a call of `work` operations in `items` indivisible parts; `threads` overrides the rule of work."""
-    cdef Py_ssize_t n = max_threads() if threads is None else min(<Py_ssize_t>threads, <Py_ssize_t>MAX_THREADS)
+    """Threads for a call of `work` operations in `items` indivisible parts, as far as there are cores for them at present; `threads`
+    overrides the rule of work."""
+    return can_start(fewest(work, items, threads, at_most()))
+
+
+cdef Py_ssize_t can_start(Py_ssize_t n) noexcept nogil:
+    """How many of n threads the host lets the calling thread have."""
+    return lstmc_can_start(n)
+
+
+cdef Py_ssize_t fewest(double work, Py_ssize_t items, object threads, Py_ssize_t most) except -1:
+    cdef Py_ssize_t n = min(max_threads() if threads is None else min(<Py_ssize_t>threads, <Py_ssize_t>MAX_THREADS), most)
     if n == 1 or alone():
         return 1
-    n = min(n, items)
+    n = min(n, items, most_threads())
     if threads is None and work < flops_per_thread * n:
         n = <Py_ssize_t>(work / flops_per_thread)
     return max(n, 1)
 
 
-cdef Py_ssize_t step_threads(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads) except -1:
+cdef Py_ssize_t step_threads(double flops, double weight_bytes, Py_ssize_t parts, bint awake, object threads, Py_ssize_t most) except -1:
     """Threads for one step of a session that reads that many bytes of weights; awake: another step has just been."""
     cdef double work = max(flops, flops_per_far_byte * weight_bytes) if weight_bytes > near_bytes else flops
-    return threads_for(work / (awake_part if awake else waking_factor), parts, threads)
+    return fewest(work / (awake_part if awake else waking_factor), parts, threads, most)
 
 
 cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t jobs) noexcept nogil:
@@ -83,11 +90,11 @@ cdef Py_ssize_t side_by_side(Py_ssize_t threads, Py_ssize_t jobs) noexcept nogil
     return jobs
 
 
-cdef Plan plan_of(const Load *load, object threads) except *:
-    """How a whole sequence of one layer runs."""
+cdef Plan plan_of(const Load *load, object threads, Py_ssize_t most) except *:
+    """How a whole sequence of one layer runs, on `most` threads at most."""
     cdef Plan plan
     cdef double work = work_of(load)
-    cdef Py_ssize_t all_threads = threads_for(work * load.D, max(load.B, 1) * load.parts * load.D, threads), n, rows, wide
+    cdef Py_ssize_t all_threads = fewest(work * load.D, max(load.B, 1) * load.parts * load.D, threads, most), n, rows, wide
     cdef Py_ssize_t B = load.B // load.bands, u_bytes = load.recurrent * load.itemsize
     cdef bint far = <double>load.weights * load.itemsize > share_far_above_bytes
     cdef bint can_share = LSTMC_CAN_SHARE and load.parts > 1 and not load.P and not load.undivided and load.T > 0 and u_bytes >= share_above_bytes
@@ -102,7 +109,6 @@ cdef Plan plan_of(const Load *load, object threads) except *:
     plan.shared = can_share and n > 1 and B < (share_far_below_rows if far else share_below_rows) * n
     plan.eager = plan.shared and few_rows and u_bytes <= near_bytes * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, B), 1)
-    plan.unshared_threads = 1 if B < z_below_tiles * load.mr * n else max(min(n, B), 1)
     rows = B if plan.shared else (B + plan.threads - 1) // plan.threads
     if load.ragged and load.T:          # how many are live, most of the time
         rows = max(<Py_ssize_t>(rows * load.pairs / (<double>load.T * load.B)), 1)
@@ -140,11 +146,11 @@ def choose(cell, T, B, I, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=Fa
     load.x_apart = normed or dropped and z.staged
     rows.T, rows.B, rows.N, rows.ragged = T, B, T * B, ragged
     load.bands = bands_of(&rows, z.weights * itemsize, P) if train else 1
-    plan = plan_of(&load, threads)
+    plan = plan_of(&load, threads, MAX_THREADS)
     return {"bands": load.bands, "at_once": plan.at_once, "threads": plan.threads, "shared": bool(plan.shared),
             "eager": bool(plan.eager), "z_steps": plan.z_steps}
 
 
 def choose_step(double flops, double weight_bytes, parts, awake=True, threads=None):
     """Threads of a session's step."""
-    return step_threads(flops, weight_bytes, parts, awake, threads)
+    return step_threads(flops, weight_bytes, parts, awake, threads, MAX_THREADS)

@@ -4,32 +4,33 @@ A Stream owns the states of B sequences in the kernels' layout and borrows packe
 chain per element as a whole sequence, so the bits are the same. One thread may use a Stream at a time.
 
 Where the weights are too many for one core to read fast, threads divide the units of each layer and meet after it.
-Most steps are too short to wake a sleeping thread, so they are asked only when the last step has just been, and not for
-a while when they came late.
+Most steps are too short to wake a sleeping thread, so they are asked only when the last step has just been.
 """
 
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.cells cimport Sizes, count, row_stride
+from lstmc.kernels.contention cimport Region, at_most, enter, judge, leave
+from lstmc.kernels.clock cimport lstmc_clock
 from lstmc.kernels.core cimport LSTMC_CAN_SHARE, LSTMC_SLOTS, Span, balanced, dense, lstmc_kernels, lstmc_options, lstmc_product, lstmc_tile, lstmc_walk, span
 from lstmc.kernels.workspace cimport Forward
 from lstmc.kernels.inputs cimport set_products, set_then
 from lstmc.kernels.norm cimport norm_step
 from lstmc.kernels.options cimport Options
-from lstmc.kernels.plan cimport step_threads
+from lstmc.kernels.plan cimport can_start, step_threads
 from lstmc.kernels.schedule cimport Schedule
 from lstmc.kernels.states cimport copy_blocks, load_state
-from lstmc.kernels.team cimport lstmc_barrier, lstmc_clock, lstmc_progress, lstmc_team_size
+from lstmc.kernels.team cimport lstmc_barrier, lstmc_progress, lstmc_team_size
 from lstmc.kernels.weights cimport Operands, Weights, block
 
 from lstmc.kernels import arena
-from lstmc.kernels.plan import AWAKE_SECONDS, SLOW_FACTOR, STEP_PAUSE_SECONDS
+from lstmc.kernels.plan import AWAKE_SECONDS
 
 cdef enum:
     MAX_TEAM = 64
 
-cdef double awake_seconds = AWAKE_SECONDS, pause_seconds = STEP_PAUSE_SECONDS, slow_factor = SLOW_FACTOR
+cdef double awake_seconds = AWAKE_SECONDS
 
 
 cdef struct Layer:
@@ -54,7 +55,7 @@ cdef class Stream:
     cdef const void **xrow
     cdef lstmc_progress *progress
     cdef double flops, weight_bytes
-    cdef double last, quickest, pause       # when the last step ended, the time of the best with threads, no threads until
+    cdef double last         # when the last step ended
 
     def __cinit__(self, list weights, Options options, Py_ssize_t B):
         cdef Weights w = weights[0]
@@ -66,7 +67,7 @@ cdef class Stream:
         self.weights, self.keep, self.k = weights, [], w.k
         self.schedule = Schedule(1, B)
         self.L, self.B, self.es, self.nu = len(weights), B, w.itemsize, w.k.nu
-        self.parts, self.quickest = MAX_TEAM if LSTMC_CAN_SHARE else 1, 1e9
+        self.parts = MAX_TEAM if LSTMC_CAN_SHARE else 1
         self.layers = <Layer *>block(self.keep, self.L * sizeof(Layer))
         memset(self.layers, 0, self.L * sizeof(Layer))
         self.progress = <lstmc_progress *>block(self.keep, MAX_TEAM * sizeof(lstmc_progress))
@@ -165,9 +166,10 @@ cdef class Stream:
     def step(self, x, y, threads=None, dict forced=None):
         """y (B, R) = the top layer's output after x (B, I); y has unit feature stride, x any strides. forced: as of `forward`, for tests."""
         cdef Span sx = span(x), sy = span(y, True)
-        cdef double start = lstmc_clock() if self.parts > 1 else 0, end
-        cdef bint awake = start - self.last < awake_seconds and start > self.pause
-        cdef Py_ssize_t n = step_threads(self.flops, self.weight_bytes, self.parts, awake, threads), j
+        cdef double start = lstmc_clock() if self.parts > 1 else 0
+        cdef bint awake = start - self.last < awake_seconds
+        cdef Region region
+        cdef Py_ssize_t n = can_start(step_threads(self.flops, self.weight_bytes, self.parts, awake, threads, at_most())), j
         cdef Layer *top = &self.layers[self.L - 1]
         cdef long alone_from = 0 if forced is None else forced.get("alone_from", 0)
         with nogil:
@@ -178,17 +180,16 @@ cdef class Stream:
             else:
                 memset(self.progress, 0, n * sizeof(lstmc_progress))
                 self.progress[0].start, self.progress[0].alone_from = start, alone_from
+                enter(&region, n, True)
                 with parallel(num_threads=n):
                     self.part(sx.stride[1], threadid(), lstmc_team_size())
+                    leave(&region, threadid())
+                judge(&region, self.progress[0].waited, self.progress[0].gave_up)
             self.slot = 1 - self.slot
             for j in range(self.B):
                 memcpy(sy.p + j * sy.stride[0] * self.es, top.rows[self.slot * self.B + j], top.R * self.es)
             if self.parts > 1:
-                self.last = end = lstmc_clock()
-                if n > 1:
-                    self.quickest = min(self.quickest, end - start)
-                    if end - start > slow_factor * self.quickest:
-                        self.pause = end + pause_seconds
+                self.last = lstmc_clock()
 
     cdef void part(self, Py_ssize_t xs, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
         """The units of thread i of n in every layer; those of all, should the first go on alone."""

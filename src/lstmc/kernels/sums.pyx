@@ -10,6 +10,7 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.cells cimport across, merged, round_up
+from lstmc.kernels.contention cimport Region, enter, judge, leave
 from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_NORM_SUMS, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_matrix, lstmc_outer, lstmc_tile, lstmc_walk,
                                  span, span_or_null)
 from lstmc.kernels.norm cimport sum_norms
@@ -330,6 +331,7 @@ cdef class WeightSums:
         cdef Record *r = self.record
         cdef Load load = load_of(records, &records.s, 1, bands)
         cdef list scratch = []
+        cdef Region region
         cdef Sums *g = self.g
         cdef Py_ssize_t i, n, at = 0, each, at_once, j, jobs = bands * sums_of(records)
         cdef bint P = records.w.P > 0
@@ -361,8 +363,11 @@ cdef class WeightSums:
                 b[i].dx_tiles = <lstmc_tile *>block(scratch, each * b[i].dx_rows * sizeof(lstmc_tile))
             with nogil:
                 while at < jobs:
+                    enter(&region, at_once * each, False)
                     with parallel(num_threads=at_once * each):
                         run_thread(&g[at], &b[at % bands], at_once, each, threadid(), lstmc_team_size())
+                        leave(&region, threadid())
+                    judge(&region, 0, False)
                     at += at_once
                 if r.w.norm != NULL:
                     for i in range(bands):

@@ -1,4 +1,6 @@
 # team.pxd -- the threads of one call: what each owns, and how those that share rows wait for each other.
+from lstmc.kernels.clock cimport lstmc_clock
+from lstmc.kernels.contention cimport Region
 from lstmc.kernels.core cimport lstmc_tile
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.schedule cimport Rows
@@ -8,10 +10,8 @@ cdef extern from *:
     #ifdef _OPENMP
     #include <omp.h>
     static inline int lstmc_team_size(void) { return omp_get_num_threads(); }
-    static inline double lstmc_clock(void) { return omp_get_wtime(); }
     #else
     static inline int lstmc_team_size(void) { return 1; }
-    static inline double lstmc_clock(void) { return 0; }
     #endif
 
     #define LSTMC_PATIENCE 2        /* long waits before thread 0 considers to go on alone */
@@ -97,10 +97,9 @@ cdef extern from *:
     #endif
     """
     int lstmc_team_size() noexcept nogil
-    double lstmc_clock() noexcept nogil     # seconds; 0 where there are no threads
     ctypedef struct lstmc_progress:
         long epoch, alone_from, gave_up
-        double start
+        double start, waited
     int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) noexcept nogil
     bint lstmc_alone_after(const lstmc_progress *team, long epoch) noexcept nogil
     void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
@@ -124,6 +123,7 @@ cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) exc
 cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept nogil
 cdef bint may_go_on(const Team *team, Py_ssize_t i, long epoch) noexcept nogil
 cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
+cdef void end(const Region *r, const Team *team) noexcept nogil
 cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 cdef void release(Team *team) noexcept
 

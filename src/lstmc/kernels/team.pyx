@@ -4,21 +4,16 @@ Usually a thread owns rows of the batch for the whole time loop and needs no oth
 weights too large to read fast on one core, the threads share all rows, each owns a part of the units, and waits at every
 step for what the others own of h. Chains run over h in the order of its owners, so a thread whose own part comes early
 begins with it, and threads that follow each other at a distance need not wait. Where threads lose their cores to other
-processes, the first goes on alone, and for a while nobody shares. Nothing of this changes a bit of the result.
+processes, the first goes on alone (and contention.pyx hears of it). Nothing of this changes a bit of the result.
 """
 
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from lstmc.kernels.contention cimport at_most, judge
 from lstmc.kernels.core cimport balanced
-from lstmc.kernels.plan cimport plan_of
+from lstmc.kernels.plan cimport can_start, plan_of
 from lstmc.kernels.schedule cimport len_of
-
-from lstmc.kernels.plan import PAUSE_SECONDS
-
-cdef double pause_seconds = PAUSE_SECONDS
-# Until then nobody shares, because a thread has just lost its core.
-cdef double paused_until = 0
 
 # What a step costs a thread beside its rows, in rows: reading the weights, the ends of tiles.
 cdef enum: STEP_ROWS = 3
@@ -29,18 +24,13 @@ def better_alone(long long_waits, double waited, double seconds, Py_ssize_t n):
     return bool(lstmc_better_alone(long_waits, waited, seconds, n))
 
 
-def pause_sharing(double seconds):
-    """Let nobody share for so long, as if a thread had just lost its core; 0 ends it."""
-    global paused_until
-    paused_until = lstmc_clock() + seconds if seconds else 0
-
-
 cdef Plan plan_of_call(const Load *load, object threads, dict forced) except *:
-    """The plan of one whole sequence: without sharing while there is a pause, with the entries that tests force. Once a call: its
-    jobs must agree."""
-    cdef Plan plan = plan_of(load, threads)
-    if plan.shared and paused_until and lstmc_clock() <= paused_until:
-        plan.shared, plan.threads = False, plan.unshared_threads
+    """The plan of one whole sequence, with as many threads as can be had and as there are cores for at present, and the entries that tests
+    force. Once a call: its jobs must agree."""
+    cdef Plan plan = plan_of(load, threads, at_most())
+    cdef Py_ssize_t n = plan.at_once * plan.threads, started = can_start(n)
+    if started < n:
+        plan = plan_of(load, threads, started)
     if forced is not None:
         plan.one_by_one, plan.alone_from = forced.get("one_by_one", False), forced.get("alone_from", 0)
     return plan
@@ -127,14 +117,20 @@ cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize
     return j
 
 
+cdef void end(const Region *r, const Team *team) noexcept nogil:
+    """After a parallel region whose first thread was the first of this team."""
+    if team.progress == NULL:
+        judge(r, 0, False)
+    else:
+        judge(r, team.progress[0].waited, team.progress[0].gave_up)
+
+
 cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
     """Items from one thread's n items to the next thread's, so that no two threads write to one cache line."""
     return n + 128 // size
 
 
 cdef void release(Team *team) noexcept:
-    if team.progress != NULL and team.progress[0].gave_up:
-        pause_sharing(pause_seconds)
     free(team.tiles)
     free(team.row)
     free(team.progress)

@@ -8,6 +8,7 @@ in index order. The equations are in csrc/train.h.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
+from lstmc.kernels.contention cimport Region, enter, judge, leave
 from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_update, span, table
 from lstmc.kernels.plan cimport threads_for
 
@@ -96,6 +97,7 @@ cdef int update(Rule rule, object w, object g, object m, object v, lstmc_update 
     cdef Span sw = flat("w", w, -1, 0, True), sg, sm, sv
     cdef const lstmc_kernels *k = table(sw.itemsize)
     cdef Py_ssize_t n = size(sw), es = sw.itemsize, nt = threads_for(10.0 * n, (n + 1023) // 1024, threads), i
+    cdef Region region
     memset(&sm, 0, sizeof(sm))
     memset(&sv, 0, sizeof(sv))
     sg = flat("g", g, n, es, False)
@@ -103,8 +105,11 @@ cdef int update(Rule rule, object w, object g, object m, object v, lstmc_update 
         sm = flat("m", m, n, es, True)
     if v is not None:
         sv = flat("v", v, n, es, True)
+    enter(&region, nt, False)
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         slice_of(k, rule, sw.p, sg.p, sm.p, sv.p, es, i * n // nt, (i + 1) * n // nt, &u)
+        leave(&region, i)
+    judge(&region, 0, False)
     return 0
 
 

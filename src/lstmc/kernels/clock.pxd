@@ -1,0 +1,25 @@
+# clock.pxd -- seconds: of the wall, and of the calling thread's own work.
+cdef extern from *:
+    """
+    #ifndef LSTMC_CLOCK
+    #define LSTMC_CLOCK
+    #ifdef _OPENMP
+    #include <omp.h>
+    static inline double lstmc_clock(void) { return omp_get_wtime(); }
+    #else
+    static inline double lstmc_clock(void) { return 0; }
+    #endif
+    #if defined(_OPENMP) && !defined(_WIN32)
+    #include <time.h>
+    static inline double lstmc_cpu_clock(void)
+    {
+        struct timespec t;
+        return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) ? lstmc_clock() : (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
+    #else       /* Windows counts in ticks of 16 ms: there a thread that has lost its core seems to work */
+    static inline double lstmc_cpu_clock(void) { return lstmc_clock(); }
+    #endif
+    #endif
+    """
+    double lstmc_clock() noexcept nogil         # 0 where there are no threads
+    double lstmc_cpu_clock() noexcept nogil

@@ -1,0 +1,71 @@
+"""Cores that others have taken: losses are counted, fewer threads are used for a while, and no bit of a result changes."""
+
+import pytest
+
+from cases import Case
+from conftest import CREDIT, assert_same_bits, module_of, numbers_of, train
+from lstmc.kernels import contention, core
+
+NOW = 1e6       # seconds of a clock that no machine has reached
+
+
+@pytest.fixture(autouse=True)
+def no_past():
+    contention.start_with(0)
+    yield
+    contention.start_with(CREDIT)
+
+
+def test_a_loss_halves_the_threads_for_ten_times_as_long():
+    contention.report(8, 2e-3, NOW)
+    assert contention.limit(NOW + 19e-3) == 4
+    assert contention.limit(NOW + 21e-3) is None
+
+
+def test_each_loss_that_follows_counts_for_twice_as_long():
+    for pause in (10e-3, 20e-3, 40e-3, 80e-3):
+        contention.report(2, 1e-3, NOW)
+        assert contention.limit(NOW + 0.99 * pause) == 1
+    assert contention.limit(NOW + 81e-3) is None
+
+
+def test_no_loss_counts_for_more_than_a_second():
+    contention.report(2, 3600.0, NOW)
+    assert contention.limit(NOW + 0.99) == 1
+    assert contention.limit(NOW + 1.01) is None
+
+
+def test_what_was_won_covers_a_loss():
+    contention.start_with(3e-3)
+    contention.report(2, 2e-3, NOW)
+    assert contention.limit(NOW) is None
+    contention.report(2, 2e-3, NOW)
+    assert contention.limit(NOW) == 1
+
+
+def test_wins_count_up_to_the_credit_and_end_a_row_of_losses():
+    contention.start_with(1e-3)
+    for _ in range(3):
+        contention.report(2, 5e-3, NOW)
+    contention.report(2, -1.0, NOW)
+    contention.report(2, 2e-3, NOW)
+    assert contention.limit(NOW + 9e-3) == 1
+    assert contention.limit(NOW + 11e-3) is None, "1 ms was lost for the first time"
+
+
+@pytest.mark.parametrize("case", [Case(23, 1, 5, 130), Case(9, 40, 4, 31, D=2, ragged=True), Case(3, 37, 6, 450, ragged=True)],
+                         ids=lambda case: case.id)
+def test_results_do_not_depend_on_it(isa, case):
+    n, m = numbers_of(case), module_of(case)
+    alone = train(m, n, threads=1)
+    for threads in (2, 3, 4):
+        contention.report(threads, 1.0, NOW)        # until long after this test
+        assert contention.limit() == threads // 2
+        assert_same_bits(train(m, n, threads=threads), alone)
+        contention.start_with(0)
+
+
+def test_what_a_large_call_would_use_stays_the_same():
+    before = core.max_threads()
+    contention.report(2, 1.0, NOW)
+    assert core.max_threads() == before
