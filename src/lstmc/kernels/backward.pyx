@@ -17,8 +17,8 @@ from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_s
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.sums cimport WeightSums
 from lstmc.kernels.tape cimport Record, Tape, fed_by_h, gate_rows, load_of, mask_of, slot_at, state_row
-from lstmc.kernels.team cimport (Team, cut_tiles, deal, end, end_row, first_row, lstmc_arrive, lstmc_team_size, may_go_on, padded, release,
-                                 plan_of_call, shares, tiles_of, wait_from)
+from lstmc.kernels.team cimport (Stop, Team, cut_tiles, deal, end, end_row, first_row, lstmc_arrive, lstmc_go_alone, lstmc_team_size,
+                                 may_go_on, must_stop, padded, plan_of_call, raise_error, release, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
 from lstmc.kernels.workspace cimport MAX_JOBS
 
@@ -42,7 +42,7 @@ cdef struct Backward:
     Py_ssize_t *numbers      # per thread, with random options: sequence and time of each row, [threads][2][B]
 
 
-cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *stop, bint caller) noexcept nogil:
     """Back in time for the rows of thread i, or, if n threads share them, for its part of the units: slots become
     dG, dc becomes the gradient of c_0."""
     cdef const Record *r = g.r
@@ -114,7 +114,7 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
     if w.norm != NULL:
         end_in_rows(cell, r, g.normed)
     for t in range(s.T - 1, -1, -1):
-        if sharing and not may_go_on(&g.team, i, s.T - 1 - t):
+        if not sharing and must_stop(stop, caller) or sharing and not may_go_on(&g.team, i, s.T - 1 - t):
             return
         next_live = n_active(s, t + 1) if t + 1 < s.T else 0
         prev = state_row(r, t - 1)
@@ -164,6 +164,8 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n) noexcep
                 r.k.walk(&c)
         if w.norm != NULL:
             norm_backward(r, &g.team, i, t, cell)
+        if sharing and i == 0 and must_stop(stop, caller):
+            lstmc_go_alone(g.team.progress, s.T - t)
         if sharing and lstmc_arrive(g.team.progress, n, i, s.T - t):
             sharing, a.q0, a.q1 = False, 0, g.groups
     if sharing:
@@ -247,11 +249,12 @@ cdef void h0_gradient(const Backward *g, Py_ssize_t i, lstmc_walk *a) noexcept n
     r.k.walk(a)
 
 
-cdef void run_thread(const Backward *g, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void run_thread(const Backward *g, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n, Stop *stop) noexcept nogil:
     """The share of thread i of the n that came, in so many jobs: fewer may come than were asked for."""
     cdef Py_ssize_t each = shares(&g.team, jobs, n)
+    cdef bint caller = i == 0
     while i < jobs * each:
-        backward_thread(g + i // each, i % each, each)
+        backward_thread(g + i // each, i % each, each, stop, caller)
         i += n
 
 
@@ -325,9 +328,11 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     cdef Rows s
     cdef Plan plan
     cdef Region region
+    cdef Stop stop
     cdef WeightSums total
     cdef list scratch = []
     memset(g, 0, sizeof(g))
+    memset(&stop, 0, sizeof(stop))
     memset(&none, 0, sizeof(none))
     dh_in = span_or_null(None if dfinal is None else dfinal[0])
     dc_in = span_or_null(None if dfinal is None or len(dfinal) < 2 else dfinal[1])
@@ -359,13 +364,15 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
             for i in range(jobs):
                 dh, dc = direction(dh_in, i // bands), direction(dc_in, i // bands)
                 final_gradient(&g[i], &dh, &dc)
-            while at < jobs:
+            while at < jobs and not stop.stopped:
                 enter(&region, plan.at_once * g[at].team.threads, g[at].team.shared)
                 with parallel(num_threads=plan.at_once * g[at].team.threads):
-                    run_thread(&g[at], plan.at_once, threadid(), lstmc_team_size())
+                    run_thread(&g[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
                     leave(&region, threadid())
                 end(&region, &g[at].team)
                 at += plan.at_once
+        raise_error(&stop)
+        with nogil:
             for i in range(jobs):
                 c0_gradient(&g[i])
         for d in range(D if s.T and pairs else 0):

@@ -23,8 +23,8 @@ from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
 from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, chunk_of, len_of, n_active, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of, state_row
-from lstmc.kernels.team cimport (cut_tiles, deal, end, end_row, first_row, lstmc_arrive, lstmc_prefetch, lstmc_team_size, may_go_on, padded,
-                                 plan_of_call, release, shares, tiles_of, wait_from)
+from lstmc.kernels.team cimport (Stop, cut_tiles, deal, end, end_row, first_row, lstmc_arrive, lstmc_go_alone, lstmc_prefetch, lstmc_team_size, may_go_on,
+                                 must_stop, padded, plan_of_call, raise_error, release, shares, tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands, Weights, block
 from lstmc.kernels.workspace cimport MAX_JOBS, Forward
 
@@ -78,7 +78,7 @@ cdef void share_step(const Forward *f, lstmc_walk *a, Py_ssize_t i, Py_ssize_t n
         a.k0, a.begins = a.k1, False
 
 
-cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *stop, bint caller) noexcept nogil:
     """The whole time loop for the rows of thread i, or, if n threads share them, for its part of the units."""
     cdef const Record *r = &f.r
     cdef const Rows *s = &r.s
@@ -138,6 +138,8 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
         a.step.gates = then.step.gates = r.gates
         a.step.mask, a.step.ld_dh = mask_of(r, w.cell.first), r.ldh
     for t in range(s.T):
+        if not sharing and must_stop(stop, caller):
+            return
         if live != n_active(s, t):
             live = n_active(s, t)
             a.n_tiles = proj.n_tiles = cut_tiles(&f.team, i, 0, live, r.k.mr)
@@ -195,6 +197,8 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
             return
         else:
             share_step(f, &a, i, n, t)
+            if i == 0 and must_stop(stop, caller):
+                lstmc_go_alone(f.team.progress, t + 1)
             if lstmc_arrive(f.team.progress, n, i, t + 1):
                 sharing, a.q0, a.q1, z0 = False, 0, w.groups, -1
                 a.begins = a.ends = True
@@ -208,11 +212,12 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n) noexcept 
                     memcpy(yrow[j], hrow[j], w.P * es)
 
 
-cdef void run_thread(const Forward *f, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void run_thread(const Forward *f, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n, Stop *stop) noexcept nogil:
     """The share of thread i of the n that came, in so many jobs: fewer may come than were asked for."""
     cdef Py_ssize_t each = shares(&f.team, jobs, n)
+    cdef bint caller = i == 0
     while i < jobs * each:
-        forward_thread(f + i // each, i % each, each)
+        forward_thread(f + i // each, i % each, each, stop, caller)
         i += n
 
 
@@ -332,8 +337,10 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     cdef Load load
     cdef Plan plan
     cdef Region region
+    cdef Stop stop
     cdef Tape tape
     memset(f, 0, sizeof(f))
+    memset(&stop, 0, sizeof(stop))
     memset(&none, 0, sizeof(none))
     h_in, c_in = span_or_null(None if state is None else state[0]), span_or_null(None if state is None or len(state) < 2 else state[1])
     h_out, c_out = span(final[0], True), span(final[1], True) if len(final) > 1 else none
@@ -367,13 +374,15 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
             for i in range(jobs):
                 sh, sc = direction(h_in, i // bands), direction(c_in, i // bands)
                 initial_state(&f[i], &sh, &sc)
-            while at < jobs:
+            while at < jobs and not stop.stopped:
                 enter(&region, plan.at_once * f[at].team.threads, f[at].team.shared)
                 with parallel(num_threads=plan.at_once * f[at].team.threads):
-                    run_thread(&f[at], plan.at_once, threadid(), lstmc_team_size())
+                    run_thread(&f[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
                     leave(&region, threadid())
                 end(&region, &f[at].team)
                 at += plan.at_once
+        raise_error(&stop)
+        with nogil:
             for i in range(jobs):
                 sh, sc = direction(h_out, i // bands), direction(c_out, i // bands)
                 final_state(&f[i], &sh, &sc)

@@ -17,7 +17,7 @@ from lstmc.kernels.norm cimport sum_norms
 from lstmc.kernels.plan cimport Load, side_by_side, threads_for, work_of
 from lstmc.kernels.schedule cimport n_active, row_of, step_of, x_at
 from lstmc.kernels.tape cimport fed_by_h, fed_by_x, gate_rows, load_of, mask_of, slot_at, state_row
-from lstmc.kernels.team cimport lstmc_team_size
+from lstmc.kernels.team cimport Stop, lstmc_team_size, must_stop, raise_error
 from lstmc.kernels.weights cimport Operands, block
 
 from lstmc.kernels import arena
@@ -172,12 +172,12 @@ cdef void x_gradient(const Record *r, const Batch *b, Py_ssize_t n0, Py_ssize_t 
     r.k.walk(&a)
 
 
-cdef void sum_thread(const Sums *g, const Batch *b, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void sum_thread(const Sums *g, const Batch *b, Py_ssize_t i, Py_ssize_t n, Stop *stop, bint caller) noexcept nogil:
     """The share of thread i of n in one band."""
     cdef Py_ssize_t units = g.groups * g.n_tiles, u0 = i * units // n, u1 = (i + 1) * units // n
     cdef Py_ssize_t first = 0, last, p, at, turn = 0
     cdef char *packed
-    while first < b.n_pieces:
+    while first < b.n_pieces and not must_stop(stop, caller):
         last = min(first + PIECES, b.n_pieces)
         if u0 < u1:     # a tile that two threads share is in the packed features of both
             packed = g.packed + (g.before[u0 // g.groups] + i * g.r.k.mr) * g.cap * g.r.es
@@ -193,10 +193,11 @@ cdef void sum_thread(const Sums *g, const Batch *b, Py_ssize_t i, Py_ssize_t n) 
         first = last
 
 
-cdef void run_thread(const Sums *g, const Batch *b, Py_ssize_t jobs, Py_ssize_t each, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+cdef void run_thread(const Sums *g, const Batch *b, Py_ssize_t jobs, Py_ssize_t each, Py_ssize_t i, Py_ssize_t n, Stop *stop) noexcept nogil:
     """The share of thread i of the n that came, in so many bands of `each` shares."""
+    cdef bint caller = i == 0
     while i < jobs * each:
-        sum_thread(g + i // each, b + i // each, i % each, each)
+        sum_thread(g + i // each, b + i // each, i % each, each, stop, caller)
         i += n
 
 
@@ -332,12 +333,14 @@ cdef class WeightSums:
         cdef Load load = load_of(records, &records.s, 1, bands)
         cdef list scratch = []
         cdef Region region
+        cdef Stop stop
         cdef Sums *g = self.g
         cdef Py_ssize_t i, n, at = 0, each, at_once, j, jobs = bands * sums_of(records)
         cdef bint P = records.w.P > 0
         self.bands = bands
         memcpy(r, records, bands * sizeof(Record))
         memset(b, 0, sizeof(b))
+        memset(&stop, 0, sizeof(stop))
         load.pairs = bands * r.s.N
         n = threads_for(work_of(&load), bands * r.w.panels * ((r.w.I + r.w.R) // r.k.mr + 1), threads)
         at_once = side_by_side(n, bands)
@@ -362,19 +365,20 @@ cdef class WeightSums:
                 b[i].dx_row = <void **>block(scratch, each * b[i].dx_rows * sizeof(void *))
                 b[i].dx_tiles = <lstmc_tile *>block(scratch, each * b[i].dx_rows * sizeof(lstmc_tile))
             with nogil:
-                while at < jobs:
+                while at < jobs and not stop.stopped:
                     enter(&region, at_once * each, False)
                     with parallel(num_threads=at_once * each):
-                        run_thread(&g[at], &b[at % bands], at_once, each, threadid(), lstmc_team_size())
+                        run_thread(&g[at], &b[at % bands], at_once, each, threadid(), lstmc_team_size(), &stop)
                         leave(&region, threadid())
                     judge(&region, 0, False)
                     at += at_once
                 if r.w.norm != NULL:
                     for i in range(bands):
                         sum_norms(r + i, g[i].part[g[i].biases].sums, g[i].begun, each * at_once)
-                if P:
+                if P and not stop.stopped:
                     with parallel(num_threads=each):
-                        run_thread(&g[bands], &b[0], 1, each, threadid(), lstmc_team_size())
+                        run_thread(&g[bands], &b[0], 1, each, threadid(), lstmc_team_size(), &stop)
+            raise_error(&stop)
             for i in range(jobs + P):
                 g[i].begun = True
         finally:

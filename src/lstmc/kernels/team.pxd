@@ -44,6 +44,8 @@ cdef extern from *:
         const long from = __atomic_load_n(&team[0].alone_from, __ATOMIC_RELAXED);
         return from && epoch >= from;
     }
+    static inline int lstmc_flag(const int *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+    static inline void lstmc_raise_flag(int *p) { __atomic_store_n(p, 1, __ATOMIC_RELAXED); }
     /* thread i waits until thread j has finished `epoch` */
     static inline void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch)
     {
@@ -78,6 +80,11 @@ cdef extern from *:
         for (Py_ssize_t j = 1; j < n; j++) lstmc_wait_for(team, 0, j, epoch);
         return 1;
     }
+    /* Thread 0 will work alone after `epoch`, which it is about to finish. */
+    static inline void lstmc_go_alone(lstmc_progress *team, long epoch)
+    {
+        if (!team[0].alone_from) __atomic_store_n(&team[0].alone_from, epoch, __ATOMIC_RELAXED);
+    }
     /* All wait for all; whether thread 0 works alone from here on. */
     static inline int lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch)
     {
@@ -88,15 +95,20 @@ cdef extern from *:
     #define lstmc_prefetch(p) __builtin_prefetch(p)
     #else
     typedef struct { long epoch, alone_from, long_waits, gave_up; double start, waited; } lstmc_progress;
+    static int lstmc_flag(const int *p) { return *p; }
+    static void lstmc_raise_flag(int *p) { *p = 1; }
     static int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) { return 1; }
     static int lstmc_alone_after(const lstmc_progress *team, long epoch) { return 0; }
     static void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) {}
     static int lstmc_arrive(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
+    static void lstmc_go_alone(lstmc_progress *team, long epoch) {}
     static int lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
     #define lstmc_prefetch(p) ((void)(p))
     #endif
     """
     int lstmc_team_size() noexcept nogil
+    int lstmc_flag(const int *p) noexcept nogil
+    void lstmc_raise_flag(int *p) noexcept nogil
     ctypedef struct lstmc_progress:
         long epoch, alone_from, gave_up
         double start, waited
@@ -105,6 +117,7 @@ cdef extern from *:
     void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
     bint lstmc_better_alone(long long_waits, double waited, double seconds, Py_ssize_t n) noexcept nogil
     bint lstmc_arrive(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
+    void lstmc_go_alone(lstmc_progress *team, long epoch) noexcept nogil
     bint lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) noexcept nogil
     void lstmc_prefetch(const void *p) noexcept nogil
 
@@ -118,6 +131,16 @@ cdef struct Team:
     lstmc_progress *progress # [threads] if shared
 
 
+# Signals during a call: the thread that called asks Python for them every now and then, and all stop at their next step.
+cdef struct Stop:
+    int stopped
+    void *error              # the exception that a signal's handler raised, owned
+    Py_ssize_t left, every   # steps until the clock is looked at again
+    double looked, asked     # when it was, and when Python was asked
+
+
+cdef void look(Stop *s) noexcept nogil
+cdef int raise_error(Stop *s) except -1
 cdef Plan plan_of_call(const Load *load, object threads, dict forced) except *
 cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) except -1
 cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept nogil
@@ -126,6 +149,15 @@ cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize
 cdef void end(const Region *r, const Team *team) noexcept nogil
 cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 cdef void release(Team *team) noexcept
+
+
+cdef inline bint must_stop(Stop *s, bint caller) noexcept nogil:
+    """Whether the call ends here; asked at each step. caller: this thread is the one that called."""
+    if caller:
+        s.left -= 1
+        if s.left < 0:
+            look(s)
+    return lstmc_flag(&s.stopped)
 
 
 cdef inline Py_ssize_t first_row(const Team *team, Py_ssize_t i) noexcept nogil:

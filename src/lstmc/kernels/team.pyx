@@ -7,6 +7,8 @@ begins with it, and threads that follow each other at a distance need not wait. 
 processes, the first goes on alone (and contention.pyx hears of it). Nothing of this changes a bit of the result.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport Py_INCREF, Py_DECREF
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -15,6 +17,12 @@ from lstmc.kernels.core cimport balanced
 from lstmc.kernels.plan cimport can_start, plan_of
 from lstmc.kernels.schedule cimport len_of
 
+# Seconds between looks at the clock, and between questions to Python, for which a thread needs the interpreter's lock.
+LOOK_SECONDS = 5e-3
+ASK_SECONDS = 50e-3
+
+cdef double look_seconds = LOOK_SECONDS, ask_seconds = ASK_SECONDS
+
 # What a step costs a thread beside its rows, in rows: reading the weights, the ends of tiles.
 cdef enum: STEP_ROWS = 3
 
@@ -22,6 +30,41 @@ cdef enum: STEP_ROWS = 3
 def better_alone(long long_waits, double waited, double seconds, Py_ssize_t n):
     """Whether the first of n threads goes on alone after so many long waits, `waited` of all `seconds`."""
     return bool(lstmc_better_alone(long_waits, waited, seconds, n))
+
+
+cdef void look(Stop *s) noexcept nogil:
+    """Ask Python for signals if it was not asked for a while; look again when about LOOK seconds have passed."""
+    cdef double now = lstmc_clock()
+    cdef Py_ssize_t steps = s.every
+    if steps == 0:
+        s.asked = now
+        s.every = 1
+    else:
+        s.every = max(min(<Py_ssize_t>(look_seconds * steps / max(now - s.looked, 1e-9)), 16 * steps), <Py_ssize_t>1)
+    s.left, s.looked = s.every - 1, now
+    if now - s.asked > ask_seconds:
+        s.asked = now
+        ask(s)
+
+
+cdef void ask(Stop *s) noexcept with gil:
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:      # whatever the handler raises ends the call
+        Py_INCREF(error)
+        s.error = <void *>error
+        lstmc_raise_flag(&s.stopped)
+
+
+cdef int raise_error(Stop *s) except -1:
+    """Raise what ended the call, after its parallel region."""
+    cdef object error
+    if s.error == NULL:
+        return 0
+    error = <object>s.error
+    s.error = NULL
+    Py_DECREF(error)
+    raise error
 
 
 cdef Plan plan_of_call(const Load *load, object threads, dict forced) except *:
