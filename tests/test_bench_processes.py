@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmc.bench import children, peers, run
+from lstmc.bench import children, groups, peers, run
 from lstmc.bench.cases import Case
 from lstmc.bench.children import Child, Failed, Missing
 from lstmc.bench.contenders import Contender, Lstmc, Unsupported, WrongResult
@@ -255,6 +255,19 @@ def test_peers_are_held_to_lesser_instructions(monkeypatch):
         assert benchmark.others == ["lstmc avx2", "torch", "torch-avx2"]
         assert [child.own for child in benchmark.children] == [True, True, False, False]
     assert all(child.process.poll() is not None for child in benchmark.children)
+
+
+def test_a_crowded_machine():
+    with closing(run.Benchmark(text="step-T1-B1-I40-H48", names=[], rounds=1, crowded=2)) as benchmark:
+        assert benchmark.others == [*list(benchmark.isas)[1:], "lstmc alone"]
+        benchmark.seconds, said = 0.01, []
+        benchmark.run(said.append)
+        assert len(benchmark.busy) == 2 and all(process.poll() is None for process in benchmark.busy)
+        assert any("2 processes; figures are means" in text for text in said)
+        (row,) = benchmark.rows
+        assert row["us"]["lstmc alone"] > 0 and not row["ratios"]
+        assert "time over that of one thread beside the same busy processes" in groups.summary(benchmark.rows)
+    assert all(process.poll() is not None for process in benchmark.busy)
 
 
 def test_holding_peers_needs_such_kernels(monkeypatch):

@@ -16,17 +16,17 @@ def no_past():
     contention.start_with(CREDIT)
 
 
-def test_a_loss_halves_the_threads_for_ten_times_as_long():
+def test_a_loss_halves_the_threads_for_many_times_as_long():
     contention.report(8, 2e-3, NOW)
-    assert contention.limit(NOW + 19e-3) == 4
-    assert contention.limit(NOW + 21e-3) is None
+    assert contention.limit(NOW + 1.9e-3 * contention.PAUSE) == 4
+    assert contention.limit(NOW + 2.1e-3 * contention.PAUSE) is None
 
 
 def test_each_loss_that_follows_counts_for_twice_as_long():
-    for pause in (10e-3, 20e-3, 40e-3, 80e-3):
+    for times in (1, 2, 4, 8):
         contention.report(2, 1e-3, NOW)
-        assert contention.limit(NOW + 0.99 * pause) == 1
-    assert contention.limit(NOW + 81e-3) is None
+        assert contention.limit(NOW + 0.99e-3 * times * contention.PAUSE) == 1
+    assert contention.limit(NOW + 8.01e-3 * contention.PAUSE) is None
 
 
 def test_no_loss_counts_for_more_than_a_second():
@@ -49,8 +49,8 @@ def test_wins_count_up_to_the_credit_and_end_a_row_of_losses():
         contention.report(2, 5e-3, NOW)
     contention.report(2, -1.0, NOW)
     contention.report(2, 2e-3, NOW)
-    assert contention.limit(NOW + 9e-3) == 1
-    assert contention.limit(NOW + 11e-3) is None, "1 ms was lost for the first time"
+    assert contention.limit(NOW + 0.9e-3 * contention.PAUSE) == 1
+    assert contention.limit(NOW + 1.1e-3 * contention.PAUSE) is None, "1 ms was lost for the first time"
 
 
 @pytest.mark.parametrize("case", [Case(23, 1, 5, 130), Case(9, 40, 4, 31, D=2, ragged=True), Case(3, 37, 6, 450, ragged=True)],

@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from lstmc.bench.report import AVX2, HELD, SELF
+from lstmc.bench.report import ALONE, AVX2, HELD, SELF
 
 CALM = 0.8              # of its best rate: clocks drift by less, a lost core costs more
 
@@ -85,6 +85,8 @@ def summary(rows):
         compared = sum(r["best"] is not None for r in rows)
         lines += ["", f"slower than the best peer in {len(slower)} of {compared} cases" + (f": {', '.join(slower)}" if slower else "")]
     lines += [""] * bool(lines) + near if (near := _beside(rows)) else []
+    if alone := [r["us"][SELF] / r["us"][ALONE] for r in rows if ALONE in r["us"]]:
+        lines += ["", f"time over that of one thread beside the same busy processes: geometric mean {mean(alone):.2f}, at most {max(alone):.2f}"]
     lines += [f"{r['case']}: {r['unverified']}" for r in rows if r["unverified"]]
     reasons = {}
     for r in rows:

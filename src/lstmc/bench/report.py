@@ -9,13 +9,13 @@ import statistics
 from lstmc.bench.roofline import bound
 from lstmc.bench.truth import unverified
 
-SELF, AVX2 = "lstmc", "lstmc avx2"
+SELF, AVX2, ALONE = "lstmc", "lstmc avx2", "lstmc alone"      # the last: on one thread, beside busy processes
 HELD = "-avx2"          # the end of a held peer's name
 
 
-def rows(measured, machine, isa):
+def rows(measured, machine, isa, average=statistics.median):
     """A row of each case, and beside which plain case of the run it stands."""
-    found = [row(one, machine, isa) for one in measured]
+    found = [row(one, machine, isa, average) for one in measured]
     by_id = {r["case"]: r for r in found}
     for one, r in zip(measured, found, strict=True):
         plain = one.case.beside
@@ -30,12 +30,12 @@ def beside(r, plain, case):
     return {"case": plain["case"], "share": share, "ratios": {name: t / plain["us"][name] / share for name, t in r["us"].items() if name in plain["us"]}}
 
 
-def row(measured, machine, isa):
-    """One case as JSON types: medians, ratios, the bound. With the machine's best figures so far."""
+def row(measured, machine, isa, average=statistics.median):
+    """One case as JSON types: averages, ratios, the bound. With the machine's best figures so far."""
     case, peaks = measured.case, machine.peaks(isa, measured.case.dtype)
-    us = {name: statistics.median(times) * 1e6 for name, times in measured.rounds.items()}
+    us = {name: average(times) * 1e6 for name, times in measured.rounds.items()}
     own, limit = us[SELF] / 1e6, bound(case, peaks)
-    ratios = {name: t / us[SELF] for name, t in us.items() if name not in (SELF, AVX2) and not name.endswith(HELD)}
+    ratios = {name: t / us[SELF] for name, t in us.items() if name not in (SELF, AVX2, ALONE) and not name.endswith(HELD)}
     held = {name: t / us.get(AVX2, us[SELF]) for name, t in us.items() if name.endswith(HELD)}
     best = min(ratios, key=ratios.get, default=None)
     return {

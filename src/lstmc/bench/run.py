@@ -2,6 +2,9 @@
 
 import os
 import platform
+import statistics
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -15,6 +18,7 @@ from lstmc.bench.rounds import measure
 from lstmc.cli.info import cpu_name
 
 FORMAT = 1              # of the JSON files
+BUSY = "from lstmc.bench.worker import tie_to_parent; tie_to_parent()\nwhile True: pass"
 
 
 class Benchmark:
@@ -32,6 +36,9 @@ class Benchmark:
         Peers; None for all, or those that need no compilation if quick.
     held : str or None
         "avx2": peers that can be held to these instructions take part once more, held, for lstmc on the same ones.
+    crowded : int
+        So many processes keep a CPU busy each meanwhile; lstmc takes part once more on one thread, blocks are long, and figures are
+        means, since what a late thread costs now and then is what is measured.
 
     Attributes
     ----------
@@ -47,14 +54,15 @@ class Benchmark:
     Every contender has a process from here until `close`.
     """
 
-    def __init__(self, quick=False, text="", rounds=None, names=None, held=None):
+    def __init__(self, quick=False, text="", rounds=None, names=None, held=None, crowded=0):
         self.cases = [case for case in CASES if text in case.id and (not quick or case.id in QUICK)]
         if not self.cases:
             raise LookupError(f"no case{' of the quick list' * quick} contains {text!r}; there are: "
                               f"{', '.join(case.id for case in CASES if not quick or case.id in QUICK)}")
         self.threads = lstmc.get_num_threads()
         self.rounds = rounds or (5 if quick else 7)
-        self.seconds = 0.02 if quick else 0.06
+        self.crowded = crowded
+        self.seconds = 1.0 if crowded else 0.02 if quick else 0.06
         info = lstmc.build_info()
         self.isas = {report.SELF: info["isa"]} | ({report.AVX2: "avx2"} if "avx2" in info["isas"] and info["isa"] != "avx2" else {})
         if held and held not in self.isas.values():
@@ -62,7 +70,7 @@ class Benchmark:
         self.width = max(34, *(len(case.id) for case in self.cases))
         self.machine = Machine(list(self.isas.values()), self.threads)
         self.measured, self.finished, self.left_out = [], False, {}
-        self.children, self.peers, self.missing = [], {}, {}
+        self.children, self.peers, self.missing, self.busy = [], {}, {}, []
         try:
             self._start((peers.QUICK if quick else peers.NAMES) if names is None else names, held)
         except BaseException:
@@ -73,6 +81,8 @@ class Benchmark:
         """All processes at once, then whatever each says of itself."""
         for name, isa in self.isas.items():
             self.children.append(Child(name, "lstmc.bench.contenders:Lstmc", self.threads, {"isa": isa}, own=True))
+        if self.crowded:
+            self.children.append(Child(report.ALONE, "lstmc.bench.contenders:Lstmc", 1, {"isa": self.isas[report.SELF]}, own=True))
         for name in names:
             self.children.append(Child(name, peers.NAMES[name], self.threads))
         for name, environment in peers.HELD[held].items() if held else ():
@@ -95,12 +105,16 @@ class Benchmark:
         """End the processes."""
         for child in self.children:
             child.close()
+        for process in self.busy:
+            process.kill()
+            process.wait()
 
     def run(self, say=print):
         """Measure all, saying a line for each."""
         start = time.perf_counter()
         load = load_text()
         self.machine.measure()
+        self.busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(self.crowded)]
         self.about = self._about(load)
         say("\n".join(f"{name:<14} {value}" for name, value in self.about.items()))
         say(f"\n{report.columns(self.others, self.width)}")
@@ -111,7 +125,7 @@ class Benchmark:
                 self.left_out[case.id] = str(error)
                 say(f"{case.id:<{self.width}} {error}")
             else:
-                say(report.line(report.row(self.measured[-1], self.machine, self.isas[report.SELF]), self.others, self.width))
+                say(report.line(report.row(self.measured[-1], self.machine, self.isas[report.SELF], self.average), self.others, self.width))
         best = self.machine.about()
         say("\nbest figures of the run:\n"
             + "\n".join(f"{name:<14} {value}" for name, value in best.items()))
@@ -121,7 +135,11 @@ class Benchmark:
 
     @property
     def rows(self):
-        return report.rows(self.measured, self.machine, self.isas[report.SELF])
+        return report.rows(self.measured, self.machine, self.isas[report.SELF], self.average)
+
+    @property
+    def average(self):
+        return statistics.fmean if self.crowded else statistics.median
 
     def _about(self, load):
         """What a reader must know to compare the figures with others."""
@@ -135,6 +153,7 @@ class Benchmark:
             "processes": "one each",
             "rounds": f"{self.rounds}, blocks of {self.seconds * 1e3:.0f} ms",
             "load": load,
+            **({"busy": f"{self.crowded} processes; figures are means"} if self.crowded else {}),
             **self.peers,
             **self.missing,
             **self.machine.about(),

@@ -61,6 +61,8 @@ def parser():
                             "with --quick not jax and keras)")
     bench.add_argument("--isa-peers", choices=["avx2"], default=None, metavar="ISA",
                        help="avx2: peers that can be held to AVX2 take part once more, held, and are compared with lstmc on AVX2")
+    bench.add_argument("--crowded", type=at_least(0, 1024), default=0, metavar="N",
+                       help="beside N busy processes, in long blocks and with means; lstmc takes part on one thread as well")
     bench.add_argument("--json", type=writable, default=None, metavar="FILE", help="write everything measured, each round included")
     bench.add_argument("--plot", type=picture, default=None, metavar="FILE", help="draw a roofline, as .png, .svg or .pdf; needs matplotlib")
     bench.add_argument("--compare", type=readable, nargs=2, default=None, metavar=("OLD", "NEW"),

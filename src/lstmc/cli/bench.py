@@ -26,7 +26,7 @@ def run(options):
 def measure(options):
     """Start the benchmark, and end its processes whatever happens."""
     try:
-        benchmark = Benchmark(options.quick, options.filter, options.rounds, options.peers, options.isa_peers)
+        benchmark = Benchmark(options.quick, options.filter, options.rounds, options.peers, options.isa_peers, options.crowded)
     except LookupError as error:
         return refuse(error.args[0])
     with contextlib.closing(benchmark):

@@ -3,8 +3,8 @@
 A call waits at its end for all its threads. Where other processes, or other pools of this one, have the cores, a thread may come
 milliseconds late, and the call takes longer than it would on one. So every parallel region is timed by its first thread:
 it has waited for the others in vain if it waited longer than it worked, since half as many threads would have been as fast. What
-regions lose that way and what they win is added up; once more is lost than won, half as many threads are used for ten times as long as
-the loss, and for twice that time whenever the next attempt loses as well. So attempts cost a tenth of the time at first and
+regions lose that way and what they win is added up; once more is lost than won, half as many threads are used for twenty times as long
+as the loss, and for twice that time whenever the next attempt loses as well. So attempts cost a twentieth of the time at first and
 less and less after that, whatever else runs on the machine, and on a quiet machine a late thread costs nothing:
 what was won covers it. No bit of a result depends on the number of threads.
 """
@@ -26,7 +26,7 @@ cdef extern from *:
 # What is won counts up to this, seconds: a thread that loses its core for a moment on an otherwise quiet machine costs less.
 CREDIT = 5e-3
 # Fewer threads are used for so many times what was lost, twice that at each loss that follows; so often doubled and so many seconds at most.
-PAUSE = 10
+PAUSE = 20
 DOUBLINGS = 6
 LONGEST = 1.0
 

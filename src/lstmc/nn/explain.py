@@ -3,7 +3,7 @@
 The plans shown are asked from the cost model itself (kernels/plan.pyx), not told from memory.
 """
 
-from lstmc.kernels import core, plan
+from lstmc.kernels import contention, core, plan
 from lstmc.kernels.cells import weight_counts
 
 STEPS = 100                     # of the sequences whose plan is shown
@@ -23,6 +23,7 @@ def explain(m):
         f"weights of a direction of the first layer: {w / 1024:.4g} KiB, {u / 1024:.4g} of them recurrent",
         "packed weights: made once, again only after a change",
         f"threads: up to {n}: {_why()}",
+        *_for_now(n),
     ]
     for B in BATCHES:
         lines.append(f"  {STEPS} steps, batch {B}: {_sequence(m, B, False)}")
@@ -61,6 +62,13 @@ def _why():
             f"or units of all rows where there are fewer than {plan.SHARE_BELOW_ROWS} rows a thread and more than "
             f"{plan.SHARE_ABOVE_BYTES // 1024} KiB of recurrent weights (fewer than {plan.SHARE_FAR_BELOW_ROWS} where all weights of a "
             f"direction exceed {plan.SHARE_FAR_ABOVE_BYTES // 1024} KiB)")
+
+
+def _for_now(n):
+    most = contention.limit()
+    if most is not None and most < n:
+        yield (f"slow path, for now: {most} thread(s), because calls have just waited for threads whose cores others had; more are tried again "
+               "within a second")
 
 
 def _sequence(m, B, train):
