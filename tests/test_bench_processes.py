@@ -262,10 +262,12 @@ def test_a_crowded_machine():
         assert benchmark.others == [*list(benchmark.isas)[1:], "lstmc alone"]
         benchmark.seconds, said = 0.01, []
         benchmark.run(said.append)
-        assert len(benchmark.busy) == 2 and all(process.poll() is None for process in benchmark.busy)
+        assert len(benchmark.busy) == 2
+        assert all(process.poll() is None for process in benchmark.busy)
         assert any("2 processes; figures are means" in text for text in said)
         (row,) = benchmark.rows
-        assert row["us"]["lstmc alone"] > 0 and not row["ratios"]
+        assert row["us"]["lstmc alone"] > 0
+        assert not row["ratios"]
         assert "time over that of one thread beside the same busy processes" in groups.summary(benchmark.rows)
     assert all(process.poll() is not None for process in benchmark.busy)
 

@@ -62,9 +62,9 @@ print(np.array_equal(g.x, wanted.x) and all(np.array_equal(g.params[k], wanted.p
 """
 
 SIZES = {
-    "one thread": dict(T=20000, B=16, H=96, threads=1),
-    "rows": dict(T=20000, B=32, H=96, threads=2),
-    "units": dict(T=30000, B=1, H=256, threads=2),
+    "one thread": {"T": 20000, "B": 16, "H": 96, "threads": 1},
+    "rows": {"T": 20000, "B": 32, "H": 96, "threads": 2},
+    "units": {"T": 30000, "B": 1, "H": 256, "threads": 2},
 }
 
 
