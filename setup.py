@@ -79,6 +79,7 @@ DIRECTIVES = {
     "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
+    "binding": False,       # plain built-in functions: a fifth less code in every module, and cheaper to call
     "embedsignature": True,
     "freethreading_compatible": True,
 }

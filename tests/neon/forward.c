@@ -70,6 +70,7 @@ void forward(layer *l, ptrdiff_t mr, int way)
 {
     lstmc_tile tiles[MAX_ROWS];
     void *y_rows[MAX_ROWS];
+    const lstmc_options defaults = no_options((int)(l->cell - k->cells));
     lstmc_walk a;
     lstmc_step *s = &a.step;
     char *y = take(l->B * l->H), *c = l->c;
@@ -85,7 +86,7 @@ void forward(layer *l, ptrdiff_t mr, int way)
     a.k1 = l->I + l->R;
     a.finish = l->cell->forward[l->options != NULL];
     a.fused = l->options ? NULL : l->cell->fused;
-    s->H = l->H, s->options = l->options;
+    s->H = l->H, s->options = l->options ? l->options : &defaults;
     s->sequence = sequence, s->time = time_of;
     s->h_prev = l->h_prev, s->ld_prev = l->ld;
     s->h = l->P ? l->hf : l->h, s->ld = l->P ? l->ldf : l->ld;

@@ -106,7 +106,7 @@ typedef struct {
     ptrdiff_t ld_dh;
     const void *mask;             /* NULL, or like dh: see dropout.h, cells/gru_before.h */
     void *products;               /* NULL, or laid out like gates: gradients of slots times the c that their peephole sees */
-    const lstmc_options *options; /* read by the second of a cell's functions only */
+    const lstmc_options *options; /* forward never NULL: a plain function may be that with options */
     const ptrdiff_t *sequence;    /* [rows] for random numbers: which sequence a row is, and which of its steps this is */
     const ptrdiff_t *time;
 } lstmc_step;

@@ -1,6 +1,8 @@
 """Japanese Vowels: which of nine speakers said /ae/? Short recordings as sequences of cepstrum coefficients.
 
-The file holds the utterances of a part one after the other, with their lengths; this module pads them to one length.
+The file holds the utterances of a part one after the other, with their lengths; this module pads them to one length. The
+published numbers have six decimals: a frame is stored as its difference from the one before in millionths, plus `OFFSET`, as
+three planes of bytes, the lowest first. That takes two thirds of what float32 takes.
 """
 
 from importlib.resources import files
@@ -9,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 STEPS = 29      # T: the longest utterance of both parts
+OFFSET = 1 << 22    # no stored difference is negative
 
 
 class JapaneseVowels(NamedTuple):
@@ -83,8 +86,9 @@ def load_japanese_vowels():
     with files("lstmc.datasets").joinpath("japanese_vowels.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
         parts = []
         for part in ("train", "test"):
-            lengths = stored[f"length_{part}"].astype(np.int64, copy=False)
+            lengths = stored[f"length_{part}"].astype(np.int64)
             x = np.zeros((len(lengths), STEPS, 12), np.float32)
-            x[np.arange(STEPS) < lengths[:, None]] = stored[f"x_{part}"]
-            parts += [x, stored[f"y_{part}"].astype(np.int64, copy=False), lengths]
+            differences = np.tensordot([1, 1 << 8, 1 << 16], stored[f"x_{part}"], 1) - OFFSET
+            x[np.arange(STEPS) < lengths[:, None]] = np.cumsum(differences, axis=0) / 1e6
+            parts += [x, stored[f"y_{part}"].astype(np.int64), lengths]
     return JapaneseVowels(*parts)

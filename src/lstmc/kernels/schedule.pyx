@@ -11,10 +11,11 @@ of one band never need what those of the other wrote. Where the two have no cach
 A long one is trained in chunks of time, whose states are computed again: a chunk is a schedule too.
 """
 
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport LSTMC_KBLOCK
+from lstmc.kernels.core cimport LSTMC_KBLOCK, span
 
 import numpy as np
 
@@ -60,10 +61,10 @@ cdef class Schedule:
     (T, B) bool array of the steps that are valid."""
 
     def __cinit__(self, Py_ssize_t T, Py_ssize_t B, lengths=None, mask=None):
-        cdef const long long[::1] by_row
-        cdef const long long[::1] order
-        cdef const long long[:, ::1] times
         cdef Rows *s = &self.rows
+        cdef int64_t *by_row
+        cdef int64_t *order
+        cdef int64_t *times
         cdef Py_ssize_t j, t
         memset(s, 0, sizeof(Rows))
         s.T, s.B, s.N, s.length = T if B else 0, B, T * B, T
@@ -73,8 +74,8 @@ cdef class Schedule:
         if lengths is None or B == 0 or (lengths == T).all():
             return
         s.ragged = True
-        by_row = lengths
-        order = np.argsort(-lengths, kind="stable").astype(np.longlong, copy=False)
+        sorting = np.argsort(-lengths, kind="stable").astype(np.int64, copy=False)
+        by_row, order = <int64_t *>span(lengths).p, <int64_t *>span(sorting).p
         s.T = s.whole = by_row[order[0]]
         s.perm = <Py_ssize_t *>malloc((2 * B + 2 * s.T + 1) * sizeof(Py_ssize_t))
         if s.perm == NULL:
@@ -96,14 +97,15 @@ cdef class Schedule:
         s.offset[s.T] = s.N
         if mask is None or np.array_equal(mask, np.arange(T)[:, None] < lengths):
             return
-        times = np.ascontiguousarray(np.argsort(~mask, axis=0, kind="stable").T, dtype=np.longlong)
+        valid_first = np.ascontiguousarray(np.argsort(~mask, axis=0, kind="stable").T, dtype=np.int64)
+        times = <int64_t *>span(valid_first).p
         s.when_ld = T
         s.when = <Py_ssize_t *>malloc(B * T * sizeof(Py_ssize_t))
         if s.when == NULL:
             raise MemoryError
         for j in range(B):
             for t in range(T):
-                s.when[j * T + t] = times[j, t]
+                s.when[j * T + t] = times[j * T + t]
 
     def __dealloc__(self):
         free(self.rows.perm)

@@ -72,14 +72,13 @@ def sumsq(array, threads=None):
     cdef const lstmc_kernels *k = table(s.itemsize)
     cdef Py_ssize_t n = size(s), blocks = (n + SUM_BLOCK - 1) // SUM_BLOCK, nt = threads_for(2.0 * n, blocks, threads), i
     cdef double total = 0
-    cdef double[::1] parts
     cdef double *p
     if nt == 1:
         with nogil:
             total = k.sumsq(s.p, n)
         return total
     parts = np.empty(blocks)
-    p = &parts[0]
+    p = <double *>span(parts, True).p
     for i in prange(blocks, nogil=True, num_threads=nt, schedule="static"):
         p[i] = k.sumsq(s.p + i * SUM_BLOCK * s.itemsize, min(<Py_ssize_t>SUM_BLOCK, n - i * SUM_BLOCK))
     for i in range(blocks):

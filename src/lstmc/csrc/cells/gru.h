@@ -35,7 +35,7 @@ INLINE void FN(gru_end)(const lstmc_walk *w, const lstmc_spot *at, const V *acc,
         FN(store_h)(s, p, r, lane, h[j]);
     }
 }
-FUSED_VISITS(gru, 3)
+PLAIN_FORWARD(gru, 3)
 
 static void FN(gru_step_fwd_options)(const lstmc_walk *w, const lstmc_spot *at)
 {

@@ -45,7 +45,7 @@ INLINE void FN(lstm_end)(const lstmc_walk *w, const lstmc_spot *at, V *a, const 
         FN(store_h)(s, p, r, lane, h[j]);
     }
 }
-FUSED_VISITS(lstm, 4)
+PLAIN_FORWARD(lstm, 4)
 
 /* gates (i, f, g, o at a distance of NU) become dG; dc becomes dc'; tc = tanh(c) */
 INLINE void FN(lstm_cell_bwd)(T *gates, const T *c_prev, T *dc, V tc, V dh)
