@@ -19,6 +19,7 @@ int main(int argc, char **argv)
         }
         es = (size_t)k->itemsize, nu = k->nu;
         check_cells();
+        check_norms();
         check_products();
         check_packing();
         check_elementwise();

@@ -79,6 +79,7 @@ lstmc_options no_options(int cell);
 /* The checks */
 enum { LSTM, GRU, RNN };
 void check_cells(void);         /* cells.c */
+void check_norms(void);         /* norm.c */
 void check_products(void);      /* products.c */
 void check_packing(void);       /* packing.c */
 void check_elementwise(void);   /* elementwise.c */
