@@ -12,6 +12,8 @@ from cells import BACKWARD, FORWARD, VARIANTS, expected, kinks, make, settings, 
 from conftest import assert_close
 from lstmc import reference
 
+pytestmark = pytest.mark.reference
+
 RAGGED = Case(6, 5, 3, 4, L=2, D=2, ragged=True)
 PROJECTED = Case(6, 5, 3, 4, L=2, D=2, P=3, ragged=True)
 EACH = [(RAGGED, name) for name in VARIANTS] + [(PROJECTED, "lstm"), (PROJECTED, "lstm-haste-all"), (PROJECTED, "lstm-tfa-zoneout")]

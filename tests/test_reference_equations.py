@@ -13,6 +13,8 @@ from cases import Case
 from cells import FORWARD, GATES, VARIANTS, by_part, make, make_mask, make_masks, name_of, settings, state_of, variants_on
 from lstmc import reference
 
+pytestmark = pytest.mark.reference
+
 LN_EPS = {"haste": 1e-5, "tfa": 1e-3}
 ONE_STEP = [Case(1, 1, 2, 3), Case(1, 1, 2, 3, bias=False), Case(1, 1, 3, 4, P=2)]
 

@@ -13,6 +13,8 @@ import pytest
 from cases import AWKWARD, Case
 from cells import VARIANTS, expected, kinks, make, make_mask, make_masks, name_of, variants_on
 
+pytestmark = pytest.mark.reference
+
 PLAIN = ("lstm", "lstm-peephole", "gru", "gru-before", "rnn")
 SMALL = [
     Case(2, 2, 2, 2),
