@@ -5,7 +5,6 @@ is taken; whatever does not fit is a FormatError.
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import safetensors.numpy
 
 from lstmc import layers, losses, metrics, optimizers
 from lstmc.errors import FormatError
+from lstmc.training import files
 
 KEY, FORMAT, VERSION = "lstmc", "lstmc.Sequential", 1
 
@@ -38,15 +38,7 @@ def save(model, path):
             for slot, a in slots.items():
                 tensors[f"optimizer/{slot}/{name}"] = np.ascontiguousarray(a.T if v.transposed else a)
     content = safetensors.numpy.save(tensors, {KEY: json.dumps(header)})
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    files.write(path, content)
 
 
 def _compile_config(model):
@@ -91,9 +83,9 @@ def load(path):
         It cannot be read.
     """
     path = Path(path)
-    with open(path, "rb"):      # a missing or unreadable file is an OSError, not a question of format
-        pass
     try:
+        with files.reading(path):      # a missing or unreadable file is an OSError, not a question of format
+            pass
         with safetensors.safe_open(path, framework="numpy") as f:
             header = json.loads((f.metadata() or {})[KEY])
             if header["format"] != FORMAT or header["version"] != VERSION:
