@@ -66,12 +66,12 @@ def test_killed_writers_leave_a_whole_file_and_nothing_else(model, tmp_path):
     for pause in (0, 0.003, 0.01, 0.02, 0.05):
         writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, cwd=os.path.dirname(__file__))
                    for _ in range(2)]
-        for w in writers:
-            assert w.stdout.readline() == b"begun\n"
+        begun = [w.stdout.readline() for w in writers]
         time.sleep(pause)
         for w in writers:
             w.send_signal(signal.SIGKILL)
             w.communicate()
+        assert begun == [b"begun\n"] * 2
         assert bits(lstmc.load(path)) == want
     model.save(path)
     assert names(tmp_path) == [KEPT]

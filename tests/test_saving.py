@@ -1,6 +1,7 @@
 """Model files: nothing is lost, training goes on bit for bit, and what does not fit is a FormatError."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,10 @@ import safetensors
 from safetensors.numpy import load_file, save_file
 
 import lstmc
+from lstmc import Sequential, initializers, losses, optimizers
+from lstmc.layers import LSTM, Activation, Bidirectional, Dense, Input
+from lstmc.nn.params import Parameters
+from lstmc.training import saving
 from recipes import RECIPES, SPARSE, bits, build, trained
 
 
@@ -37,9 +42,10 @@ def test_every_kind_of_model_survives_a_file(name, tmp_path):
 
 
 def rewritten(path, change):
-    """Change the header or the tensors of a file."""
+    """Change the header or the tensors of a file, which then has no checksum, as early files had none."""
     with safetensors.safe_open(path, framework="numpy") as f:
         header = json.loads(f.metadata()["lstmc"])
+    header.pop("checksum")
     tensors = load_file(path)
     change(header, tensors)
     save_file(tensors, path, {"lstmc": json.dumps(header)})
@@ -93,3 +99,141 @@ def test_what_a_file_cannot_hold(tmp_path):
     with pytest.raises(ValueError, match="metric: expected one of"):
         model.save(tmp_path / "m.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_early_file_loads():
+    """Written before there were checksums."""
+    path = Path(__file__).parent / "golden" / "early.safetensors"
+    with safetensors.safe_open(path, framework="numpy") as f:
+        assert "checksum" not in f.metadata()["lstmc"]
+    model, tensors = lstmc.load(path), load_file(path)
+    assert model.step == 1
+    for name, v in model.variables:
+        assert v.get().tobytes() == tensors[name].tobytes()
+        assert tensors[f"optimizer/m/{name}"].any()
+
+
+def test_a_file_depends_on_the_model_alone(tmp_path):
+    model, *_ = build("last")
+    for name in ("a", "b"):
+        model.save(tmp_path / f"{name}.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["optimizer", "m", "forward"])
+def test_a_layer_may_have_the_name_of_something_else_in_a_file(name, tmp_path):
+    model = Sequential([Input((None, 3)), Bidirectional(LSTM(5, name="inner"), name=name), Dense(4, "softmax")])
+    model.compile("adam", SPARSE)
+    _, x, y, _ = build("last")
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "m.safetensors")
+    again = lstmc.load(tmp_path / "m.safetensors")
+    for m in (model, again):
+        m.fit(x, y, verbose=0)
+    assert bits(again) == bits(model)
+
+
+def test_loading_draws_nothing(tmp_path, monkeypatch):
+    model, *_ = build("steps-masked")
+    model.save(tmp_path / "m.safetensors")
+
+    def draw(*arguments):
+        raise AssertionError("drawn")
+
+    for owner, name in ((initializers.Initializer, "__call__"), (Parameters, "uniform")):
+        monkeypatch.setattr(owner, name, draw)
+    assert bits(lstmc.load(tmp_path / "m.safetensors")) == bits(model)
+    with pytest.raises(AssertionError, match="drawn"):
+        Sequential([Input((None, 3)), LSTM(2)]).build()
+
+
+class Ours(initializers.Initializer):
+    def values(self, shape, rng):
+        return np.full(shape, 0.1)
+
+
+class Twice(Dense):
+    def forward(self, x, mask=None, training=False, step=0):
+        y, mask, tape = super().forward(x, mask, training, step)
+        return 2 * y, mask, tape
+
+
+class Wide(LSTM):
+    pass
+
+
+class Model(Sequential):
+    pass
+
+
+class Steep(optimizers.SGD):
+    pass
+
+
+def called(kind, name):
+    """A subclass of the same name as a class of the package."""
+    return type(name, (kind,), {})
+
+
+def strange(model, **attributes):
+    for name, value in attributes.items():
+        setattr(model.layers[-1], name, value)
+    return model
+
+
+STRANGERS = {
+    "initializer": (lambda: Sequential([Dense(2, bias_initializer=Ours())]), r"dense: bias_initializer: expected one of Zeros, .*\.Ours$"),
+    "initializer of a known name": (lambda: Sequential([Dense(2, kernel_initializer=called(Ours, "Zeros")())]), r"dense: kernel_initializer: expected one of"),
+    "layer": (lambda: Sequential([Twice(2)]), r"twice: expected one of LSTM, .*\.Twice$"),
+    "layer of a known name": (lambda: Sequential([called(Twice, "Dense")(2)]), r"dense: expected one of LSTM, .*\.Dense$"),
+    "layer inside": (lambda: Sequential([Bidirectional(Wide(2))]), r"bidirectional: layer: expected one of LSTM, .*\.Wide$"),
+    "initializer inside": (lambda: Sequential([Bidirectional(LSTM(2, kernel_initializer=Ours()))]), r"bidirectional: layer: kernel_initializer: expected"),
+    "model": (lambda: Model([Dense(2)]), r"model: expected one of Sequential, .*\.Model$"),
+    "method of a layer": (lambda: strange(Sequential([Dense(2)]), forward=print), "dense: expected the methods of Dense, since a file holds no code"),
+    "activation of a known name": (lambda: strange(Sequential([Dense(2, "relu")]), activation=Dense(2, "relu").activation._replace(forward=print)),
+                                   "dense: activation: expected an activation of this package"),
+    "setting": (lambda: strange(Sequential([Dense(2, kernel_initializer="constant")]), kernel_initializer=strange_constant()),
+                "model: expected one that its settings rebuild"),
+    "name": (lambda: strange(Sequential([Dense(2)]), name="a b"), "model: expected one that its settings rebuild"),
+    "many": (lambda: Sequential([Activation("relu") for _ in range(saving.MAX_LAYERS + 1)]), "model: expected at most 1000 layers, received 1001"),
+    "long": (lambda: Sequential([Dense(2, name="a" * saving.MAX_HEADER)]), "model: expected names and settings that take at most 4194304 bytes"),
+}
+
+
+def strange_constant():
+    found = initializers.Constant(0.5)
+    found.value = [0.5]
+    return found
+
+
+@pytest.mark.parametrize(("make", "message"), STRANGERS.values(), ids=STRANGERS.keys())
+def test_what_would_not_load_to_the_same_is_refused(make, message, tmp_path):
+    model = make()
+    model.build((None, 6, 3))
+    with pytest.raises(ValueError, match=message):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_strangers_of_training_are_refused(tmp_path):
+    model, *_ = build("last")
+    for optimizer, loss, message in ((Steep(), SPARSE, r"optimizer: expected one of SGD, .*\.Steep$"),
+                                     ("adam", called(losses.MeanSquaredError, "MeanSquaredError")(), r"loss: expected one of MeanSquaredError, ")):
+        model.compile(optimizer, loss)
+        with pytest.raises(ValueError, match=message):
+            model.save(tmp_path / "m.safetensors")
+    model.compile(optimizers.Adam(), SPARSE)
+    model.optimizer.beta_1 = 2.0
+    with pytest.raises(ValueError, match="model: expected one that its settings rebuild, received one with others: beta_1"):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_and_nameless_metrics_of_a_file(tmp_path):
+    model, *_ = build("last")
+    for value, message in ((["elephant"], "metrics: expected names from accuracy"),
+                           ([{"class": "MeanSquaredError", "config": {"name": 5}}], "name: expected a string, received int")):
+        model.save(tmp_path / "m.safetensors")
+        rewritten(tmp_path / "m.safetensors", lambda h, t, value=value: h["compile"].update(metrics=value))
+        with pytest.raises(lstmc.FormatError, match=message):
+            lstmc.load(tmp_path / "m.safetensors")

@@ -208,7 +208,8 @@ _ALL = (
     Zeros, Ones, Constant, RandomNormal, RandomUniform, VarianceScaling, GlorotUniform, GlorotNormal, HeUniform, HeNormal,
     LecunUniform, LecunNormal, Orthogonal,
 )
-_BY_NAME = {c.__name__: c for c in _ALL} | {
+CLASSES = {c.__name__: c for c in _ALL}
+_BY_NAME = CLASSES | {
     "zeros": Zeros, "ones": Ones, "constant": Constant, "random_normal": RandomNormal, "random_uniform": RandomUniform,
     "variance_scaling": VarianceScaling, "glorot_uniform": GlorotUniform, "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform, "he_normal": HeNormal, "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal,

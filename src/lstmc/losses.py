@@ -11,7 +11,7 @@ gradients are taken with respect to its input (softmax: p - y), which neither cl
 import numpy as np
 
 from lstmc.layers import activations
-from lstmc.layers.base import as_floats, default_name
+from lstmc.layers.base import as_floats, default_name, text_name
 from lstmc.nn import checks
 
 EPSILON = 1e-7
@@ -29,7 +29,7 @@ class Loss:
     fuses = None
 
     def __init__(self, name=None):
-        self.name = name or default_name(type(self).__name__)
+        self.name = text_name(name, self)
 
     def targets(self, y, shape, dtype):
         """y as the array that `values` expects for predictions of this shape, or an error."""

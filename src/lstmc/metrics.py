@@ -6,7 +6,7 @@ Masked steps do not count; sample weights are not applied, as with Keras' `metri
 
 import numpy as np
 
-from lstmc.layers.base import default_name
+from lstmc.layers.base import default_name, text_name
 from lstmc.losses import same_shape
 
 
@@ -22,7 +22,7 @@ class Metric:
     direction = None
 
     def __init__(self, name=None):
-        self.name = name or default_name(type(self).__name__)
+        self.name = text_name(name, self)
         self.reset_state()
 
     def values(self, y, p):
@@ -132,6 +132,16 @@ _BY_NAME = {default_name(c.__name__): c for c in _ALL} | {"mse": MeanSquaredErro
 CLASSES = {c.__name__: c for c in _ALL}
 
 
+def check(identifier):
+    """identifier, if `get` knows it."""
+    if isinstance(identifier, Metric) or callable(identifier):
+        return identifier
+    known = ["accuracy", "acc", *_BY_NAME]
+    if not isinstance(identifier, str) or identifier not in known:
+        raise ValueError(f"metrics: expected names from {', '.join(known)}, functions or lstmc.metrics objects, received {identifier!r}")
+    return identifier
+
+
 def get(identifier, y, shape):
     """A Metric from its name, a Metric or a function; "accuracy" depends on the targets y and the shape of predictions."""
     if isinstance(identifier, Metric):
@@ -143,7 +153,4 @@ def get(identifier, y, shape):
             return BinaryAccuracy(identifier)
         sparse = y.ndim < len(shape) or y.shape[-1] == 1
         return (SparseCategoricalAccuracy if sparse else CategoricalAccuracy)(identifier)
-    if identifier not in _BY_NAME:
-        raise ValueError(f"metrics: expected names from {', '.join(['accuracy', *_BY_NAME])}, functions or lstmc.metrics "
-                         f"objects, received {identifier!r}")
-    return _BY_NAME[identifier](identifier)
+    return _BY_NAME[check(identifier)](identifier)

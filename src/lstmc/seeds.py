@@ -19,6 +19,8 @@ _drawn = 0
 def check_seed(seed, name="seed"):
     """`seed` as a Python int from 0 to 2**64 - 1."""
     try:
+        if isinstance(seed, (bool, np.bool_)):
+            raise TypeError
         value = operator.index(seed)
     except TypeError:
         raise TypeError(f"{name}: expected a whole number, received {type(seed).__name__}") from None

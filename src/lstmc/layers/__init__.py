@@ -9,10 +9,12 @@ from lstmc.layers.recurrent import LSTM, Bidirectional
 
 __all__ = ["LSTM", "Activation", "Bidirectional", "Dense", "Dropout", "Flatten", "Input", "Layer", "Masking"]
 
+CLASSES = {c.__name__: c for c in (LSTM, Activation, Bidirectional, Dense, Dropout, Flatten, Input, Masking)}
+
 
 def from_config(kind, config):
     """The layer that `type(layer).__name__` and `layer.get_config()` describe."""
-    if kind not in __all__ or kind == "Layer":
-        raise ValueError(f"layer: expected one of {', '.join(n for n in __all__ if n != 'Layer')}, received {kind!r}")
-    cls = globals()[kind]
+    if not isinstance(kind, str) or kind not in CLASSES:
+        raise ValueError(f"layer: expected one of {', '.join(CLASSES)}, received {kind!r}")
+    cls = CLASSES[kind]
     return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)

@@ -79,7 +79,7 @@ class Layer:
             raise ValueError(f"name: expected letters, digits and _ . -, received {name!r}")
         self.auto_named = name is None
         self.name = name or default_name(type(self).__name__)
-        self.dtype = checks.float_dtype(dtype or "float32")
+        self.dtype = checks.float_dtype("float32" if dtype is None else dtype)
         self.seed = None if seed is None else seeds.check_seed(seed)
         self.built = False
         self.variables = []
@@ -101,8 +101,11 @@ class Layer:
         """name -> shape in Keras' layout, in the order of `get_weights`."""
         return {}
 
+    def create(self, input_shape):
+        """Make `self.variables`, which `weight_shapes` describes; their values are set afterwards."""
+
     def initialize(self, input_shape):
-        """Fill `self.variables`, which `weight_shapes` describes."""
+        """Draw the values of `self.variables`."""
 
     def forward(self, x, mask=None, training=False, step=0):
         """Run a batch.
@@ -150,14 +153,19 @@ class Layer:
 
     # What they inherit ---------------------------------------------------------------------------------------
 
-    def build(self, input_shape):
-        """Create and initialise the weights for inputs of this shape (with the batch axis, None where free)."""
+    def build(self, input_shape, draw=True):
+        """Create the weights for inputs of this shape (with the batch axis, None where free).
+
+        They are initialised, unless `draw` is False, which is for who sets them all next.
+        """
         self.check_shape(tuple(input_shape))
         if self.built:
             return
         if self.seed is None:
             self.seed = seeds.next_seed()
-        self.initialize(tuple(input_shape))
+        self.create(tuple(input_shape))
+        if draw:
+            self.initialize(tuple(input_shape))
         self.built = True
 
     def __call__(self, x, mask=None, training=False):
@@ -207,6 +215,13 @@ class Layer:
 def default_name(kind):
     """'TimeDistributed' -> 'time_distributed', 'LSTM' -> 'lstm'."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+
+
+def text_name(name, thing):
+    """name, or a thing's default name if it is None."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name: expected a string, received {type(name).__name__}")
+    return name or default_name(type(thing).__name__)
 
 
 def as_floats(value, dtype, name):

@@ -102,10 +102,12 @@ class Dense(Layer):
         shapes = {"kernel": (input_shape[-1], self.units), "bias": (self.units,)}
         return shapes if self.use_bias else {"kernel": shapes["kernel"]}
 
+    def create(self, input_shape):
+        self.variables = [Variable(name, np.zeros(shape, self.dtype)) for name, shape in self.weight_shapes(input_shape).items()]
+
     def initialize(self, input_shape):
-        from_name = {"kernel": self.kernel_initializer, "bias": self.bias_initializer}
-        self.variables = [Variable(name, self.draw(from_name[name], shape, i))
-                          for i, (name, shape) in enumerate(self.weight_shapes(input_shape).items())]
+        for i, (v, initializer) in enumerate(zip(self.variables, (self.kernel_initializer, self.bias_initializer), strict=False)):
+            v.set(self.draw(initializer, v.array.shape, i))
 
     def forward(self, x, mask=None, training=False, step=0):
         w, b = (*self.weights, None)[:2]

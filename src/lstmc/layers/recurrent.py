@@ -1,7 +1,7 @@
 """LSTM and Bidirectional: Keras' arguments, weights and masks around one `lstmc.nn.LSTM`.
 
 The module keeps PyTorch's layout; gates are i, f, c, o in both, so a Keras matrix is a transpose. Keras has one
-bias: it lives in bias_ih, and bias_hh stays 0. Masks with padding at the end become lengths.
+bias: it lives in bias_ih, and bias_hh stays 0, as which a blank module begins. Masks with padding at the end become lengths.
 """
 
 from typing import ClassVar
@@ -105,9 +105,11 @@ class LSTM(Recurrent):
         shapes = {"kernel": (input_shape[2], 4 * self.units), "recurrent_kernel": (self.units, 4 * self.units)}
         return {**shapes, "bias": (4 * self.units,)} if self.use_bias else shapes
 
-    def initialize(self, input_shape):
-        self.module = nn.LSTM(input_shape[2], self.units, bias=self.use_bias, batch_first=True, dtype=self.dtype, seed=self.seed)
+    def create(self, input_shape):
+        self.module = nn.LSTM._blank(input_shape[2], self.units, bias=self.use_bias, batch_first=True, dtype=self.dtype, seed=self.seed)
         self.variables = self.live()
+
+    def initialize(self, input_shape):
         initial(self, self, self.variables, 0)
 
     def live(self):
@@ -178,7 +180,7 @@ class Bidirectional(Recurrent):
     def __init__(self, layer, merge_mode="concat", *, name=None, dtype=None, seed=None, **arguments):
         if not isinstance(layer, LSTM):
             raise TypeError(f"layer: expected an LSTM layer, received {type(layer).__name__}")
-        super().__init__(name, dtype or layer.dtype, layer.seed if seed is None else seed, **arguments)
+        super().__init__(name, layer.dtype if dtype is None else dtype, layer.seed if seed is None else seed, **arguments)
         if merge_mode not in self.MERGES:
             raise ValueError(f"merge_mode: expected one of {', '.join(map(repr, self.MERGES))}, received {merge_mode!r}")
         if layer.go_backwards:
@@ -200,10 +202,12 @@ class Bidirectional(Recurrent):
         one = self.layer.weight_shapes(input_shape)
         return {f"{way}/{name}": shape for way in ("forward", "backward") for name, shape in one.items()}
 
-    def initialize(self, input_shape):
-        self.module = nn.LSTM(input_shape[2], self.layer.units, bias=self.layer.use_bias, batch_first=True, bidirectional=True,
-                              dtype=self.dtype, seed=self.seed)
+    def create(self, input_shape):
+        self.module = nn.LSTM._blank(input_shape[2], self.layer.units, bias=self.layer.use_bias, batch_first=True, bidirectional=True,
+                                     dtype=self.dtype, seed=self.seed)
         self.variables = self.live()
+
+    def initialize(self, input_shape):
         n = len(self.variables) // 2
         for d, way in enumerate((self.variables[:n], self.variables[n:])):
             initial(self, self.layer, way, 3 * d)
@@ -266,9 +270,6 @@ def variables(module, prefix, suffix):
 
 def initial(layer, settings, found, first):
     """Draw the weights of one direction with the seed of `layer` and the initializers of `settings`."""
-    for name, array in layer.module.named_parameters():
-        if name.startswith("bias_hh"):
-            array[...] = 0              # Keras has one bias
     sources = settings.kernel_initializer, settings.recurrent_initializer, settings.bias_initializer
     for i, (v, initializer) in enumerate(zip(found, sources, strict=False)):
         shape = v.array.shape[::-1]

@@ -5,6 +5,7 @@ the kernels cannot follow their memory (foreign byte order, odd alignment).
 """
 
 import operator
+import reprlib
 
 import numpy as np
 
@@ -45,12 +46,12 @@ def flag(value, name):
 
 
 def float_dtype(dtype):
-    try:
-        found = None if dtype is None else np.dtype(dtype)
-    except TypeError:
+    try:        # a string is parsed as a record's fields: not one that is longer than any name of these two
+        found = None if dtype is None or (isinstance(dtype, str) and len(dtype) > 8) else np.dtype(dtype)
+    except (SyntaxError, TypeError, ValueError):
         found = None
     if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}")
+        raise ValueError(f"dtype: expected 'float32' or 'float64', received {reprlib.repr(dtype)}")
     return np.dtype(found.type)
 
 

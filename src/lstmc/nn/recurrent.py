@@ -38,6 +38,7 @@ class Recurrent(Module):
     _parts = ("h",)         # of the state
     proj_size = 0
     layer_norm = None
+    _drawn = True           # whether weights begin at random
 
     def _set_up(self, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed, input_dropout,
                 recurrent_dropout):
@@ -56,10 +57,19 @@ class Recurrent(Module):
         self.dtype = checks.float_dtype(dtype)
         self.seed = int(np.random.SeedSequence().entropy % 2**63) if seed is None else checks.integer(seed, "seed", 0, 2**64 - 1)
 
+    @classmethod
+    def _blank(cls, *sizes, **settings):
+        """A module whose weights and biases are 0 instead of drawn, for who sets them all next."""
+        m = cls.__new__(cls)
+        m._drawn = False
+        m.__init__(*sizes, **settings)
+        return m
+
     def _create(self):
         self.step = 0
         self._params = Parameters(dict(self._shapes()), self.dtype)
-        self._params.uniform(1 / np.sqrt(self.hidden_size), self.seed)
+        if self._drawn:
+            self._params.uniform(1 / np.sqrt(self.hidden_size), self.seed)
         self._start()
         self._packed = self._options = None
 

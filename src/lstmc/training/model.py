@@ -32,7 +32,23 @@ class Sequential(Trainer):
     """
 
     def save(self, path):
-        """Write the model to a .safetensors file: architecture, weights, and how training stands; see `lstmc.load`."""
+        """Write the model to a .safetensors file: architecture, weights, and how training stands; see `lstmc.load`.
+
+        Readers see the file that was there or the new one, never a part, whoever else saves to it. A link is followed.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .safetensors.
+
+        Raises
+        ------
+        ValueError
+            It is not the name of a regular file, or the model has something that a file cannot hold and `lstmc.load` could not make
+            again: layers, initializers, metrics or other parts that are not the package's own, or settings that were changed to wrong ones.
+        OSError
+            The file cannot be written.
+        """
         save(self, path)
 
     def __repr__(self):

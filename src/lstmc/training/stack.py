@@ -14,7 +14,9 @@ class Stack:
     """Layers that feed each other in order. Knows nothing of losses and data sets."""
 
     def __init__(self, layers=None, name=None):
-        self.name = name or "sequential"
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a string, received {type(name).__name__}")
+        self.name = "sequential" if name is None else name
         self.layers = []
         self.built = False
         for layer in layers or ():
@@ -72,13 +74,15 @@ class Stack:
         self.build()
         return self.compute_output_shape(self.input_shape)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape=None, draw=True):
         """Create the weights.
 
         Parameters
         ----------
         input_shape : tuple, optional
             With the batch axis, None where free; not needed if the first layer is `Input`.
+        draw : bool
+            Whether to initialise them; False for who sets them all next.
         """
         with _building:
             if self.built:
@@ -89,7 +93,7 @@ class Stack:
             shape = self._input_shape = tuple(input_shape) if declared is None else declared
             self.compute_output_shape(shape)
             for layer in self.layers:
-                layer.build(shape)
+                layer.build(shape) if draw else layer.build(shape, draw=False)
                 shape = layer.compute_output_shape(shape)
             self.built = True
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lstmc import losses, metrics, optimizers, seeds
+from lstmc import losses, optimizers, seeds
+from lstmc import metrics as measures
 from lstmc.layers.base import refuse
 from lstmc.metrics import LossMean
 from lstmc.training import data as arrays
@@ -44,11 +45,11 @@ class Stepper(Stack):
             Names, lstmc.metrics objects, or functions of (y_true, y_pred) that give a value per sample.
         """
         refuse("compile", arguments, COMPILE_UNSUPPORTED)
-        if metrics is not None and not isinstance(metrics, (list, tuple)):
-            metrics = [metrics]
-        self.optimizer = optimizers.get(optimizer)
-        self.loss = None if loss is None else losses.get(loss)
-        self._metric_names, self.metrics, self._mean = list(metrics or ()), [], LossMean()
+        found = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+        found = [measures.check(m) for m in found]
+        optimizer, loss = optimizers.get(optimizer), None if loss is None else losses.get(loss)
+        self.optimizer, self.loss = optimizer, loss
+        self._metric_names, self.metrics, self._mean = found, [], LossMean()
         self.shuffle_seed = seeds.next_seed()
         self.step = self.passes = 0
 
@@ -61,7 +62,7 @@ class Stepper(Stack):
         found = arrays.prepare(self, x, y, sample_weight, class_weight)
         if not self.metrics and self._metric_names:
             shape = self.compute_output_shape(found.x.shape)
-            self.metrics = [metrics.get(m, found.y, shape) for m in self._metric_names]
+            self.metrics = [measures.get(m, found.y, shape) for m in self._metric_names]
             names = ["loss", *(m.name for m in self.metrics)]
             if len(set(names)) < len(names):
                 self.metrics = []
