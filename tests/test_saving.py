@@ -229,6 +229,14 @@ def test_strangers_of_training_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_second_bias_is_refused(tmp_path):
+    model, *_ = build("last")
+    model.layers[1].module.state_dict()["bias_hh_l0"][2] = 1
+    with pytest.raises(ValueError, match="lstm: expected bias_hh_l0 of its module to be 0"):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_unknown_and_nameless_metrics_of_a_file(tmp_path):
     model, *_ = build("last")
     for value, message in ((["elephant"], "metrics: expected names from accuracy"),

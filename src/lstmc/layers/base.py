@@ -151,6 +151,9 @@ class Layer:
         """Constructor arguments that rebuild the layer; JSON types only."""
         return {"name": self.name, "dtype": str(self.dtype), "seed": self.seed}
 
+    def check_complete(self):
+        """Raise ValueError if weights and `get_config` do not say all of a built layer that its output depends on."""
+
     # What they inherit ---------------------------------------------------------------------------------------
 
     def build(self, input_shape, draw=True):

@@ -37,6 +37,12 @@ class Recurrent(Layer):
         """The variables, as views of the module's parameters."""
         raise NotImplementedError
 
+    def check_complete(self):
+        for name, array in self.module.named_parameters():
+            if name.startswith("bias_hh") and array.any():
+                raise ValueError(f"{self.name}: expected {name} of its module to be 0, since Keras has one bias, received other values; "
+                                 "add them to bias_ih")
+
     def __getstate__(self):
         """For copy and pickle: a copy's variables must be those of its own module, not copies of these."""
         return {**self.__dict__, "variables": []}

@@ -37,6 +37,8 @@ def save(model, path):
         raise ValueError(f"path: expected a name that ends in .safetensors, received {path.name!r}")
     _refuse_strangers(model)
     model.build()
+    for layer in model.layers:
+        layer.check_complete()
     header = {
         "format": FORMAT,
         "version": VERSION,
