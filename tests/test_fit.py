@@ -1,5 +1,9 @@
 """The loop: order of batches and hooks, callbacks, progress, results, and the errors of wrong arguments."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -136,3 +140,39 @@ def test_wrong_arguments_of_fit(arguments, error, message):
     with pytest.raises(error, match=message):
         model.fit(**{"x": x, "y": y, "verbose": 0, **arguments})
     assert bits(model) == before
+
+
+FIT = """
+import os, sys, threading
+import os
+import subprocess
+import sys
+
+import numpy as np
+from recipes import build
+from lstmc import callbacks
+model, x, y, fit = build("last")
+{}
+stop = callbacks.EarlyStopping("loss", min_delta=100, patience=1, verbose=1, restore_best_weights=True)
+history = model.fit(x, y, epochs=5, callbacks=[stop])
+model.evaluate(x, y)
+model.predict(x, verbose=1)
+model.layers[1].set_weights([w * np.nan for w in model.layers[1].get_weights()])
+model.fit(x, y, callbacks=[callbacks.TerminateOnNaN()], verbose=1)
+sys.stderr.write(f"{{len(history.epoch)}} epochs")
+sys.stderr.flush()
+os._exit(0)     # without the interpreter's own attempt to write what is left
+"""
+
+
+@pytest.mark.parametrize("lost", [
+    "sys.stdout = None",
+    "sys.stdout.close()",
+    "os.close(1)",
+    "r, w = os.pipe(); os.dup2(w, 1); os.close(w); os.close(r)",
+    "class Full:\n    isatty = bool\n    def write(self, text): raise OSError(28, 'No space left on device')\nsys.stdout = Full()",
+    "sys.stdout = open(os.devnull, 'w', encoding='ascii')\nmodel.compile('adam', model.loss, [type('µ', (), {'__call__': lambda self, y, p: y})()])",
+], ids=["None", "closed", "descriptor closed", "no reader", "full", "no such character"])
+def test_fit_goes_on_without_a_standard_output(lost):
+    done = subprocess.run([sys.executable, "-c", FIT.format(lost)], capture_output=True, text=True, timeout=120, cwd=os.path.dirname(__file__))
+    assert (done.returncode, done.stderr) == (0, "2 epochs")

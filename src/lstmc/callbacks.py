@@ -4,6 +4,8 @@ import math
 import operator
 import warnings
 
+from lstmc.console import say
+
 
 class Callback:
     """Base class: override the hooks of interest.
@@ -183,10 +185,10 @@ class EarlyStopping(Callback):
 
     def on_train_end(self, logs=None):
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
     def _better(self, value, than):
@@ -222,5 +224,5 @@ class TerminateOnNaN(Callback):
         if loss is not None and not math.isfinite(loss):
             if self.raise_error:
                 raise RuntimeError(f"batch {batch}: the loss is {loss}")
-            print(f"Batch {batch}: the loss is {loss}, stopping training")
+            say(f"Batch {batch}: the loss is {loss}, stopping training")
             self.model.stop_training = True

@@ -1,7 +1,8 @@
 """The progress line: one per epoch, redrawn in place on a terminal."""
 
-import sys
 import time
+
+from lstmc import console
 
 INTERVAL = 0.05     # seconds between two drawings of a line
 
@@ -9,7 +10,7 @@ INTERVAL = 0.05     # seconds between two drawings of a line
 def verbosity(verbose):
     """0 silent, 1 a line that is redrawn, 2 a line at the end; "auto" is 1 on a terminal and else 2."""
     if verbose == "auto":
-        return 1 if sys.stdout is not None and sys.stdout.isatty() else 2
+        return 1 if console.is_terminal() else 2
     if verbose not in (0, 1, 2):
         raise ValueError(f"verbose: expected 0, 1, 2 or 'auto', received {verbose!r}")
     return int(verbose)
@@ -41,8 +42,8 @@ class Progress:
         parts += [f"{name}: {value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{name}: {value:.4e}" for name, value in logs.items()]
         line = " - ".join(parts)
         start = "\r" if self.verbose == 1 else ""
-        sys.stdout.write(start + line + " " * (self.width - len(line) if self.verbose == 1 else 0) + end)
-        sys.stdout.flush()
+        if not console.say(start + line + " " * (self.width - len(line) if self.verbose == 1 else 0), end):
+            self.verbose = 0
         self.width = len(line)
 
 
