@@ -273,7 +273,8 @@ class Recurrent(Module):
         Parameters
         ----------
         tape : Tape
-            From `forward` of this module; used up.
+            From `forward` of this module; used up, unless something is raised. After a lack of memory or Ctrl-C it serves another backward,
+            with the same bits, that computes again what was kept.
         dy : ndarray or list of ndarray, optional
             Shaped like y; values past a sequence's length are not read. None: zeros.
         dstate : tuple of ndarray, or ndarray
@@ -300,12 +301,22 @@ class Recurrent(Module):
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
         if tape.used:
             raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
-        call, (T, B, width) = tape.call, tape.y_shape
+        call, B = tape.call, tape.y_shape[1]
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
         threads = checks.threads(threads)
         tape.used = True
+        try:
+            found = self._backward(tape, dy, dfinal, need_dx, threads)
+        except BaseException:
+            self._renew(tape)
+            raise
+        tape.layers.clear()
+        return found
+
+    def _backward(self, tape, dy, dfinal, need_dx, threads):
+        call, (T, B, width) = tape.call, tape.y_shape
         D, L = self.num_directions, self.num_layers
         dinitial, grads, suffixes = self._new_state(B), self._params.like(), self._suffixes()
         for layer in reversed(range(L)):
@@ -320,9 +331,16 @@ class Recurrent(Module):
             if below is not None and tape.layers[layer].mask is not None:
                 below *= tape.layers[layer].mask
             dy = below
-        tape.layers.clear()
         dx = None if below is None else self._outside(below, call)
         return Gradients(dx, self._state_outside(dinitial, call.batched), grads)
+
+    def _renew(self, tape):
+        """Make a tape usable after a backward that did not come to its end: its kernel tapes may be used up, and are made again."""
+        D, T = self.num_directions, tape.y_shape[0]
+        tape.layers = [layer if layer.tapes is None
+                       else layer._replace(tapes=None, chunks=[(0, T, _parts(tape.call.state, slice(n * D, (n + 1) * D)))])
+                       for n, layer in enumerate(tape.layers)]
+        tape.used = False
 
     def _check_dy(self, dy, call, y_shape):
         if call.listed is not None:
