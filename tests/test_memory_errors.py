@@ -1,5 +1,7 @@
 """A lack of memory in backward, at every place where memory is taken: a MemoryError, after which the tape serves a backward with the same bits."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,11 @@ def test_a_tape_survives(case, name, more, every, taken):
 
     def forward():
         m.step = 0
-        return m.forward(n["x"], state_in(n), n["lengths"], checkpoint_every=every)
+        hx = copy.deepcopy(state_in(n))
+        found = m.forward(n["x"], hx, n["lengths"], checkpoint_every=every)
+        for part in hx if isinstance(hx, tuple) else (hx,):
+            part[...] = np.nan          # it is the caller's again
+        return found
 
     def backward(tape):
         return m.backward(tape, n["dy"], state_in(n, "d{}_n"))

@@ -203,6 +203,8 @@ class Recurrent(Module):
 
     def _run(self, x, hx, lengths, mask, train, threads, out=None, wanted=(False, False), every=None):
         call = self._check(x, hx, lengths, mask)
+        if train and call.state is not None:        # backward may need it again, and it is the caller's
+            call = call._replace(state=tuple(s.copy() for s in call.state))
         threads = checks.threads(threads)
         R, D, L = self.output_size, self.num_directions, self.num_layers
         result = None if out is None else self._check_out(out, call, D * R, x, hx, mask if lengths is None else lengths)
@@ -337,10 +339,10 @@ class Recurrent(Module):
     def _renew(self, tape):
         """Make a tape usable after a backward that did not come to its end: its kernel tapes may be used up, and are made again."""
         D, T = self.num_directions, tape.y_shape[0]
-        tape.layers = [layer if layer.tapes is None
-                       else layer._replace(tapes=None, chunks=[(0, T, _parts(tape.call.state, slice(n * D, (n + 1) * D)))])
-                       for n, layer in enumerate(tape.layers)]
-        tape.used = False
+        for n, layer in enumerate(tape.layers):
+            if layer.tapes is not None:
+                tape.layers[n] = layer._replace(tapes=None, chunks=[(0, T, _parts(tape.call.state, slice(n * D, (n + 1) * D)))])
+        tape.give_back()
 
     def _check_dy(self, dy, call, y_shape):
         if call.listed is not None:

@@ -57,6 +57,10 @@ class Tape:
         self.y_shape = None
         self.used = False
 
+    def give_back(self):
+        """For another backward, after one that did not come to its end."""
+        self.used = False
+
     def __reduce_ex__(self, protocol):
         raise TypeError("Tape: expected to be used by the module that made it, cannot be copied or pickled; "
                         "the Gradients from backward(tape) can")
