@@ -4,7 +4,8 @@ import math
 import operator
 import warnings
 
-from lstmc.console import say
+from lstmc.console import say, verbosity
+from lstmc.nn import checks
 
 
 class Callback:
@@ -151,11 +152,15 @@ class EarlyStopping(Callback):
 
     def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto", baseline=None,
                  restore_best_weights=False, start_from_epoch=0):
-        if mode not in ("auto", "min", "max"):
+        if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
             raise ValueError(f"mode: expected 'auto', 'min' or 'max', received {mode!r}")
-        self.monitor, self.min_delta, self.patience, self.verbose = monitor, abs(min_delta), patience, verbose
-        self.mode, self.baseline, self.restore_best_weights = mode, baseline, restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor: expected a name among the results, received {type(monitor).__name__}")
+        self.monitor, self.min_delta, self.patience = monitor, abs(checks.number(min_delta, "min_delta")), checks.integer(patience, "patience", 0)
+        self.verbose, self.mode = verbosity(verbose), mode
+        self.baseline = None if baseline is None else checks.number(baseline, "baseline")
+        self.restore_best_weights = checks.flag(restore_best_weights, "restore_best_weights")
+        self.start_from_epoch = checks.integer(start_from_epoch, "start_from_epoch", 0)
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
 
@@ -217,7 +222,7 @@ class TerminateOnNaN(Callback):
     """
 
     def __init__(self, raise_error=False):
-        self.raise_error = raise_error
+        self.raise_error = checks.flag(raise_error, "raise_error")
 
     def on_train_batch_end(self, batch, logs=None):
         loss = (logs or {}).get("loss")

@@ -2,6 +2,8 @@
 
 import sys
 
+import numpy as np
+
 
 def say(text, end="\n"):
     """Write a text; whether that was possible."""
@@ -21,3 +23,12 @@ def is_terminal():
         return sys.stdout is not None and sys.stdout.isatty()
     except (OSError, ValueError):
         return False
+
+
+def verbosity(verbose):
+    """0 silent, 1 a line that is redrawn, 2 a line at the end; "auto" is 1 on a terminal and else 2."""
+    if isinstance(verbose, str) and verbose == "auto":
+        return 1 if is_terminal() else 2
+    if not isinstance(verbose, (int, np.bool_, np.integer)) or verbose not in (0, 1, 2):
+        raise ValueError(f"verbose: expected 0, 1, 2 or 'auto', received {verbose!r}")
+    return int(verbose)

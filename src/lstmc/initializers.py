@@ -9,7 +9,15 @@ import math
 import numpy as np
 
 from lstmc.kernels import linear
+from lstmc.nn import checks
 from lstmc.seeds import check_seed, generator
+
+
+def at_least_0(value, name):
+    found = checks.number(value, name)
+    if found < 0:
+        raise ValueError(f"{name}: expected at least 0, received {value}")
+    return found
 
 
 class Initializer:
@@ -44,7 +52,7 @@ class Constant(Initializer):
 
     def __init__(self, value=0.0):
         super().__init__()
-        self.value = float(value)
+        self.value = checks.number(value, "value")
 
     def values(self, shape, rng):
         return np.full(shape, self.value)
@@ -58,7 +66,7 @@ class RandomNormal(Initializer):
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
-        self.mean, self.stddev = float(mean), float(stddev)
+        self.mean, self.stddev = checks.number(mean, "mean"), at_least_0(stddev, "stddev")
 
     def values(self, shape, rng):
         return rng.normal(self.mean, self.stddev, shape)
@@ -69,7 +77,9 @@ class RandomUniform(Initializer):
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         super().__init__(seed)
-        self.minval, self.maxval = float(minval), float(maxval)
+        self.minval, self.maxval = checks.number(minval, "minval"), checks.number(maxval, "maxval")
+        if self.minval > self.maxval:
+            raise ValueError(f"minval: expected at most maxval = {self.maxval}, received {self.minval}")
 
     def values(self, shape, rng):
         return rng.uniform(self.minval, self.maxval, shape)
@@ -80,11 +90,11 @@ class VarianceScaling(Initializer):
 
     def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
         super().__init__(seed)
-        if mode not in ("fan_in", "fan_out", "fan_avg"):
+        if not isinstance(mode, str) or mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ValueError(f"mode: expected 'fan_in', 'fan_out' or 'fan_avg', received {mode!r}")
-        if distribution not in ("truncated_normal", "uniform"):
+        if not isinstance(distribution, str) or distribution not in ("truncated_normal", "uniform"):
             raise ValueError(f"distribution: expected 'truncated_normal' or 'uniform', received {distribution!r}")
-        self.scale, self.mode, self.distribution = float(scale), mode, distribution
+        self.scale, self.mode, self.distribution = at_least_0(scale, "scale"), mode, distribution
 
     def values(self, shape, rng):
         fan_in, fan_out = (shape[0], shape[-1]) if len(shape) > 1 else (shape[0],) * 2
@@ -152,7 +162,7 @@ class Orthogonal(Initializer):
 
     def __init__(self, gain=1.0, seed=None):
         super().__init__(seed)
-        self.gain = float(gain)
+        self.gain = checks.number(gain, "gain")
 
     def values(self, shape, rng):
         if len(shape) != 2:
@@ -221,9 +231,9 @@ def get(identifier, argument="initializer"):
     """An Initializer from a name, an Initializer, or the {"class", "config"} form that `config_of` gives."""
     if isinstance(identifier, Initializer):
         return identifier
-    if isinstance(identifier, dict):
-        return get(identifier.get("class"), argument).__class__(**identifier.get("config", {}))
-    if identifier not in _BY_NAME:
+    if isinstance(identifier, dict) and isinstance(identifier.get("config", {}), dict):
+        return type(get(identifier.get("class"), argument))(**identifier.get("config", {}))
+    if not isinstance(identifier, str) or identifier not in _BY_NAME:
         known = ", ".join(sorted(n for n in _BY_NAME if n.islower()))
         raise ValueError(f"{argument}: expected one of {known}, or an lstmc.initializers object; received {identifier!r}")
     return _BY_NAME[identifier]()

@@ -261,6 +261,6 @@ def get(identifier):
     if callable(identifier):
         raise TypeError(f"loss: expected a name or an lstmc.losses.Loss, received {identifier!r}; "
                         "a subclass of Loss gives its own gradient")
-    if identifier not in _BY_NAME:
+    if not isinstance(identifier, str) or identifier not in _BY_NAME:
         raise ValueError(f"loss: expected one of {', '.join(_BY_NAME)}, received {identifier!r}")
     return _BY_NAME[identifier]()

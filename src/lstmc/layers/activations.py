@@ -65,6 +65,6 @@ def get(identifier, argument="activation"):
     """An Activation by name; None is linear."""
     if identifier is None:
         return LINEAR
-    if identifier not in _BY_NAME:
+    if not isinstance(identifier, str) or identifier not in _BY_NAME:
         raise ValueError(f"{argument}: expected one of {', '.join(_BY_NAME)}, or None; received {identifier!r}")
     return _BY_NAME[identifier]

@@ -193,9 +193,9 @@ class Layer:
 
     def set_weights(self, weights):
         """Replace the weights by arrays in Keras' order and layout; nothing is written unless all fit."""
-        if len(weights) != len(self.variables):
-            raise ValueError(f"{self.name}: expected {len(self.variables)} weights "
-                             f"({', '.join(v.name for v in self.variables) or 'none'}), received {len(weights)}")
+        if not isinstance(weights, (list, tuple)) or len(weights) != len(self.variables):
+            raise ValueError(f"weights: expected a list of the {len(self.variables)} of {self.name} "
+                             f"({', '.join(v.name for v in self.variables) or 'none'}), received {described(weights)}")
         found = [as_floats(w, self.dtype, f"{self.name}/{v.name}") for v, w in zip(self.variables, weights, strict=True)]
         for v, w in zip(self.variables, found, strict=True):
             shape = v.array.shape[::-1] if v.transposed else v.array.shape
@@ -218,6 +218,11 @@ class Layer:
 def default_name(kind):
     """'TimeDistributed' -> 'time_distributed', 'LSTM' -> 'lstm'."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+
+
+def described(value):
+    """What was given instead of a list of some length."""
+    return f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value).__name__
 
 
 def text_name(name, thing):

@@ -36,7 +36,7 @@ class Input(Layer):
 
     def __init__(self, shape=None, batch_size=None, dtype=None, name=None, **arguments):
         super().__init__(name=name, dtype=dtype, **arguments)
-        if shape is None or isinstance(shape, (int, str)):
+        if not isinstance(shape, (tuple, list)):
             raise ValueError(f"shape: expected a tuple without the batch axis, such as (None, 12), received {shape!r}")
         if batch_size is not None:
             raise ValueError(f"batch_size: any size is accepted at every call, expected None, received {batch_size!r}")
@@ -221,7 +221,7 @@ class Masking(Layer):
 
     def __init__(self, mask_value=0.0, *, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, **arguments)
-        if isinstance(mask_value, (bool, str)) or not np.isscalar(mask_value):
+        if isinstance(mask_value, (bool, np.bool_)) or not isinstance(mask_value, (int, float, np.integer, np.floating)):
             raise TypeError(f"mask_value: expected a number, received {mask_value!r}")
         self.mask_value = float(mask_value)
 

@@ -90,7 +90,7 @@ class LSTM(Recurrent):
         self.units = checks.integer(units, "units", 1)
         for argument, value, only in (("activation", activation, "tanh"),
                                       ("recurrent_activation", recurrent_activation, "sigmoid")):
-            if value != only:
+            if not isinstance(value, str) or value != only:
                 raise ValueError(f"LSTM: {argument}={value!r} is not supported; the fused kernel computes {only!r}")
         self.use_bias = checks.flag(use_bias, "use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
@@ -187,7 +187,7 @@ class Bidirectional(Recurrent):
         if not isinstance(layer, LSTM):
             raise TypeError(f"layer: expected an LSTM layer, received {type(layer).__name__}")
         super().__init__(name, layer.dtype if dtype is None else dtype, layer.seed if seed is None else seed, **arguments)
-        if merge_mode not in self.MERGES:
+        if not isinstance(merge_mode, str) or merge_mode not in self.MERGES:
             raise ValueError(f"merge_mode: expected one of {', '.join(map(repr, self.MERGES))}, received {merge_mode!r}")
         if layer.go_backwards:
             raise ValueError("layer: expected go_backwards=False, since both directions are computed")

@@ -4,6 +4,7 @@ Nothing is cast in a way that loses information and nothing is written; arrays a
 the kernels cannot follow their memory (foreign byte order, odd alignment).
 """
 
+import math
 import operator
 import reprlib
 
@@ -37,6 +38,19 @@ def probability(value, name):
     if not 0 <= value < 1:
         raise ValueError(f"{name}: expected at least 0 and below 1, received {value}")
     return float(value)
+
+
+def number(value, name):
+    """value as a finite float."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, received {type(value).__name__}")
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise ValueError(f"{name}: expected a finite number, received {value}")
+    return found
 
 
 def flag(value, name):

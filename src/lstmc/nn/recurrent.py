@@ -3,6 +3,7 @@
 A subclass names its cell and the parts of its state, adds its own settings and says which parameters they bring.
 """
 
+import math
 import warnings
 
 import numpy as np
@@ -16,7 +17,7 @@ from lstmc.kernels.weights import Weights
 from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
 from lstmc.nn.explain import explain
-from lstmc.nn.module import Module
+from lstmc.nn.module import MAX_UNITS, Module
 from lstmc.nn.params import Packed, Parameters
 from lstmc.nn.session import Session
 from lstmc.nn.tape import Gradients, Layer, Tape, describe
@@ -26,6 +27,8 @@ def _parts(state, part):
     """Some layers and directions of a state, which may be None or have parts that are."""
     return None if state is None else tuple([None if s is None else s[part] for s in state])
 
+
+MAX_LAYERS = 1000
 
 # Parameters of one layer and direction in the order in which kernels give their gradients.
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole", "norm_ih", "norm_hh", "norm_c")
@@ -46,6 +49,8 @@ class Recurrent(Module):
         self.input_size = checks.integer(input_size, "input_size", 1)
         self.hidden_size = checks.integer(hidden_size, "hidden_size", 1)
         self.num_layers = checks.integer(num_layers, "num_layers", 1)
+        if self.num_layers > MAX_LAYERS:
+            raise ValueError(f"num_layers: expected at most {MAX_LAYERS}, received {self.num_layers}")
         self.bias = checks.flag(bias, "bias")
         self.batch_first = checks.flag(batch_first, "batch_first")
         self.dropout = checks.probability(dropout, "dropout")
@@ -67,7 +72,11 @@ class Recurrent(Module):
 
     def _create(self):
         self.step = 0
-        self._params = Parameters(dict(self._shapes()), self.dtype)
+        shapes = dict(self._shapes())
+        if sum(map(math.prod, shapes.values())) > MAX_UNITS:
+            raise ValueError(f"input_size, hidden_size, num_layers: expected sizes whose weights fit into memory, received {self.input_size}, "
+                             f"{self.hidden_size} and {self.num_layers}")
+        self._params = Parameters(shapes, self.dtype)
         if self._drawn:
             self._params.uniform(1 / np.sqrt(self.hidden_size), self.seed)
         self._start()
@@ -137,6 +146,15 @@ class Recurrent(Module):
         o = self._options
         return o.for_call(self.seed, self.step, layer) if train and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
 
+    @property
+    def step(self):
+        """Number of `forward(train=True)` calls so far."""
+        return self._step
+
+    @step.setter
+    def step(self, value):
+        self._step = checks.integer(value, "step", 0, 2**64 - 1)
+
     # Calls -------------------------------------------------------------------------------------------------
 
     def __call__(self, x, hx=None, lengths=None, *, mask=None, threads=None, out=None, return_cells=False, return_gates=False):
@@ -198,7 +216,7 @@ class Recurrent(Module):
             None with train=False. x must not be changed while the tape is in use.
         """
         if checkpoint_every is not None:
-            checkpoint_every = checks.integer(checkpoint_every, "checkpoint_every", 1)
+            checkpoint_every = min(checks.integer(checkpoint_every, "checkpoint_every", 1), MAX_UNITS)
         return self._run(x, hx, lengths, mask, checks.flag(train, "train"), threads, every=checkpoint_every)[:3]
 
     def _run(self, x, hx, lengths, mask, train, threads, out=None, wanted=(False, False), every=None):
@@ -307,7 +325,7 @@ class Recurrent(Module):
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
-        threads = checks.threads(threads)
+        need_dx, threads = checks.flag(need_dx, "need_dx"), checks.threads(threads)
         tape.used = True
         try:
             found = self._backward(tape, dy, dfinal, need_dx, threads)

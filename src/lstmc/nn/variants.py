@@ -3,32 +3,19 @@
 What each setting means is stated as an equation at the head of `lstmc/reference/lstm.py` and `gru.py`.
 """
 
-import math
-
-import numpy as np
-
 from lstmc.kernels.options import FUNCTIONS, Options
 from lstmc.nn import checks
 
 PEEPHOLE_ROWS = {False: 0, True: 3, "all": 4}
 
 
-def number(value, name):
-    """value as a finite float."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, received {type(value).__name__}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name}: expected a finite number, received {value}")
-    return float(value)
-
-
 def activation(value, name):
     """(name, alpha, beta) from a name, (name, alpha) or (name, alpha, beta)."""
     parts = (value,) if isinstance(value, str) else value
-    if not isinstance(parts, (tuple, list)) or not 1 <= len(parts) <= 3 or parts[0] not in FUNCTIONS:
+    if not isinstance(parts, (tuple, list)) or not 1 <= len(parts) <= 3 or not isinstance(parts[0], str) or parts[0] not in FUNCTIONS:
         raise ValueError(f"{name}: expected one of {', '.join(FUNCTIONS)}, alone or as (name, alpha, beta), received {value!r}")
     function, *given = parts
-    alpha, beta = (number(p, f"{name}: {letter}") for p, letter in zip([*given, *FUNCTIONS[function][1:][len(given):]],
+    alpha, beta = (checks.number(p, f"{name}: {letter}") for p, letter in zip([*given, *FUNCTIONS[function][1:][len(given):]],
                                                                        ("alpha", "beta"), strict=True))
     if function in ("leaky_relu", "elu") and alpha < 0:
         raise ValueError(f"{name}: {function} with alpha {alpha} is not supported: its slope does not follow from its value")
@@ -46,7 +33,7 @@ def activations(value, n):
 def clip(value):
     if value is None:
         return None
-    value = number(value, "clip")
+    value = checks.number(value, "clip")
     if value <= 0:
         raise ValueError(f"clip: expected a number above 0, or None, received {value}")
     return value
@@ -81,7 +68,7 @@ def peephole(value):
 
 
 def layer_norm(value):
-    if value not in (None, "haste", "tfa"):
+    if value is not None and (not isinstance(value, str) or value not in ("haste", "tfa")):
         raise ValueError(f"layer_norm: expected None, 'haste' or 'tfa', received {value!r}")
     return value
 

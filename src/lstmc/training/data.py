@@ -55,16 +55,18 @@ def class_weights(y, class_weight):
     if y.ndim > 2:
         raise ValueError(f"class_weight: expected one label per sample, received y of shape {checks.shape_text(y.shape)}; "
                          "use sample_weight")
-    known = np.fromiter(class_weight, np.float64, len(class_weight))
+    weight_of = {checks.number(c, "class_weight: a class"): checks.number(w, f"class_weight: the weight of {c!r}") for c, w in class_weight.items()}
     label = y.argmax(-1) if y.ndim == 2 and y.shape[1] != 1 else np.round(y.reshape(-1))
     weights = np.ones(len(y))
-    for c, w in zip(known, class_weight.values(), strict=True):
+    for c, w in weight_of.items():
         weights[label == c] = w
     return weights
 
 
 def split(data, fraction):
-    """(training, validation): the last `fraction` of the samples validates, before any shuffling."""
+    """(training, validation): the last `fraction` of the samples validates, before any shuffling; validation is None if it is 0 or None."""
+    if fraction is None or checks.number(fraction, "validation_split") == 0:
+        return data, None
     if not 0 < fraction < 1:
         raise ValueError(f"validation_split: expected 0 or a fraction below 1, received {fraction}")
     at = math.floor(data.size * (1 - fraction))

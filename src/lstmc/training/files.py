@@ -35,6 +35,17 @@ def this_system():
     return f"{zlib.crc32(text.encode()):08x}"
 
 
+def path_of(path):
+    """path as a Path."""
+    try:
+        found = Path(path)
+    except TypeError:
+        raise TypeError(f"path: expected a string or a path, received {type(path).__name__}") from None
+    if "\0" in str(found):
+        raise ValueError(f"path: expected a name without a null character, received {str(found)!r}")
+    return found
+
+
 def write(path, content):
     """Make `content` the content of a file: readers see the old one or the new one, also after a crash.
 

@@ -7,15 +7,6 @@ from lstmc import console
 INTERVAL = 0.05     # seconds between two drawings of a line
 
 
-def verbosity(verbose):
-    """0 silent, 1 a line that is redrawn, 2 a line at the end; "auto" is 1 on a terminal and else 2."""
-    if verbose == "auto":
-        return 1 if console.is_terminal() else 2
-    if verbose not in (0, 1, 2):
-        raise ValueError(f"verbose: expected 0, 1, 2 or 'auto', received {verbose!r}")
-    return int(verbose)
-
-
 class Progress:
     """Prints `title 9/9 - 0s 12ms/step - accuracy: 0.9444 - loss: 0.2612` for one pass over the data."""
 

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import zlib
-from pathlib import Path
 
 import numpy as np
 import safetensors
@@ -32,7 +31,7 @@ DTYPES = {"float32": "F32", "float64": "F64"}
 
 def save(model, path):
     """Write a built model; the file appears whole or not at all."""
-    path = Path(path)
+    path = files.path_of(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"path: expected a name that ends in .safetensors, received {path.name!r}")
     _refuse_strangers(model)
@@ -164,7 +163,7 @@ def load(path):
     OSError
         It cannot be read.
     """
-    path = Path(path)
+    path = files.path_of(path)
     try:
         with files.reading(path) as f:
             return _load(f)

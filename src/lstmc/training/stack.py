@@ -4,7 +4,7 @@ import threading
 import warnings
 
 from lstmc.layers import Input, Layer
-from lstmc.layers.base import as_floats
+from lstmc.layers.base import as_floats, described
 from lstmc.nn import checks
 
 _building = threading.Lock()
@@ -19,6 +19,8 @@ class Stack:
         self.name = "sequential" if name is None else name
         self.layers = []
         self.built = False
+        if layers is not None and not isinstance(layers, (list, tuple)):
+            raise TypeError(f"layers: expected a list of layers, received {type(layers).__name__}")
         for layer in layers or ():
             self.add(layer)
 
@@ -84,10 +86,15 @@ class Stack:
         draw : bool
             Whether to initialise them; False for who sets them all next.
         """
+        draw = checks.flag(draw, "draw")
         with _building:
             if self.built:
                 return
             declared = self.input_shape
+            if input_shape is not None:
+                _check_free_shape(input_shape)
+                if declared is not None:
+                    self.layers[0].check_shape(tuple(input_shape))
             if input_shape is None and declared is None:
                 raise ValueError("input_shape: expected Input(shape) as the first layer or a call with data first, received None")
             shape = self._input_shape = tuple(input_shape) if declared is None else declared
@@ -138,8 +145,8 @@ class Stack:
         """Replace all weights by arrays in Keras' order and layout."""
         self.build()
         count = len(self.variables)
-        if len(weights) != count:
-            raise ValueError(f"weights: expected {count} arrays, received {len(weights)}")
+        if not isinstance(weights, (list, tuple)) or len(weights) != count:
+            raise ValueError(f"weights: expected {count} arrays, received {described(weights)}")
         before, at = self.get_weights(), 0
         try:
             for layer in self.layers:
@@ -209,6 +216,14 @@ class Stack:
             say(f" Total parameters: {n:,} ({n * self.dtype.itemsize / 1024:,.1f} KiB)")
         else:
             say(" Not built: shapes are known after Input(shape) or the first call")
+
+
+def _check_free_shape(shape):
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"input_shape: expected a tuple with the batch axis, such as (None, None, 12), received {type(shape).__name__}")
+    for n in shape:
+        if n is not None:
+            checks.integer(n, "input_shape", 0)
 
 
 def _any_dtype(layer):

@@ -6,6 +6,7 @@ from lstmc import losses, optimizers, seeds
 from lstmc import metrics as measures
 from lstmc.layers.base import refuse
 from lstmc.metrics import LossMean
+from lstmc.nn import checks
 from lstmc.training import data as arrays
 from lstmc.training.stack import Stack
 
@@ -20,13 +21,7 @@ COMPILE_UNSUPPORTED = {
 
 
 class Stepper(Stack):
-    """A stack with an optimizer, a loss and metrics.
-
-    Attributes
-    ----------
-    step : int
-        Batches trained on so far.
-    """
+    """A stack with an optimizer, a loss and metrics."""
 
     def __init__(self, layers=None, name=None):
         super().__init__(layers, name)
@@ -53,6 +48,15 @@ class Stepper(Stack):
         self.shuffle_seed = seeds.next_seed()
         self.step = self.passes = 0
 
+    @property
+    def step(self):
+        """Batches trained on so far."""
+        return self._step
+
+    @step.setter
+    def step(self, value):
+        self._step = checks.integer(value, "step", 0, 2**64 - 1)
+
     def _need_loss(self, what):
         if self.loss is None:
             raise ValueError(f"{what}: expected compile(optimizer, loss) first, received a model without a loss")
@@ -67,6 +71,13 @@ class Stepper(Stack):
             if len(set(names)) < len(names):
                 self.metrics = []
                 raise ValueError(f"metrics: expected different names, received {', '.join(names[1:])}")
+        return found
+
+    @staticmethod
+    def _some(found):
+        """Data, of which there must be some."""
+        if not found.size:
+            raise ValueError("x: expected at least one sample, received none")
         return found
 
     def _measure(self, batch, p, mask):
@@ -118,7 +129,7 @@ class Stepper(Stack):
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step; loss (and metrics) of the batch before the step."""
         self._need_loss("train_on_batch")
-        batch = self._prepare(x, y, sample_weight, class_weight)
+        return_dict, batch = checks.flag(return_dict, "return_dict"), self._some(self._prepare(x, y, sample_weight, class_weight))
         self.reset_metrics()
         self._train(batch)
         return self._result(self._logs(), return_dict)
@@ -126,7 +137,7 @@ class Stepper(Stack):
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss (and metrics) of a batch."""
         self._need_loss("test_on_batch")
-        batch = self._prepare(x, y, sample_weight)
+        return_dict, batch = checks.flag(return_dict, "return_dict"), self._some(self._prepare(x, y, sample_weight))
         self.reset_metrics()
         self._test(batch)
         return self._result(self._logs(), return_dict)
@@ -137,4 +148,4 @@ class Stepper(Stack):
 
     def __call__(self, x, training=False):
         """Output for a batch; with training=True, dropout is applied as in the next training step."""
-        return self.run(self.accept(x)[0], training, self.step)[0]
+        return self.run(self.accept(x)[0], checks.flag(training, "training"), self.step)[0]

@@ -6,9 +6,10 @@ import numpy as np
 
 from lstmc import seeds
 from lstmc.callbacks import CallbackList, History
+from lstmc.console import verbosity
 from lstmc.nn import checks
 from lstmc.training import data as arrays
-from lstmc.training.progress import Progress, verbosity
+from lstmc.training.progress import Progress
 from lstmc.training.step import Stepper
 
 
@@ -71,14 +72,12 @@ class Trainer(Stepper):
         self._need_loss("fit")
         batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
         epochs, initial_epoch = checks.integer(epochs, "epochs", 0), checks.integer(initial_epoch, "initial_epoch", 0)
-        validation_freq = checks.integer(validation_freq, "validation_freq", 1)
-        train, validation = self._prepare(x, y, sample_weight, class_weight), None
+        shuffle, validation_freq = checks.flag(shuffle, "shuffle"), checks.integer(validation_freq, "validation_freq", 1)
+        train = self._some(self._prepare(x, y, sample_weight, class_weight))
         if validation_data is not None:
-            validation = self._prepare(*arrays.unpack(validation_data))
-        elif validation_split:
+            validation = self._prepare_validation(validation_data)
+        else:
             train, validation = arrays.split(train, validation_split)
-        if not train.size or (validation is not None and not validation.size):
-            raise ValueError("x: expected at least one sample, received none")
         steps = math.ceil(train.size / batch_size)
         if steps_per_epoch is not None:
             steps = checks.integer(steps_per_epoch, "steps_per_epoch", 1)
@@ -113,6 +112,13 @@ class Trainer(Stepper):
         hooks.call("on_train_end", logs)
         return self.history
 
+    def _prepare_validation(self, validation_data):
+        found = arrays.unpack(validation_data)
+        try:
+            return self._some(self._prepare(*found))
+        except (TypeError, ValueError) as error:
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation_data: {error}") from None
+
     def _stream(self, n, batch_size, shuffle):
         """Batches of one pass over the data after another."""
         while True:
@@ -139,10 +145,9 @@ class Trainer(Stepper):
         Parameters are those of `fit`.
         """
         self._need_loss("evaluate")
+        return_dict = checks.flag(return_dict, "return_dict")
         batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
-        found = self._prepare(x, y, sample_weight)
-        if not found.size:
-            raise ValueError("x: expected at least one sample, received none")
+        found = self._some(self._prepare(x, y, sample_weight))
         steps, verbose = math.ceil(found.size / batch_size), verbosity(verbose)
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": steps})
         progress = Progress(verbose, steps)
