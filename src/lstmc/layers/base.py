@@ -12,6 +12,7 @@ import numpy as np
 
 from lstmc import seeds
 from lstmc.nn import checks
+from lstmc.nn.fixed import Fixed
 
 # Keras arguments that every layer of Keras has: default, and what to do instead.
 COMMON = {
@@ -50,7 +51,7 @@ def refuse(kind, arguments, known):
             raise ValueError(f"{kind}: {name}={value!r} is not supported (only {default!r}); {instead}")
 
 
-class Layer:
+class Layer(Fixed):
     """Base class of layers.
 
     Subclasses give `compute_output_shape`, `weight_shapes`, `check_shape` where not everything fits, `forward`
@@ -66,6 +67,8 @@ class Layer:
         Of this layer's random numbers; drawn from `set_random_seed`'s sequence when built if None.
     """
 
+    # Attributes that may be set once: sizes of the weights, and what else is built into them.
+    fixed: ClassVar = frozenset(("dtype",))
     # Keras arguments, beyond COMMON, that are refused unless at their default.
     unsupported: ClassVar = {}
     # Whether a mask on the input is passed on; otherwise it is lost, with a warning from the model.
@@ -85,8 +88,7 @@ class Layer:
         self.variables = []
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self.dtype = checks.float_dtype(self.dtype)     # NumPy's own object, as in lstmc.nn
+        self.__dict__.update({**state, "dtype": checks.float_dtype(state["dtype"])})      # NumPy's own object, as in lstmc.nn
 
     # What subclasses define ----------------------------------------------------------------------------------
 

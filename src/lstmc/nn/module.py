@@ -7,12 +7,13 @@ import numpy as np
 
 from lstmc.kernels.schedule import Schedule
 from lstmc.nn import checks
+from lstmc.nn.fixed import Fixed
 from lstmc.nn.tape import Call, describe
 
 MAX_UNITS = 2**50       # more than any address space holds; below it no size computed in the kernels overflows
 
 
-class Module:
+class Module(Fixed):
     """Base of the recurrent modules; a subclass sets the sizes below, `_params` and `_packed`.
 
     `_parts` names the parts of the state, h first.
@@ -23,7 +24,13 @@ class Module:
         I, H, R, L, D.
     batch_first : bool
     dtype : numpy.dtype
+
+    Notes
+    -----
+    What the constructor was given stays as it is, but for `seed`, which like `step` may be set.
     """
+
+    _made_with = "_params"
 
     def __getstate__(self):
         """For copy and pickle: everything but the packed weights, which the next call makes again.
@@ -34,8 +41,8 @@ class Module:
         return {**self.__dict__, "_packed": None, "_options": None}
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self.dtype = checks.float_dtype(self.dtype)     # NumPy's own object, which fast paths recognise; a copy is not
+        # NumPy's own dtype object, which fast paths recognise; a copy is not
+        self.__dict__.update({**state, "dtype": checks.float_dtype(state["dtype"])})
 
     def state_dict(self):
         """The parameters by PyTorch's names, gates in the order i, f, g, o.

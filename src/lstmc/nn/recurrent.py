@@ -34,6 +34,10 @@ KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole"
 class Recurrent(Module):
     """Base of the modules; see `nn.LSTM` for what all have in common."""
 
+    fixed = frozenset((
+        "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size", "dtype", "nonlinearity",
+        "reset_after", "peephole", "coupled", "clip", "activations", "gates_off", "layer_norm", "zoneout", "input_dropout", "recurrent_dropout",
+    ))
     cell = None             # its name in the kernels
     _parts = ("h",)         # of the state
     proj_size = 0

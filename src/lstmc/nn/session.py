@@ -8,6 +8,7 @@ from lstmc.kernels.forward import forward
 from lstmc.kernels.schedule import Schedule
 from lstmc.kernels.stream import Stream
 from lstmc.nn import checks
+from lstmc.nn.fixed import Fixed
 from lstmc.nn.module import MAX_UNITS
 
 
@@ -17,7 +18,7 @@ class Snapshot(NamedTuple):
     parts: tuple        # h (L, B, R) and, of an LSTM, c (L, B, H)
 
 
-class Session:
+class Session(Fixed):
     """Carried state of `batch_size` streams of one module; made by `session` of the module.
 
     The session keeps the weights that the module had when the session was opened. Its outputs are bit for bit those
@@ -36,6 +37,9 @@ class Session:
     ValueError
         The module is bidirectional.
     """
+
+    fixed = frozenset(("module", "batch_size"))
+    _made_with = "_stream"
 
     def __init__(self, module, batch_size=1):
         if module.bidirectional:
