@@ -6,7 +6,7 @@ is free.
 """
 
 import re
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,19 +26,25 @@ COMMON = {
 NO_PENALTY = "weight_decay of the optimizer is the supported penalty"
 
 
-class Variable(NamedTuple):
+class Variable:
     """One weight: the live array that kernels read, and whether Keras' layout is its transpose."""
 
-    name: str
-    array: np.ndarray
-    transposed: bool = False
+    __slots__ = ("_array", "name", "transposed")
+
+    def __init__(self, name, array, transposed=False):
+        self.name, self._array, self.transposed = name, array, transposed
+
+    @property
+    def array(self):
+        """The live array, as a view made for the caller: who sets its shape or dtype in place changes nothing here."""
+        return self._array.view()
 
     def get(self):
         """A copy in Keras' layout."""
-        return (self.array.T if self.transposed else self.array).copy()
+        return (self._array.T if self.transposed else self._array).copy()
 
     def set(self, value):
-        self.array[...] = value.T if self.transposed else value
+        self._array[...] = value.T if self.transposed else value
 
 
 def refuse(kind, arguments, known):

@@ -50,8 +50,8 @@ class Module(Fixed):
         Returns
         -------
         dict of ndarray
-            The live arrays: writing to them changes the module, at its next call. Who writes to an array by its bare
-            address must hold the array, or a view of it, until then.
+            The live arrays, views made for this call: writing to them changes the module, at its next call. Who writes to an
+            array by its bare address must hold the array, or a view of it, until then.
         """
         return self._params.lend()
 
@@ -175,7 +175,7 @@ class Module(Fixed):
                 raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {describe(value)}")
             shape, axes = ((LD, B, width), f"(L*D, B, {letter})") if batched else ((LD, width), f"(L*D, {letter})")
             a = checks.shaped(value, where, self.dtype, shape, axes)
-            found.append(checks.unit_stride(a if batched else a[:, None]))
+            found.append(checks.unit_stride(a.view() if batched else a[:, None]))
         return tuple(found)
 
     def _new_state(self, B, LD=None):
@@ -199,8 +199,8 @@ class Module(Fixed):
         return shape, f"({', '.join(axes)})" if len(axes) > 1 else "(T,)"
 
     def _inside(self, a, batched):
-        """(T, B, ·) view of an array in the caller's layout."""
-        return a[:, None] if not batched else a.swapaxes(0, 1) if self.batch_first else a
+        """(T, B, ·) view of an array in the caller's layout: one of our own, whose shape nobody else can set while it is in use."""
+        return a[:, None] if not batched else a.swapaxes(0, 1) if self.batch_first else a.view()
 
     def _outside(self, a, call):
         """(T, B, ·) in the caller's layout."""

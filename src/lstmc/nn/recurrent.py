@@ -241,6 +241,7 @@ class Recurrent(Module):
         """Forward chunk by chunk of time, keeping the state before each."""
         step = block_steps_of(weights, schedule)
         size, T, chunks = -(-every // step) * step, schedule.steps, []
+        state = None if state is None else tuple(s.copy() for s in state)       # the caller's; needed again in backward
         for t0 in range(0, max(T, 1), size):
             chunks.append((t0, min(t0 + size, T), state))
             after = final if t0 + size >= T else self._new_state(x.shape[1], len(weights))
