@@ -1,7 +1,8 @@
 """One step of a stack of layers with carried state: nothing is allocated, looked up or packed per step.
 
 A Stream owns the states of B sequences in the kernels' layout and borrows packed weights. Its step is the same
-chain per element as a whole sequence, so the bits are the same. One thread may use a Stream at a time.
+chain per element as a whole sequence, so the bits are the same. One thread may use a Stream at a time: `step` sees to it by
+itself, around other methods it is `with stream:`.
 
 Where the weights are too many for one core to read fast, threads divide the units of each layer and meet after it.
 Most steps are too short to wake a sleeping thread, so they are asked only when the last step has just been, and not for
@@ -25,6 +26,20 @@ from lstmc.kernels.weights cimport Operands, Weights, block
 
 from lstmc.kernels import arena
 from lstmc.kernels.plan import AWAKE_SECONDS, SLOW_FACTOR, STEP_PAUSE_SECONDS
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER) && !defined(__clang__)
+    #include <intrin.h>
+    static int lstmc_enter(volatile long *taken) { return !_InterlockedExchange(taken, 1); }
+    static void lstmc_leave(volatile long *taken) { _InterlockedExchange(taken, 0); }
+    #else
+    static int lstmc_enter(long *taken) { return !__atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE); }
+    static void lstmc_leave(long *taken) { __atomic_store_n(taken, 0, __ATOMIC_RELEASE); }
+    #endif
+    """
+    bint lstmc_enter(long *taken) noexcept nogil     # whether nobody was in
+    void lstmc_leave(long *taken) noexcept nogil
 
 cdef enum:
     MAX_TEAM = 64
@@ -54,6 +69,7 @@ cdef class Stream:
     cdef const void **xrow
     cdef lstmc_progress *progress
     cdef double flops, weight_bytes
+    cdef long taken          # a thread is using it
     cdef double last, quickest, pause       # when the last step ended, the time of the best with threads, no threads until
 
     def __cinit__(self, list weights, Options options, Py_ssize_t B):
@@ -131,6 +147,17 @@ cdef class Stream:
         if self.keep is not None:
             arena.give(*self.keep)
 
+    cdef int enter(self) except -1:
+        if not lstmc_enter(&self.taken):
+            raise RuntimeError("session: expected one call at a time, received one while another thread's is in it")
+        return 0
+
+    def __enter__(self):
+        self.enter()
+
+    def __exit__(self, *error):
+        lstmc_leave(&self.taken)
+
     def set_state(self, state):
         """Load h (L, B, R) and, for the LSTM, c (L, B, H), unit feature stride; None: zeros."""
         cdef Span sh, sc
@@ -164,6 +191,13 @@ cdef class Stream:
 
     def step(self, x, y, threads=None, dict forced=None):
         """y (B, R) = the top layer's output after x (B, I); y has unit feature stride, x any strides. forced: as of `forward`, for tests."""
+        self.enter()
+        try:
+            self.advance(x, y, threads, forced)
+        finally:
+            lstmc_leave(&self.taken)
+
+    cdef int advance(self, object x, object y, object threads, dict forced) except -1:
         cdef Span sx = span(x), sy = span(y, True)
         cdef double start = lstmc_clock() if self.parts > 1 else 0, end
         cdef bint awake = start - self.last < awake_seconds and start > self.pause
@@ -189,6 +223,7 @@ cdef class Stream:
                     self.quickest = min(self.quickest, end - start)
                     if end - start > slow_factor * self.quickest:
                         self.pause = end + pause_seconds
+        return 0
 
     cdef void part(self, Py_ssize_t xs, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
         """The units of thread i of n in every layer; those of all, should the first go on alone."""

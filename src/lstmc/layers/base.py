@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import seeds
+from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
 
@@ -23,6 +24,8 @@ COMMON = {
     "input_dim": (None, "put Input(shape) first in the Sequential"),
     "batch_input_shape": (None, "put Input(shape) first in the Sequential"),
 }
+# Held where layers and models are built. A fork may leave one half built: it is built from the beginning then, from the same seed.
+building = Lock()
 NO_PENALTY = "weight_decay of the optimizer is the supported penalty"
 
 
@@ -159,14 +162,17 @@ class Layer(Fixed):
     # What they inherit ---------------------------------------------------------------------------------------
 
     def build(self, input_shape):
-        """Create and initialise the weights for inputs of this shape (with the batch axis, None where free)."""
-        self.check_shape(tuple(input_shape))
-        if self.built:
-            return
-        if self.seed is None:
-            self.seed = seeds.next_seed()
-        self.initialize(tuple(input_shape))
-        self.built = True
+        """Create and initialise the weights for inputs of this shape (with the batch axis, None where free), once for all threads."""
+        shape = tuple(input_shape)
+        if not self.built:
+            with building.now:
+                if not self.built:
+                    self.check_shape(shape)
+                    if self.seed is None:
+                        self.seed = seeds.next_seed()
+                    self.initialize(shape)
+                    self.built = True
+        self.check_shape(shape)
 
     def __call__(self, x, mask=None, training=False):
         """The output for a batch, building the layer first if need be."""

@@ -13,6 +13,7 @@ from lstmc.kernels.cells import gate_count
 from lstmc.kernels.forward import forward
 from lstmc.kernels.random import Purpose
 from lstmc.kernels.weights import Weights
+from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
 from lstmc.nn.explain import explain
@@ -27,6 +28,7 @@ def _parts(state, part):
     return None if state is None else tuple([None if s is None else s[part] for s in state])
 
 
+_drawing = Lock()
 # Parameters of one layer and direction in the order in which kernels give their gradients.
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole", "norm_ih", "norm_hh", "norm_c")
 
@@ -122,12 +124,12 @@ class Recurrent(Module):
             self._packed = packed
         return packed
 
-    def _options_of(self, layer=0, train=False):
-        """The kernels' options; in training, with the keys of this step's random numbers."""
+    def _options_of(self, layer=0, draw=None):
+        """The kernels' options; in training, with the keys of the random numbers of (seed, step)."""
         if self._options is None:
             self._options = self._make_options()
         o = self._options
-        return o.for_call(self.seed, self.step, layer) if train and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
+        return o.for_call(*draw, layer) if draw and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
 
     # Calls -------------------------------------------------------------------------------------------------
 
@@ -201,11 +203,11 @@ class Recurrent(Module):
         weights = self._weights(train).weights
         T, B, _ = call.x.shape
         final = self._new_state(B)
-        tape = Tape(self, call, weights) if train else None
+        tape, draw = (Tape(self, call, weights), self._draw()) if train else (None, None)
         below, taps = call.x, ()
         for layer in range(L):
-            last, options = layer == L - 1, self._options_of(layer, train)
-            below, dropped = self._drop(below, layer, threads) if train else (below, None)
+            last, options = layer == L - 1, self._options_of(layer, draw)
+            below, dropped = self._drop(below, layer, draw, threads) if train else (below, None)
             y = result if last else None
             if y is None:
                 y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
@@ -222,18 +224,24 @@ class Recurrent(Module):
                 taps = self._taps(tapes, call, wanted)
             below = y
         if train:
-            self.step += 1
             tape.y_shape = below.shape
         return self._outside(below, call) if out is None else out, self._state_outside(final, call.batched), tape, taps
 
-    def _drop(self, below, layer, threads):
+    def _draw(self):
+        """(seed, step) of the random numbers of a training call, a step of its own: threads may train with one module at once."""
+        with _drawing.now:
+            step = self.step
+            self.step = step + 1
+        return self.seed, step
+
+    def _drop(self, below, layer, draw, threads):
         """The input of a layer after dropout, and the mask, None if there is none."""
         _, B, width = below.shape
         mask = None
         if self.dropout and layer:
-            mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer, threads=threads)
+            mask = keep_mask(self.dropout, below.shape, self.dtype, *draw, layer, threads=threads)
         if self.input_dropout:
-            fixed = keep_mask(self.input_dropout, (1, B, width), self.dtype, self.seed, self.step, 2 * layer, Purpose.INPUT, threads)
+            fixed = keep_mask(self.input_dropout, (1, B, width), self.dtype, *draw, 2 * layer, Purpose.INPUT, threads)
             mask = fixed if mask is None else mask * fixed
         return (below, None) if mask is None else (below * mask, mask)
 
@@ -291,14 +299,12 @@ class Recurrent(Module):
             raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {describe(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
-        if tape.used:
-            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
         call, (T, B, width) = tape.call, tape.y_shape
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
         threads = checks.threads(threads)
-        tape.used = True
+        tape.take()
         D, L = self.num_directions, self.num_layers
         dinitial, grads, suffixes = self._new_state(B), self._params.like(), self._suffixes()
         for layer in reversed(range(L)):

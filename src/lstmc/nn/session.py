@@ -1,5 +1,6 @@
 """Streaming: a session steps a unidirectional module with carried state, and many sessions can step together."""
 
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +23,8 @@ class Session(Fixed):
     """Carried state of `batch_size` streams of one module; made by `session` of the module.
 
     The session keeps the weights that the module had when the session was opened. Its outputs are bit for bit those
-    of the module on the whole sequence. One Python thread may use a session at a time. It cannot be copied or pickled:
-    `fork` gives a second session, and what `snapshot` gives can be pickled.
+    of the module on the whole sequence. One Python thread may use a session at a time: while one does, all that others ask of it
+    raises RuntimeError. It cannot be copied or pickled: `fork` gives a second session, and what `snapshot` gives can be pickled.
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ class Session(Fixed):
         m, B = self.module, self.batch_size
         if B * (m.hidden_size + 16) * m.num_layers > MAX_UNITS:
             raise MemoryError(f"batch_size: {B} streams of {m.hidden_size} units do not fit into any memory")
-        self._packed, self._stream = packed, Stream(packed.weights, m._options_of(), B)
         self._dtype, self._x_shape, self._y_shape = m.dtype, (B, m.input_size), (B, m.output_size)
+        self._packed, self._stream = packed, Stream(packed.weights, m._options_of(), B)
 
     def step(self, x_t, out=None, *, threads=None):
         """Advance by one step.
@@ -127,14 +128,15 @@ class Session(Fixed):
         y = x
         schedule, threads = Schedule(x.shape[0], B), checks.threads(threads)
         state, options = m._new_state(B), m._options_of()
-        self._stream.get_state(state)
-        for layer, weights in enumerate(self._packed.weights):
-            batch_major = m.batch_first and layer == m.num_layers - 1
-            below = y
-            y = m._output(x.shape[0], B, m.output_size, False, batch_major)
-            part = tuple(s[layer:layer + 1] for s in state)
-            forward([weights], schedule, below, y, tuple(s.copy() for s in part), part, options, False, threads)
-        self._stream.set_state(state)
+        with self._stream:
+            self._stream.get_state(state)
+            for layer, weights in enumerate(self._packed.weights):
+                batch_major = m.batch_first and layer == m.num_layers - 1
+                below = y
+                y = m._output(x.shape[0], B, m.output_size, False, batch_major)
+                part = tuple(s[layer:layer + 1] for s in state)
+                forward([weights], schedule, below, y, tuple(s.copy() for s in part), part, options, False, threads)
+            self._stream.set_state(state)
         return y.swapaxes(0, steps_axis)
 
     @property
@@ -144,16 +146,20 @@ class Session(Fixed):
 
     @state.setter
     def state(self, value):
-        self._stream.set_state(self.module._check_state(value, "state", "{}", self.batch_size, True))
+        state = self.module._check_state(value, "state", "{}", self.batch_size, True)
+        with self._stream:
+            self._stream.set_state(state)
 
     def _state(self):
         state = self.module._new_state(self.batch_size)
-        self._stream.get_state(state)
+        with self._stream:
+            self._stream.get_state(state)
         return state
 
     def reset(self):
         """Go back to a state of zeros."""
-        self._stream.set_state(None)
+        with self._stream:
+            self._stream.set_state(None)
 
     def snapshot(self):
         """The current state, for `restore`."""
@@ -211,17 +217,22 @@ def step_many(sessions, xs, *, threads=None):
     m = sessions[0].module
     x = [checks.shaped(x_t, f"xs[{i}]", m.dtype, (s.batch_size, m.input_size), "(B, I)")
          for i, (s, x_t) in enumerate(zip(sessions, xs, strict=True))]
-    state = tuple(np.concatenate(part, axis=1) for part in zip(*(s._state() for s in sessions), strict=True))
-    B = state[0].shape[1]
-    stream = Stream(sessions[0]._packed.weights, m._options_of(), B)
-    stream.set_state(state)
-    y = np.empty((B, m.output_size), m.dtype)
-    stream.step(np.concatenate(x), y, checks.threads(threads))
-    stream.get_state(state)
-    out, at = [], 0
-    for s in sessions:
-        part = slice(at, at + s.batch_size)
-        s._stream.set_state(tuple(a[:, part] for a in state))
-        out.append(y[part])
-        at = part.stop
+    threads, states = checks.threads(threads), [m._new_state(s.batch_size) for s in sessions]
+    with ExitStack() as stack:
+        for s, state in zip(sessions, states, strict=True):
+            stack.enter_context(s._stream)
+            s._stream.get_state(state)
+        state = tuple(np.concatenate(part, axis=1) for part in zip(*states, strict=True))
+        B = state[0].shape[1]
+        stream = Stream(sessions[0]._packed.weights, m._options_of(), B)
+        stream.set_state(state)
+        y = np.empty((B, m.output_size), m.dtype)
+        stream.step(np.concatenate(x), y, threads)
+        stream.get_state(state)
+        out, at = [], 0
+        for s in sessions:
+            part = slice(at, at + s.batch_size)
+            s._stream.set_state(tuple(a[:, part] for a in state))
+            out.append(y[part])
+            at = part.stop
     return out

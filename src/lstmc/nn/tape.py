@@ -1,5 +1,6 @@
 """What a call hands on: its checked arguments, the tape for backward, the gradients."""
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,17 @@ class Tape:
         self.module, self.call, self.weights = module, call, weights
         self.layers = []
         self.y_shape = None
-        self.used = False
+        self._turn = threading.Lock()       # taken once, by the backward that the tape serves
+
+    @property
+    def used(self):
+        """Whether it has served its backward."""
+        return self._turn.locked()
+
+    def take(self):
+        """Use the tape up; of threads that try at once, one does."""
+        if not self._turn.acquire(blocking=False):
+            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
 
     def __reduce_ex__(self, protocol):
         raise TypeError("Tape: expected to be used by the module that made it, cannot be copied or pickled; "
