@@ -58,10 +58,32 @@ cdef struct Layer:
     Py_ssize_t ldh, panels, groups, I, R, H, P
 
 
+cdef int check(const Span *a, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t itemsize) except -1:
+    """The faces have looked at shapes, but an array may get another one before it is read here."""
+    if a.ndim != 2 or a.shape[0] != rows or a.shape[1] != n or a.itemsize != itemsize:
+        raise ValueError(f"expected shape ({rows}, {n}) and {itemsize}-byte items, received {tuple(a.shape[i] for i in range(a.ndim))} and "
+                         f"{a.itemsize}-byte items")
+    return 0
+
+
+cdef char *first_byte(const Span *a) noexcept:
+    """Where the lowest element of two axes begins."""
+    return a.p + (min((a.shape[0] - 1) * a.stride[0], 0) + min((a.shape[1] - 1) * a.stride[1], 0)) * a.itemsize
+
+
+cdef char *end_byte(const Span *a) noexcept:
+    """Where the highest one ends."""
+    return a.p + (max((a.shape[0] - 1) * a.stride[0], 0) + max((a.shape[1] - 1) * a.stride[1], 0) + 1) * a.itemsize
+
+
 cdef class Stream:
-    """Stream(weights of each layer, options, B)."""
+    """Stream(weights of each layer, options, B, apart=None).
+
+    apart(y, "x_t", x) is called, and may raise, where the x and y of a step lie so that they could have an element in common.
+    """
 
     cdef list weights, keep
+    cdef object apart
     cdef const lstmc_kernels *k
     cdef Schedule schedule
     cdef Layer *layers
@@ -72,14 +94,14 @@ cdef class Stream:
     cdef long taken          # a thread is using it
     cdef double last, quickest, pause       # when the last step ended, the time of the best with threads, no threads until
 
-    def __cinit__(self, list weights, Options options, Py_ssize_t B):
+    def __cinit__(self, list weights, Options options, Py_ssize_t B, apart=None):
         cdef Weights w = weights[0]
         cdef Layer *a
         cdef Forward f
         cdef Sizes size
         cdef lstmc_tile *tiles
         cdef Py_ssize_t i, j, ldf
-        self.weights, self.keep, self.k = weights, [], w.k
+        self.weights, self.keep, self.k, self.apart = weights, [], w.k, apart
         self.schedule = Schedule(1, B)
         self.L, self.B, self.es, self.nu = len(weights), B, w.itemsize, w.k.nu
         self.parts, self.quickest = MAX_TEAM if LSTMC_CAN_SHARE else 1, 1e9
@@ -204,6 +226,10 @@ cdef class Stream:
         cdef Py_ssize_t n = step_threads(self.flops, self.weight_bytes, self.parts, awake, threads), j
         cdef Layer *top = &self.layers[self.L - 1]
         cdef long alone_from = 0 if forced is None else forced.get("alone_from", 0)
+        check(&sx, self.B, self.layers[0].I, self.es)
+        check(&sy, self.B, top.R, self.es)
+        if self.apart is not None and first_byte(&sx) < end_byte(&sy) and first_byte(&sy) < end_byte(&sx):
+            self.apart(y, "x_t", x)
         with nogil:
             for j in range(self.B):
                 self.xrow[j] = sx.p + j * sx.stride[0] * self.es

@@ -179,7 +179,7 @@ class Layer(Fixed):
         x = as_floats(x, self.dtype, "x")
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
-        return self.forward(x, None if mask is None else np.asarray(mask, bool), training)[0]
+        return self.forward(x, None if mask is None else as_mask(mask), training)[0]
 
     @property
     def weights(self):
@@ -226,8 +226,10 @@ def default_name(kind):
 def as_floats(value, dtype, name):
     """value as an array of dtype: numbers and booleans are cast, as in Keras; anything else raises.
 
-    The cast from float64 to float32 rounds and is deliberate: pass dtype="float64" to layers to compute in it.
+    The cast from float64 to float32 rounds and is deliberate: pass dtype="float64" to layers to compute in it. A masked value and a number
+    beyond the dtype's range raise.
     """
+    checks.has_dtype(value, name)       # which raises if something is masked
     try:
         a = np.asarray(value)
     except ValueError as error:
@@ -238,5 +240,16 @@ def as_floats(value, dtype, name):
         raise TypeError(f"{name}: expected real numbers, received dtype {a.dtype}")
     if a.dtype == dtype and a.dtype.isnative and a.flags.aligned:
         return a
-    with np.errstate(over="ignore"):
-        return a.astype(dtype)
+    try:
+        with np.errstate(over="raise"):
+            return a.astype(dtype)
+    except FloatingPointError:
+        raise ValueError(f"{name}: expected numbers in the range of {dtype}, received {a.dtype} beyond it") from None
+
+
+def as_mask(value):
+    """value as a bool array: booleans, or numbers that are 0 or 1."""
+    a = checks.plain(value, "mask")
+    if a.dtype.kind not in "biuf" or not ((a == 0) | (a == 1)).all():
+        raise ValueError(f"mask: expected True at valid steps and False at others, received other values of dtype {a.dtype}")
+    return a.astype(bool, copy=False)

@@ -146,8 +146,8 @@ class Module(Fixed):
         if call.listed is not None:
             raise ValueError("out: expected None with a list of arrays, whose outputs are arrays of their own")
         T, B, _ = call.x.shape
-        checks.output(out, self.dtype, *self._shape_outside(T, B, width, "D*R", call.batched))
-        checks.apart(out, "x", x)
+        out = checks.output(out, self.dtype, *self._shape_outside(T, B, width, "D*R", call.batched))
+        checks.apart(out, "x", x if isinstance(x, np.ndarray) else call.x)
         checks.apart(out, "lengths", lengths)
         for part, a in zip(self._parts, (hx,) if len(self._parts) == 1 else hx or (), strict=False):
             checks.apart(out, f"hx: {part}_0", a)

@@ -131,7 +131,7 @@ class Parameters:
             )
         checked = {}
         for name in self.arrays.keys() & d.keys():
-            value = np.asarray(d[name])
+            value = checks.plain(d[name], name)
             expected = self.arrays[name]
             if value.shape != expected.shape:
                 raise ValueError(f"{name}: expected shape {checks.shape_text(expected.shape)}, "

@@ -140,7 +140,7 @@ class Recurrent(Module):
         ----------
         x : ndarray or list of ndarray
             (T, B, I), (B, T, I) with batch_first, or (T, I) unbatched; of the module's dtype, any strides. A list has a (T, I)
-            array for each sequence, of any lengths.
+            array for each sequence, of any lengths. Python's numbers have no dtype: in lists of lists they take the module's, everywhere.
         hx : tuple of ndarray, or ndarray
             Initial state: (h_0 (L*D, B, R), c_0 (L*D, B, H)) of an LSTM, h_0 of the others, without B if unbatched; zeros if None.
         lengths : array_like of int, optional
@@ -152,7 +152,7 @@ class Recurrent(Module):
             For this call; by default the process setting, fewer for small work.
         out : ndarray, optional
             Written and returned as y: of y's shape and the module's dtype, features one after the other, other strides any;
-            must not overlap x or hx.
+            must not overlap itself, x or hx.
         return_cells, return_gates : bool
             Also return, after the state, c_t of the last layer at every step, laid out like y (T, B, D*H), and the values of
             its gates, (T, B, D*G, H) in PyTorch's order; 0 at steps that are not valid.

@@ -61,7 +61,7 @@ class Session(Fixed):
         if B * (m.hidden_size + 16) * m.num_layers > MAX_UNITS:
             raise MemoryError(f"batch_size: {B} streams of {m.hidden_size} units do not fit into any memory")
         self._dtype, self._x_shape, self._y_shape = m.dtype, (B, m.input_size), (B, m.output_size)
-        self._packed, self._stream = packed, Stream(packed.weights, m._options_of(), B)
+        self._packed, self._stream = packed, Stream(packed.weights, m._options_of(), B, checks.apart)
 
     def step(self, x_t, out=None, *, threads=None):
         """Advance by one step.
@@ -90,15 +90,12 @@ class Session(Fixed):
         else:
             if type(out) is not np.ndarray or out.dtype is not dtype or out.shape != self._y_shape or not out.flags.carray:
                 self._check_out(out)
-            if (x_t.base is not None or out.base is not None or out is x_t) and not _own_memory_each(x_t, out):
-                checks.apart(out, "x_t", x_t)
-        self._stream.step(x_t, out, None if threads is None else checks.threads(threads))
+        self._stream.step(x_t, out, None if threads is None else checks.threads(threads))      # which sees whether they overlap
         return out
 
     def _check_out(self, out):
         shape = self._y_shape
-        if not isinstance(out, np.ndarray) or (out.dtype is not self._dtype and out.dtype != self._dtype):
-            raise TypeError(f"out: expected an ndarray of {self._dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
+        checks.writable(out, self._dtype)
         flags = out.flags
         if out.shape != shape or not flags.c_contiguous or not flags.writeable or not flags.aligned:
             raise ValueError(f"out: expected a writable C-contiguous array of shape (B, R) = {checks.shape_text(shape)}, "
@@ -178,12 +175,6 @@ class Session(Fixed):
         twin._open(self._packed)
         twin._stream.set_state(self._state())
         return twin
-
-
-def _own_memory_each(a, b):
-    """Whether two arrays are, or are views of, two arrays that own their memory: cheaper to see than where they lie."""
-    a, b = a if a.base is None else a.base, b if b.base is None else b.base
-    return a is not b and type(a) is np.ndarray and type(b) is np.ndarray and a.base is None and b.base is None
 
 
 def step_many(sessions, xs, *, threads=None):
