@@ -69,6 +69,18 @@ def test_a_sessions_facts(name, value):
         assert_same_bits(one.step(X[0]), m(X[:1])[0][0])
 
 
+def test_a_tapes_facts():
+    m, other = nn.LSTM(5, 8, seed=0), nn.LSTM(5, 80, seed=0)
+    y, _, tape = m.forward(X)
+    for name, value in {"module": other, "call": None, "weights": [], "layers": [], "y_shape": (4, 3, 80)}.items():
+        with pytest.raises(AttributeError, match=f"^{name}: expected to stay .*; build a new Tape$"):
+            setattr(tape, name, value)
+    with pytest.raises(ValueError, match="tape: expected a tape of this module"):
+        other.backward(tape)
+    same = nn.LSTM(5, 8, seed=0)
+    assert_same_bits(m.backward(tape, y).params, same.backward(same.forward(X)[2], y).params)
+
+
 @pytest.mark.parametrize(("make", "names"), [
     (lambda: layers.Input((None, 5)), "shape dtype"),
     (lambda: layers.LSTM(4, seed=1), "units use_bias return_sequences go_backwards dtype"),

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import assert_same_bits, named
 from lstmc import initializers, layers, nn, seeds
-from lstmc.nn import session, step_many
+from lstmc.nn import module, session, step_many
 from lstmc.training import Sequential
 
 SECONDS = 20        # longer than anything here takes: a test that waits so long has failed
@@ -64,6 +64,19 @@ def test_one_backward_of_a_tape(every):
         assert all(type(e) is ValueError for e in errors)
         assert tape.used
         assert_same_bits(named(y, state, next(g for g in found if not isinstance(g, Exception))), want)
+
+
+def test_lengths_that_another_thread_writes_during_the_call(monkeypatch):
+    """What has been checked is a copy."""
+    m, lengths = nn.LSTM(5, 8, seed=0), np.array([6, 0, 3, 5])
+    want, real = m(X, lengths=lengths.copy()), module.Schedule
+
+    def late(*arguments):
+        lengths.fill(1000)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, "Schedule", late)
+    assert_same_bits(named(*m(X, lengths=lengths)), named(*want))
 
 
 def test_training_calls_at_once_have_steps_of_their_own():

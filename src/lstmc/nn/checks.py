@@ -187,10 +187,10 @@ def unit_stride(a):
 
 
 def lengths(value, B, T):
-    """(B,) int64 array of lengths in 0..T, or None."""
+    """(B,) int64 array of lengths in 0..T, or None; a copy, so that what is checked here stays so."""
     if value is None:
         return None
-    a = plain(value, "lengths")
+    a = np.array(plain(value, "lengths"))
     if a.dtype.kind not in "iu" and not (a.size == 0 and a.ndim == 1 and not hasattr(value, "dtype")):
         raise TypeError(f"lengths: expected integers, received dtype {a.dtype}")
     if a.shape != (B,):

@@ -18,14 +18,21 @@ class Fixed:
 
     def __setattr__(self, name, value):
         if name in self.fixed and (self._made_with or name) in self.__dict__:
-            raise self._is_fixed(name, f"received {value!r}")
+            raise self._is_fixed(name, shown(value))
         super().__setattr__(name, value)
 
     def __delattr__(self, name):
         if name in self.fixed:
-            raise self._is_fixed(name, "received none")
+            raise self._is_fixed(name, "none")
         super().__delattr__(name)
 
     def _is_fixed(self, name, received):
         kind = type(self).__name__
-        return AttributeError(f"{name}: expected to stay {getattr(self, name, None)!r}, as this {kind} was made, {received}; build a new {kind}")
+        return AttributeError(f"{name}: expected to stay {shown(getattr(self, name, None))}, as this {kind} was made, received {received}; "
+                              f"build a new {kind}")
+
+
+def shown(value):
+    """A short value, or the type of a long one."""
+    text = repr(value)
+    return text if len(text) < 80 and "\n" not in text else f"a {type(value).__name__}"

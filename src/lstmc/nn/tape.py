@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lstmc.kernels.schedule import Schedule
+from lstmc.nn.fixed import Fixed
 
 
 class Gradients(NamedTuple):
@@ -46,16 +47,17 @@ class Layer(NamedTuple):
     mask: np.ndarray        # dropout on its input, or None
 
 
-class Tape:
+class Tape(Fixed):
     """What one backward needs, made by `forward(train=True)`. It serves one `backward` of the same module.
 
     x itself is kept, not a copy: it must not be changed before `backward`.
     """
 
+    fixed = frozenset(("module", "call", "weights", "layers", "y_shape"))
+
     def __init__(self, module, call, weights):
         self.module, self.call, self.weights = module, call, weights
         self.layers = []
-        self.y_shape = None
         self._turn = threading.Lock()       # taken once, by the backward that the tape serves
 
     @property
