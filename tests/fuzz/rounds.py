@@ -291,7 +291,7 @@ class Checks:
         out = np.zeros((T + 1, B, m.num_directions * m.output_size), m.dtype)[1:]
         wrong = [
             (TypeError, lambda: m(x.astype(other))),
-            (TypeError, lambda: m([list(rows) for rows in x.astype(other)] if B else x.astype(other))),
+            (TypeError, lambda: m([list(rows) for rows in x.astype(other)] if T * B else x.astype(other))),
             (ValueError, lambda: m(np.concatenate((x, x), axis=2))),
             (ValueError, lambda: m(x[None])),
             (ValueError, lambda: m(x, lengths=np.full(B + 1, T))),

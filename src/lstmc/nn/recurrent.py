@@ -243,7 +243,10 @@ class Recurrent(Module):
         if self.input_dropout:
             fixed = keep_mask(self.input_dropout, (1, B, width), self.dtype, *draw, 2 * layer, Purpose.INPUT, threads)
             mask = fixed if mask is None else mask * fixed
-        return (below, None) if mask is None else (below * mask, mask)
+        if mask is None:
+            return below, None
+        with np.errstate(all="ignore"):         # what is past the end of a sequence may be anything, and is not read
+            return below * mask, mask
 
     def _run_chunks(self, weights, schedule, x, y, state, final, options, threads, every):
         """Forward chunk by chunk of time, keeping the state before each."""
