@@ -87,9 +87,8 @@ class Session(Fixed):
             x_t = checks.shaped(x_t, "x_t", dtype, self._x_shape, "(B, I)")
         if out is None:
             out = np.empty(self._y_shape, dtype)
-        else:
-            if type(out) is not np.ndarray or out.dtype is not dtype or out.shape != self._y_shape or not out.flags.carray:
-                self._check_out(out)
+        elif type(out) is not np.ndarray or out.dtype is not dtype or out.shape != self._y_shape or not out.flags.carray:
+            self._check_out(out)
         self._stream.step(x_t, out, None if threads is None else checks.threads(threads))      # which sees whether they overlap
         return out
 
