@@ -38,6 +38,18 @@ def test_the_mask_of_a_sequence_does_not_depend_on_the_others():
         assert_same_bits(np.ascontiguousarray(a.mask[:3, :2]), b.mask)
 
 
+@pytest.mark.parametrize("beyond", [np.inf, np.nan, 3e38])
+def test_what_is_past_the_end_disturbs_no_dropout(beyond):
+    """Neither a result nor by a warning."""
+    case = Case(7, 5, 4, 9, L=2, ragged=True)
+    n, m = numbers_of(case, "float32"), module_of(case, "float32", dropout=0.4, input_dropout=0.4)
+    want = train(m, n)
+    x = n["x"].copy()
+    x[np.arange(7)[:, None] >= n["lengths"]] = beyond
+    m.step = 0
+    assert_same_bits(train(m, n, x=x), want)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_dropout_acts_between_layers(dtype, isa):
     """The stack is its layers one by one with a mask between them, forward and backward, bit for bit."""

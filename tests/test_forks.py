@@ -42,6 +42,35 @@ PREPARE = """
     want = results()
 """
 
+HELD = """
+    from lstmc import initializers, seeds
+    from lstmc.layers import LSTM, Dense, Dropout, Input
+    from lstmc.nn import recurrent
+    from lstmc.training import Sequential
+    parent, held, over = os.getpid(), threading.Event(), threading.Event()
+
+    class Slow(initializers.GlorotUniform):
+        def values(self, shape, rng):
+            if os.getpid() == parent:
+                held.set()
+                over.wait(5)
+            return super().values(shape, rng)
+
+    def model(initializer="glorot_uniform"):
+        return Sequential([Input((None, 8)), LSTM(5, return_sequences=True), Dropout(0.5), Dense(4, kernel_initializer=initializer), LSTM(3)])
+
+    def builds():
+        made = model()
+        made.compile("adam", "mse")
+        return np.isfinite(made.train_on_batch(x.swapaxes(0, 1), np.zeros((9, 3)))) and m.forward(x) is not None
+
+    def begin(work):
+        thread = threading.Thread(target=work)
+        thread.start()
+        held.wait()
+        return thread
+    """
+
 if hasattr(os, "fork"):
 
     def test_a_forked_child_computes_the_same_and_does_not_hang():
@@ -119,5 +148,57 @@ if hasattr(os, "fork"):
 
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map_async(work, [1, 2, 3, 2]).get(30) == [True] * 4
+    print("done")
+    """, 60) == "done"
+
+    def test_a_fork_while_another_thread_builds():
+        """The child builds other models, and that one too, from the same seeds."""
+        assert printed(PREPARE + HELD + """
+    made = model(Slow())
+    thread = begin(made.build)
+    ended = in_child(builds)
+    reading, writing = os.pipe()
+    again = in_child(lambda: os.write(writing, made.predict(x, verbose=0).tobytes()))
+    over.set()
+    thread.join()
+    assert ended, "child"
+    assert again, "child that builds what was being built"
+    assert os.read(reading, 1 << 16) == made.predict(x, verbose=0).tobytes()
+    assert builds()
+    print("done")
+    """, 60) == "done"
+
+    def test_a_fork_while_another_thread_holds_a_lock():
+        assert printed(PREPARE + HELD + """
+    def hold(lock):
+        with lock.now:
+            held.set()
+            over.wait(5)
+
+    for lock in (seeds._lock, recurrent._drawing):
+        held.clear()
+        over.clear()
+        thread = begin(lambda: hold(lock))
+        ended = in_child(builds)
+        over.set()
+        thread.join()
+        assert ended, lock
+    print("done")
+    """, 60) == "done"
+
+    def test_a_fork_within_a_build():
+        """By the thread that builds: both go on."""
+        assert printed(PREPARE + HELD + """
+    class Forks(initializers.GlorotUniform):
+        def values(self, shape, rng):
+            self.pid = os.fork()
+            return super().values(shape, rng)
+
+    forks = Forks()
+    y = model(forks).predict(x, verbose=0)
+    if forks.pid == 0:
+        os._exit(0 if builds() and y.shape == (12, 3) else 1)
+    assert ends_well(forks.pid)
+    assert builds()
     print("done")
     """, 60) == "done"

@@ -93,3 +93,119 @@ def test_what_out_refuses(error, text, arguments):
     with pytest.raises(error, match=text):
         nn.LSTM(6, 6, seed=0)(**{"x": X} | arguments)
     assert np.array_equal(out, before)
+
+
+# What lies where, whatever type says so ------------------------------------------------------------------------
+
+class Foreign:
+    """Another library's array, which NumPy reads in place by `__array_interface__`."""
+
+    def __init__(self, array):
+        self.array, self.__array_interface__ = array, array.__array_interface__
+
+
+class Converted:
+    """One that gives NumPy an array of its memory."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+FOREIGN = {"interface": Foreign, "converted": Converted, "memoryview": memoryview, "subclass": lambda a: a.view(np.recarray)}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("place", ["the-same", "shifted"])
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_memory_decides_on_overlap(kind, place, foreign):
+    """A network of several layers, a long sequence: y would be written where x is still to be read."""
+    m, rng = kind(6, 6, 2, seed=0), np.random.default_rng(0)
+    buffer = rng.standard_normal(90 * 18 + 18, dtype=np.float32)
+    x = buffer[:90 * 18].reshape(90, 3, 6)
+    out = x if place == "the-same" else buffer[18:].reshape(90, 3, 6)
+    before, want = buffer.copy(), m(x)[0]
+    assert_same_bits(m(foreign(x))[0], want)
+    with pytest.raises(ValueError, match="out: expected memory apart from x, received an overlapping array"):
+        m(foreign(x), out=out)
+    assert_same_bits(buffer, before)
+    far = np.empty_like(x)
+    assert_same_bits(m(foreign(x), out=far)[0], want)
+    with pytest.raises(ValueError, match="out: expected memory apart from x_t, received an overlapping array"):
+        m.session(3).step(foreign(x[0]), out[0] if place == "the-same" else buffer[6:24].reshape(3, 6))
+    assert_same_bits(buffer, before)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_memory_decides_on_states_and_lengths(foreign):
+    m, x = nn.GRU(6, 6, seed=0), np.ones((1, 3, 6), np.float32)
+    h = np.ones((1, 3, 6), np.float32)
+    with pytest.raises(ValueError, match="out: expected memory apart from hx: h_0, received an overlapping array"):
+        m(x, foreign(h), out=h)
+    memory = np.zeros(18, np.float32)
+    lengths = memory.view(np.int64)[:3]
+    with pytest.raises(ValueError, match="out: expected memory apart from lengths, received an overlapping array"):
+        m(x, lengths=foreign(lengths), out=memory.reshape(1, 3, 6))
+    mask = memory.view(np.bool_)[:3].reshape(1, 3)
+    with pytest.raises(ValueError, match="out: expected memory apart from lengths, received an overlapping array"):
+        m(x, mask=foreign(mask), out=memory.reshape(1, 3, 6))
+    assert not memory.any()
+    assert h.all()
+
+
+def test_a_step_between_the_rows_of_another_array():
+    """x_t and out may lie among each other if they have no element in common."""
+    m = nn.LSTM(6, 6, seed=0)
+    memory = np.random.default_rng(0).standard_normal((5, 6), dtype=np.float32)
+    x, out = memory[::4], memory[2:4]
+    want = m.session(2).step(x.copy())
+    assert_same_bits(m.session(2).step(x, out), want)
+    with pytest.raises(ValueError, match="out: expected memory apart from x_t"):
+        m.session(2).step(memory[::-2][:2], memory[1:3])
+
+
+@pytest.mark.parametrize(("shape", "strides"), [
+    ((4, 3, 6), (0, 24, 4)),
+    ((4, 3, 6), (72, 0, 4)),
+    ((4, 3, 6), (0, 0, 4)),
+    ((4, 3, 6), (72, 20, 4)),
+    ((4, 3, 6), (24, 24, 4)),
+    ((4, 3, 6), (48, 24, 4)),
+    ((4, 3, 6), (-48, 24, 4)),
+    ((4, 3, 6), (36, 48, 4)),
+    ((4, 1, 6), (20, 0, 4)),
+])
+def test_out_may_not_overlap_itself(shape, strides):
+    m, x = nn.LSTM(6, 6, seed=0), np.ones((*shape[:2], 6), np.float32)
+    memory = np.zeros(400, np.float32)
+    out = np.lib.stride_tricks.as_strided(memory[200:], shape, strides)
+    with pytest.raises(ValueError, match="out: expected elements that have memory of their own each"):
+        m(x, out=out)
+    assert not memory.any()
+
+
+@pytest.mark.parametrize(("shape", "strides"), [
+    ((4, 3, 6), (72, 24, 4)),
+    ((4, 3, 6), (24, 96, 4)),
+    ((4, 3, 6), (-24, -96, 4)),
+    ((2, 2, 6), (48, 72, 4)),           # neither axis steps over all of the other, and yet no two elements are one
+    ((1, 3, 6), (0, 24, 4)),
+    ((4, 1, 6), (24, 0, 4)),
+])
+def test_other_strides_are_welcome(shape, strides):
+    m, x = nn.LSTM(6, 6, seed=0), np.random.default_rng(0).standard_normal((*shape[:2], 6), dtype=np.float32)
+    out = np.lib.stride_tricks.as_strided(np.zeros(800, np.float32)[400:], shape, strides)
+    want = m(x)[0]
+    m(x, out=out)
+    assert_same_bits(np.array(out), want)
+
+
+def test_out_may_not_have_a_mask():
+    m, x = nn.LSTM(6, 6, seed=0), np.ones((4, 3, 6), np.float32)
+    out = np.ma.masked_array(np.zeros((4, 3, 6), np.float32), np.eye(3, 6) * np.ones((4, 1, 1)))
+    for refused in (lambda: m(x, out=out), lambda: m.session(3).step(x[0], out[0])):
+        with pytest.raises(TypeError, match=r"out: expected an ndarray without a mask, received \d+ masked values"):
+            refused()
+    assert not out.data.any()

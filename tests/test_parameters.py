@@ -98,7 +98,7 @@ def test_a_write_is_noticed_whoever_holds_the_array(get, hold):
     lambda m: m.parameters(),
     lambda m: (w for _, w in m.named_parameters()),
     lambda m: map(weakref.ref, m.parameters()),
-    lambda m: [weakref.ref(w) for w in m.parameters()],
+    lambda m: [weakref.ref(w.base) for w in m.parameters()],
     lambda m: [w[:1] for w in m.parameters()],
     lambda m: [memoryview(w) for w in m.parameters()],
 ], ids=["parameters", "named_parameters", "lazy-weakrefs", "weakrefs", "views", "memoryviews"])

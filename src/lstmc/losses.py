@@ -45,11 +45,11 @@ class Loss:
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The mean over samples, weighted by `sample_weight`, as a float."""
-        p = np.asarray(y_pred)
+        p = checks.plain(y_pred, "y_pred")
         p = p if p.dtype in (np.float32, np.float64) else as_floats(p, np.float32, "y_pred")
         values = self.values(self.targets(y_true, p.shape, p.dtype), p)
         if sample_weight is not None:
-            values = values * spread(np.asarray(sample_weight, np.float64), values.shape)
+            values = values * spread(checks.plain(sample_weight, "sample_weight").astype(np.float64), values.shape)
         return float(values.mean()) if values.size else 0.0
 
     def get_config(self):
@@ -218,7 +218,7 @@ class SparseCategoricalCrossentropy(Loss):
 
 def labels(y, shape):
     """Integer labels (B, ...) for predictions of shape (B, ..., C)."""
-    a = np.asarray(y)
+    a = checks.plain(y, "y")
     if a.dtype.kind not in "biuf":
         raise TypeError(f"y: expected integer labels, received dtype {a.dtype}")
     if a.ndim == len(shape) and a.shape[-1] == 1:

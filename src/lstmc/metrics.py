@@ -8,6 +8,7 @@ import numpy as np
 
 from lstmc.layers.base import default_name, text_name
 from lstmc.losses import same_shape
+from lstmc.nn import checks
 
 
 class Metric:
@@ -35,8 +36,8 @@ class Metric:
 
     def update_state(self, y_true, y_pred, mask=None):
         """Take in a batch; mask (B, ...), False where nothing counts."""
-        p = np.asarray(y_pred)
-        values = np.asarray(self.values(np.asarray(y_true), p), np.float64)
+        p = checks.plain(y_pred, "y_pred")
+        values = np.asarray(self.values(checks.plain(y_true, "y_true"), p), np.float64)
         if mask is not None and mask.shape == values.shape[:mask.ndim]:
             values = values[mask]
         self.total += float(values.sum())

@@ -7,11 +7,12 @@ Python's and NumPy's global generators are neither read nor changed.
 
 import operator
 import secrets
-import threading
 
 import numpy as np
 
-_lock = threading.Lock()
+from lstmc.locks import Lock
+
+_lock = Lock()
 _root = None        # drawn from the operating system at first use, unless set
 _drawn = 0
 
@@ -39,14 +40,14 @@ def set_random_seed(seed):
     """
     global _root, _drawn
     seed = check_seed(seed)
-    with _lock:
+    with _lock.now:
         _root, _drawn = seed, 0
 
 
 def next_seed():
     """A new seed, the next in the sequence that the root seed determines."""
     global _root, _drawn
-    with _lock:
+    with _lock.now:
         if _root is None:
             _root = secrets.randbits(64)
         key = [_root, _drawn]

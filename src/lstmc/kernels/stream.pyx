@@ -1,7 +1,8 @@
 """One step of a stack of layers with carried state: nothing is allocated, looked up or packed per step.
 
 A Stream owns the states of B sequences in the kernels' layout and borrows packed weights. Its step is the same
-chain per element as a whole sequence, so the bits are the same. One thread may use a Stream at a time.
+chain per element as a whole sequence, so the bits are the same. One thread may use a Stream at a time: `step` sees to it by
+itself, around other methods it is `with stream:`.
 
 Where the weights are too many for one core to read fast, threads divide the units of each layer and meet after it.
 Most steps are too short to wake a sleeping thread, so they are asked only when the last step has just been.
@@ -27,6 +28,20 @@ from lstmc.kernels.weights cimport Operands, Weights, block
 from lstmc.kernels import arena
 from lstmc.kernels.plan import AWAKE_SECONDS
 
+cdef extern from *:
+    """
+    #if defined(_MSC_VER) && !defined(__clang__)
+    #include <intrin.h>
+    static int lstmc_enter(volatile long *taken) { return !_InterlockedExchange(taken, 1); }
+    static void lstmc_leave(volatile long *taken) { _InterlockedExchange(taken, 0); }
+    #else
+    static int lstmc_enter(long *taken) { return !__atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE); }
+    static void lstmc_leave(long *taken) { __atomic_store_n(taken, 0, __ATOMIC_RELEASE); }
+    #endif
+    """
+    bint lstmc_enter(long *taken) noexcept nogil     # whether nobody was in
+    void lstmc_leave(long *taken) noexcept nogil
+
 cdef enum:
     MAX_TEAM = 64
 
@@ -44,10 +59,32 @@ cdef struct Layer:
     Py_ssize_t ldh, panels, groups, I, R, H, P
 
 
+cdef int check(const Span *a, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t itemsize) except -1:
+    """The faces have looked at shapes, but an array may get another one before it is read here."""
+    if a.ndim != 2 or a.shape[0] != rows or a.shape[1] != n or a.itemsize != itemsize:
+        raise ValueError(f"expected shape ({rows}, {n}) and {itemsize}-byte items, received {tuple(a.shape[i] for i in range(a.ndim))} and "
+                         f"{a.itemsize}-byte items")
+    return 0
+
+
+cdef char *first_byte(const Span *a) noexcept:
+    """Where the lowest element of two axes begins."""
+    return a.p + (min((a.shape[0] - 1) * a.stride[0], 0) + min((a.shape[1] - 1) * a.stride[1], 0)) * a.itemsize
+
+
+cdef char *end_byte(const Span *a) noexcept:
+    """Where the highest one ends."""
+    return a.p + (max((a.shape[0] - 1) * a.stride[0], 0) + max((a.shape[1] - 1) * a.stride[1], 0) + 1) * a.itemsize
+
+
 cdef class Stream:
-    """Stream(weights of each layer, options, B)."""
+    """Stream(weights of each layer, options, B, apart=None).
+
+    apart(y, "x_t", x) is called, and may raise, where the x and y of a step lie so that they could have an element in common.
+    """
 
     cdef list weights, keep
+    cdef object apart
     cdef const lstmc_kernels *k
     cdef Schedule schedule
     cdef Layer *layers
@@ -55,16 +92,17 @@ cdef class Stream:
     cdef const void **xrow
     cdef lstmc_progress *progress
     cdef double flops, weight_bytes
+    cdef long taken          # a thread is using it
     cdef double last         # when the last step ended
 
-    def __cinit__(self, list weights, Options options, Py_ssize_t B):
+    def __cinit__(self, list weights, Options options, Py_ssize_t B, apart=None):
         cdef Weights w = weights[0]
         cdef Layer *a
         cdef Forward f
         cdef Sizes size
         cdef lstmc_tile *tiles
         cdef Py_ssize_t i, j, ldf
-        self.weights, self.keep, self.k = weights, [], w.k
+        self.weights, self.keep, self.k, self.apart = weights, [], w.k, apart
         self.schedule = Schedule(1, B)
         self.L, self.B, self.es, self.nu = len(weights), B, w.itemsize, w.k.nu
         self.parts = MAX_TEAM if LSTMC_CAN_SHARE else 1
@@ -132,6 +170,17 @@ cdef class Stream:
         if self.keep is not None:
             arena.give(*self.keep)
 
+    cdef int enter(self) except -1:
+        if not lstmc_enter(&self.taken):
+            raise RuntimeError("session: expected one call at a time, received one while another thread's is in it")
+        return 0
+
+    def __enter__(self):
+        self.enter()
+
+    def __exit__(self, *error):
+        lstmc_leave(&self.taken)
+
     def set_state(self, state):
         """Load h (L, B, R) and, for the LSTM, c (L, B, H), unit feature stride; None: zeros."""
         cdef Span sh, sc
@@ -165,6 +214,13 @@ cdef class Stream:
 
     def step(self, x, y, threads=None, dict forced=None):
         """y (B, R) = the top layer's output after x (B, I); y has unit feature stride, x any strides. forced: as of `forward`, for tests."""
+        self.enter()
+        try:
+            self.advance(x, y, threads, forced)
+        finally:
+            lstmc_leave(&self.taken)
+
+    cdef int advance(self, object x, object y, object threads, dict forced) except -1:
         cdef Span sx = span(x), sy = span(y, True)
         cdef double start = lstmc_clock() if self.parts > 1 else 0
         cdef bint awake = start - self.last < awake_seconds
@@ -172,6 +228,10 @@ cdef class Stream:
         cdef Py_ssize_t n = can_start(step_threads(self.flops, self.weight_bytes, self.parts, awake, threads, at_most())), j
         cdef Layer *top = &self.layers[self.L - 1]
         cdef long alone_from = 0 if forced is None else forced.get("alone_from", 0)
+        check(&sx, self.B, self.layers[0].I, self.es)
+        check(&sy, self.B, top.R, self.es)
+        if self.apart is not None and first_byte(&sx) < end_byte(&sy) and first_byte(&sy) < end_byte(&sx):
+            self.apart(y, "x_t", x)
         with nogil:
             for j in range(self.B):
                 self.xrow[j] = sx.p + j * sx.stride[0] * self.es
@@ -190,6 +250,7 @@ cdef class Stream:
                 memcpy(sy.p + j * sy.stride[0] * self.es, top.rows[self.slot * self.B + j], top.R * self.es)
             if self.parts > 1:
                 self.last = lstmc_clock()
+        return 0
 
     cdef void part(self, Py_ssize_t xs, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
         """The units of thread i of n in every layer; those of all, should the first go on alone."""

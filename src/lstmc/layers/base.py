@@ -6,12 +6,14 @@ is free.
 """
 
 import re
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
 from lstmc import seeds
+from lstmc.locks import Lock
 from lstmc.nn import checks
+from lstmc.nn.fixed import Fixed
 
 # Keras arguments that every layer of Keras has: default, and what to do instead.
 COMMON = {
@@ -22,22 +24,30 @@ COMMON = {
     "input_dim": (None, "put Input(shape) first in the Sequential"),
     "batch_input_shape": (None, "put Input(shape) first in the Sequential"),
 }
+# Held where layers and models are built. A fork may leave one half built: it is built from the beginning then, from the same seed.
+building = Lock()
 NO_PENALTY = "weight_decay of the optimizer is the supported penalty"
 
 
-class Variable(NamedTuple):
+class Variable:
     """One weight: the live array that kernels read, and whether Keras' layout is its transpose."""
 
-    name: str
-    array: np.ndarray
-    transposed: bool = False
+    __slots__ = ("_array", "name", "transposed")
+
+    def __init__(self, name, array, transposed=False):
+        self.name, self._array, self.transposed = name, array, transposed
+
+    @property
+    def array(self):
+        """The live array, as a view made for the caller: who sets its shape or dtype in place changes nothing here."""
+        return self._array.view()
 
     def get(self):
         """A copy in Keras' layout."""
-        return (self.array.T if self.transposed else self.array).copy()
+        return (self._array.T if self.transposed else self._array).copy()
 
     def set(self, value):
-        self.array[...] = value.T if self.transposed else value
+        self._array[...] = value.T if self.transposed else value
 
 
 def refuse(kind, arguments, known):
@@ -50,7 +60,7 @@ def refuse(kind, arguments, known):
             raise ValueError(f"{kind}: {name}={value!r} is not supported (only {default!r}); {instead}")
 
 
-class Layer:
+class Layer(Fixed):
     """Base class of layers.
 
     Subclasses give `compute_output_shape`, `weight_shapes`, `check_shape` where not everything fits, `forward`
@@ -66,6 +76,8 @@ class Layer:
         Of this layer's random numbers; drawn from `set_random_seed`'s sequence when built if None.
     """
 
+    # Attributes that may be set once: sizes of the weights, and what else is built into them.
+    fixed: ClassVar = frozenset(("dtype",))
     # Keras arguments, beyond COMMON, that are refused unless at their default.
     unsupported: ClassVar = {}
     # Whether a mask on the input is passed on; otherwise it is lost, with a warning from the model.
@@ -85,8 +97,7 @@ class Layer:
         self.variables = []
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self.dtype = checks.float_dtype(self.dtype)     # NumPy's own object, as in lstmc.nn
+        self.__dict__.update({**state, "dtype": checks.float_dtype(state["dtype"])})      # NumPy's own object, as in lstmc.nn
 
     # What subclasses define ----------------------------------------------------------------------------------
 
@@ -157,26 +168,29 @@ class Layer:
     # What they inherit ---------------------------------------------------------------------------------------
 
     def build(self, input_shape, draw=True):
-        """Create the weights for inputs of this shape (with the batch axis, None where free).
+        """Create the weights for inputs of this shape (with the batch axis, None where free), once for all threads.
 
         They are initialised, unless `draw` is False, which is for who sets them all next.
         """
-        self.check_shape(tuple(input_shape))
-        if self.built:
-            return
-        if self.seed is None:
-            self.seed = seeds.next_seed()
-        self.create(tuple(input_shape))
-        if draw:
-            self.initialize(tuple(input_shape))
-        self.built = True
+        shape = tuple(input_shape)
+        if not self.built:
+            with building.now:
+                if not self.built:
+                    self.check_shape(shape)
+                    if self.seed is None:
+                        self.seed = seeds.next_seed()
+                    self.create(shape)
+                    if draw:
+                        self.initialize(shape)
+                    self.built = True
+        self.check_shape(shape)
 
     def __call__(self, x, mask=None, training=False):
         """The output for a batch, building the layer first if need be."""
         x = as_floats(x, self.dtype, "x")
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
-        return self.forward(x, None if mask is None else np.asarray(mask, bool), training)[0]
+        return self.forward(x, None if mask is None else as_mask(mask), training)[0]
 
     @property
     def weights(self):
@@ -235,8 +249,10 @@ def text_name(name, thing):
 def as_floats(value, dtype, name):
     """value as an array of dtype: numbers and booleans are cast, as in Keras; anything else raises.
 
-    The cast from float64 to float32 rounds and is deliberate: pass dtype="float64" to layers to compute in it.
+    The cast from float64 to float32 rounds and is deliberate: pass dtype="float64" to layers to compute in it. A masked value and a number
+    beyond the dtype's range raise.
     """
+    checks.has_dtype(value, name)       # which raises if something is masked
     try:
         a = np.asarray(value)
     except ValueError as error:
@@ -247,5 +263,16 @@ def as_floats(value, dtype, name):
         raise TypeError(f"{name}: expected real numbers, received dtype {a.dtype}")
     if a.dtype == dtype and a.dtype.isnative and a.flags.aligned:
         return a
-    with np.errstate(over="ignore"):
-        return a.astype(dtype)
+    try:
+        with np.errstate(over="raise"):
+            return a.astype(dtype)
+    except FloatingPointError:
+        raise ValueError(f"{name}: expected numbers in the range of {dtype}, received {a.dtype} beyond it") from None
+
+
+def as_mask(value):
+    """value as a bool array: booleans, or numbers that are 0 or 1."""
+    a = checks.plain(value, "mask")
+    if a.dtype.kind not in "biuf" or not ((a == 0) | (a == 1)).all():
+        raise ValueError(f"mask: expected True at valid steps and False at others, received other values of dtype {a.dtype}")
+    return a.astype(bool, copy=False)

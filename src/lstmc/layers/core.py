@@ -26,6 +26,7 @@ class Input(Layer):
         If given, the dtype that all layers must have.
     """
 
+    fixed = Layer.fixed | {"shape"}
     unsupported: ClassVar = {
         "sparse": (None, "pass a dense array"),
         "ragged": (None, "pad sequences and add Masking"),
@@ -71,6 +72,7 @@ class Dense(Layer):
         See `Layer`.
     """
 
+    fixed = Layer.fixed | {"units", "use_bias"}
     unsupported: ClassVar = {
         "kernel_regularizer": (None, NO_PENALTY),
         "bias_regularizer": (None, NO_PENALTY),
@@ -171,6 +173,7 @@ class Dropout(Layer):
     there are three axes, and the place among the remaining values. It does not depend on the sizes of the batch or of time.
     """
 
+    fixed = Layer.fixed | {"rate"}
     unsupported: ClassVar = {"noise_shape": (None, "every value is dropped on its own")}
 
     def __init__(self, rate, noise_shape=None, seed=None, *, name=None, dtype=None, **arguments):

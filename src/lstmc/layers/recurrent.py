@@ -80,6 +80,7 @@ class LSTM(Recurrent):
         See `Layer`.
     """
 
+    fixed = Layer.fixed | {"units", "use_bias", "return_sequences", "go_backwards"}
     unsupported = UNSUPPORTED
 
     def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
@@ -177,6 +178,7 @@ class Bidirectional(Recurrent):
         See `Layer`; by default those of `layer`.
     """
 
+    fixed = Layer.fixed | {"layer", "merge_mode", "return_sequences"}
     unsupported: ClassVar = {
         "weights": (None, "call set_weights after the model is built"),
         "backward_layer": (None, "both directions have the same settings"),

@@ -7,9 +7,12 @@ the kernels cannot follow their memory (foreign byte order, odd alignment).
 import math
 import operator
 import reprlib
+import sys
 
 import numpy as np
 
+LITERALS = {float, int, bool, complex, str, type(None)}     # Python's values, which have no dtype
+NESTED = 64             # axes that an array can have
 OVERLAP_WORK = 1000     # steps of the exact search for a common element, after which arrays count as overlapping
 
 
@@ -70,13 +73,14 @@ def float_dtype(dtype):
 
 
 def array(value, name, dtype):
-    """value as an array of exactly this dtype in native order and alignment; plain Python numbers take the dtype.
+    """value as an array of exactly this dtype in native order and alignment; Python's numbers, in lists too, take the dtype.
 
-    Raises TypeError for another dtype: a cast, if it is wanted, belongs into the caller's text.
+    Raises TypeError for another dtype, also that of one array or NumPy number in a list: a cast, if it is wanted, belongs into the
+    caller's text.
     """
     if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
         return value        # the plain case, in a few attribute look-ups
-    typed = hasattr(value, "dtype") or hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+    typed = has_dtype(value, name)
     try:
         a = np.asarray(value)
     except ValueError as error:
@@ -87,7 +91,45 @@ def array(value, name, dtype):
         if not a.dtype.isnative or not a.flags.aligned:
             a = a.astype(dtype)
         return a
-    raise TypeError(f"{name}: expected dtype {dtype}, received {a.dtype}")
+    cast = f"; if a cast is meant, write it: np.asarray(..., {str(dtype)!r})" if a.dtype.kind in "fiu" else ""
+    raise TypeError(f"{name}: expected dtype {dtype}, received {a.dtype}{cast}")
+
+
+def has_dtype(value, name, depth=0):
+    """Whether value, or something in its lists, is an array, a NumPy number or memory with a dtype of its own. Raises if part of it is masked."""
+    if type(value) in LITERALS or depth > NESTED:
+        return False
+    if isinstance(value, np.ndarray):
+        if is_masked(value):
+            raise ValueError(f"{name}: expected no masked values, which a plain array cannot tell from others, received "
+                             f"{np.ma.count_masked(value)} of {value.size}; fill them, as with filled(0)")
+        return True
+    if isinstance(value, np.generic) or any(hasattr(value, a) for a in ("dtype", "__array__", "__array_interface__", "__array_struct__")):
+        return True
+    if hasattr(value, "__len__") and hasattr(value, "__getitem__") and not lends_memory(value):
+        found = [] if LITERALS.issuperset(map(type, value)) else [has_dtype(v, name, depth + 1) for v in value]
+        return any(found)       # not before all have been looked at, because each may be masked
+    return lends_memory(value)
+
+
+def is_masked(a):
+    """Whether an array hides values; nobody can have such an array who has not imported numpy.ma."""
+    return type(a) is not np.ndarray and "numpy.ma" in sys.modules and np.ma.is_masked(a)
+
+
+def lends_memory(value):
+    """Whether value has the buffer protocol, as memoryview and array.array have."""
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
+
+
+def plain(value, name):
+    """np.asarray(value), if no masked value would come out bare."""
+    has_dtype(value, name)
+    return np.asarray(value)
 
 
 def shaped(value, name, dtype, shape, axes):
@@ -99,9 +141,10 @@ def shaped(value, name, dtype, shape, axes):
 
 
 def output(value, dtype, shape, axes):
-    """value, if it can receive a result: a writable array of this dtype and shape with unit feature stride."""
-    if not isinstance(value, np.ndarray) or value.dtype != dtype:
-        raise TypeError(f"out: expected an ndarray of {dtype}, received {getattr(value, 'dtype', type(value).__name__)}")
+    """value, if it can receive a result, as a plain ndarray: a writable array of this dtype and shape with unit feature stride."""
+    writable(value, dtype)
+    if type(value) is not np.ndarray:
+        value = value.view(np.ndarray)
     if value.shape != tuple(shape):
         raise ValueError(f"out: expected shape {axes} = {shape_text(shape)}, received {shape_text(value.shape)}")
     flags = value.flags
@@ -111,12 +154,43 @@ def output(value, dtype, shape, axes):
     if value.shape[-1] > 1 and value.strides[-1] != value.itemsize and value.size:
         raise ValueError(f"out: expected features one after the other (a last stride of {value.itemsize} bytes), "
                          f"received strides {value.strides}")
+    if overlaps_itself(value):
+        raise ValueError(f"out: expected elements that have memory of their own each, received shape {shape_text(value.shape)} with strides "
+                         f"{value.strides}")
     return value
 
 
+def writable(out, dtype):
+    """Raise TypeError if `out` is no array of this dtype; a masked one would hide what is written to it."""
+    if not isinstance(out, np.ndarray) or out.dtype != dtype:
+        raise TypeError(f"out: expected an ndarray of {dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
+    if is_masked(out):
+        raise TypeError(f"out: expected an ndarray without a mask, received {np.ma.count_masked(out)} masked values of {out.size}")
+
+
+def overlaps_itself(a):
+    """Whether elements of an array whose last axis is dense share memory."""
+    if not a.size or a.flags.c_contiguous:
+        return False
+    width = reach = a.shape[-1] * a.itemsize
+    for stride, n in sorted((abs(s), n) for s, n in zip(a.strides[:-1], a.shape[:-1], strict=True) if n > 1):
+        if stride < reach:
+            break
+        reach += stride * (n - 1)
+    else:
+        return False                # every axis steps over all of those below
+    starts = np.zeros(1, np.intp)
+    for stride, n in zip(a.strides[:-1], a.shape[:-1], strict=True):
+        starts = np.add.outer(starts, np.arange(n) * stride).ravel()
+    return bool((np.diff(np.sort(starts)) < width).any())
+
+
 def apart(out, name, a):
-    """Raise if `out` has an element in common with the argument a; what is no array has none."""
-    if not isinstance(a, np.ndarray) or (a.base is None and out.base is None and a is not out):
+    """Raise if `out` has an element in common with the argument a, of whatever type: NumPy finds the memory of both."""
+    if a is None:
+        return
+    a = np.asarray(a)
+    if a is not out and a.flags.owndata and out.flags.owndata:
         return
     if np.may_share_memory(out, a) and np.may_share_memory(out, a, max_work=OVERLAP_WORK):      # by bounds; if they meet, exactly
         raise ValueError(f"out: expected memory apart from {name}, received an overlapping array")
@@ -128,10 +202,10 @@ def unit_stride(a):
 
 
 def lengths(value, B, T):
-    """(B,) int64 array of lengths in 0..T, or None."""
+    """(B,) int64 array of lengths in 0..T, or None; a copy, so that what is checked here stays so."""
     if value is None:
         return None
-    a = np.asarray(value)
+    a = np.array(plain(value, "lengths"))
     if a.dtype.kind not in "iu" and not (a.size == 0 and a.ndim == 1 and not hasattr(value, "dtype")):
         raise TypeError(f"lengths: expected integers, received dtype {a.dtype}")
     if a.shape != (B,):
@@ -144,7 +218,7 @@ def lengths(value, B, T):
 
 def mask(value, shape, axes):
     """A bool array of this shape."""
-    a = np.asarray(value)
+    a = plain(value, "mask")
     if a.dtype != np.bool_:
         raise TypeError(f"mask: expected bool, True at valid steps, received dtype {a.dtype}")
     if a.shape != tuple(shape):

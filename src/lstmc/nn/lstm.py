@@ -63,7 +63,8 @@ class LSTM(Recurrent):
     ----------
     seed : int
     step : int
-        Number of `forward(train=True)` calls so far; with `seed` it determines the dropout masks. May be set.
+        Number of `forward(train=True)` calls so far; with `seed` it determines the dropout masks. Both may be set; what else the
+        constructor was given stays as it is.
 
     Notes
     -----

@@ -7,12 +7,13 @@ import numpy as np
 
 from lstmc.kernels.schedule import Schedule
 from lstmc.nn import checks
+from lstmc.nn.fixed import Fixed
 from lstmc.nn.tape import Call, describe
 
 MAX_UNITS = 2**50       # more than any address space holds; below it no size computed in the kernels overflows
 
 
-class Module:
+class Module(Fixed):
     """Base of the recurrent modules; a subclass sets the sizes below, `_params` and `_packed`.
 
     `_parts` names the parts of the state, h first.
@@ -23,7 +24,13 @@ class Module:
         I, H, R, L, D.
     batch_first : bool
     dtype : numpy.dtype
+
+    Notes
+    -----
+    What the constructor was given stays as it is, but for `seed`, which like `step` may be set.
     """
+
+    _made_with = "_params"
 
     def __getstate__(self):
         """For copy and pickle: everything but the packed weights, which the next call makes again.
@@ -34,8 +41,8 @@ class Module:
         return {**self.__dict__, "_packed": None, "_options": None}
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self.dtype = checks.float_dtype(self.dtype)     # NumPy's own object, which fast paths recognise; a copy is not
+        # NumPy's own dtype object, which fast paths recognise; a copy is not
+        self.__dict__.update({**state, "dtype": checks.float_dtype(state["dtype"])})
 
     def state_dict(self):
         """The parameters by PyTorch's names, gates in the order i, f, g, o.
@@ -43,8 +50,8 @@ class Module:
         Returns
         -------
         dict of ndarray
-            The live arrays: writing to them changes the module, at its next call. Who writes to an array by its bare
-            address must hold the array, or a view of it, until then.
+            The live arrays, views made for this call: writing to them changes the module, at its next call. Who writes to an
+            array by its bare address must hold the array, or a view of it, until then.
         """
         return self._params.lend()
 
@@ -139,8 +146,8 @@ class Module:
         if call.listed is not None:
             raise ValueError("out: expected None with a list of arrays, whose outputs are arrays of their own")
         T, B, _ = call.x.shape
-        checks.output(out, self.dtype, *self._shape_outside(T, B, width, "D*R", call.batched))
-        checks.apart(out, "x", x)
+        out = checks.output(out, self.dtype, *self._shape_outside(T, B, width, "D*R", call.batched))
+        checks.apart(out, "x", x if isinstance(x, np.ndarray) else call.x)
         checks.apart(out, "lengths", lengths)
         for part, a in zip(self._parts, (hx,) if len(self._parts) == 1 else hx or (), strict=False):
             checks.apart(out, f"hx: {part}_0", a)
@@ -168,7 +175,7 @@ class Module:
                 raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {describe(value)}")
             shape, axes = ((LD, B, width), f"(L*D, B, {letter})") if batched else ((LD, width), f"(L*D, {letter})")
             a = checks.shaped(value, where, self.dtype, shape, axes)
-            found.append(checks.unit_stride(a if batched else a[:, None]))
+            found.append(checks.unit_stride(a.view() if batched else a[:, None]))
         return tuple(found)
 
     def _new_state(self, B, LD=None):
@@ -192,8 +199,8 @@ class Module:
         return shape, f"({', '.join(axes)})" if len(axes) > 1 else "(T,)"
 
     def _inside(self, a, batched):
-        """(T, B, ·) view of an array in the caller's layout."""
-        return a[:, None] if not batched else a.swapaxes(0, 1) if self.batch_first else a
+        """(T, B, ·) view of an array in the caller's layout: one of our own, whose shape nobody else can set while it is in use."""
+        return a[:, None] if not batched else a.swapaxes(0, 1) if self.batch_first else a.view()
 
     def _outside(self, a, call):
         """(T, B, ·) in the caller's layout."""

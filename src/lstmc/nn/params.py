@@ -1,7 +1,8 @@
 """Named parameters: views on one flat buffer, with PyTorch's names, shapes and default initialisation.
 
 The arrays are live, as in PyTorch: writing to them changes the layer. The buffer's fingerprint, taken at every
-call, notices it, so packed copies of the weights are never out of date.
+call, notices it, so packed copies of the weights are never out of date. What is lent are views made for the loan, so
+that whoever sets their shape, strides or dtype in place changes nothing here.
 
 Reading all weights is a good part of a small call, so it is left out while nobody can have written: since the last
 fingerprint no array was lent, and when it was taken none was out. Reference counts tell, where they are exact.
@@ -52,10 +53,10 @@ class Parameters:
             end = at + math.prod(shape)
             self._parts.append((name, slice(at, end), shape))
             at = end
-        self.flat = np.zeros(at, dtype)
+        self._memory = np.zeros(at, dtype)      # the base of every view, so within reach of whoever has one: not used itself
+        self.flat = self._memory[:]
         self.arrays = self._views(self.flat)
-        self._all = (self.flat, *self.arrays.values())
-        self._counts = self._references()
+        self._count = self._references()
         self._state = object()          # another one after every loan and every write of our own
         self._known = None, 0           # state, fingerprint in it; only from when no array was out
 
@@ -80,18 +81,18 @@ class Parameters:
         return self._views(np.empty(self.flat.size, self.flat.dtype))
 
     def lend(self):
-        """name -> live array, for others to keep and write."""
-        found = dict(self.arrays)
+        """name -> live array, a view of its own, for others to keep and write."""
+        found = {name: array.view() for name, array in self.arrays.items()}
         self._state = object()          # after the references are made: `fingerprint` looks in the other order
         return found
 
     def _references(self):
-        """References to the buffer and to each array; a view of an array is one to the buffer or to the array."""
-        return list(map(sys.getrefcount, self._all)) if COUNTS_ARE_EXACT else None
+        """References to the memory; every view, and every view of one, is a reference."""
+        return sys.getrefcount(self._memory) if COUNTS_ARE_EXACT else None
 
     def _lent_out(self):
         """Whether someone else may have an array, or a way to get at one."""
-        return not COUNTS_ARE_EXACT or self._references() != self._counts or any(map(weakref.getweakrefcount, self._all))
+        return not COUNTS_ARE_EXACT or self._references() != self._count or weakref.getweakrefcount(self._memory) > 0
 
     def fingerprint(self):
         """A number that changes when any value changes."""
@@ -130,7 +131,7 @@ class Parameters:
             )
         checked = {}
         for name in self.arrays.keys() & d.keys():
-            value = np.asarray(d[name])
+            value = checks.plain(d[name], name)
             expected = self.arrays[name]
             if value.shape != expected.shape:
                 raise ValueError(f"{name}: expected shape {checks.shape_text(expected.shape)}, "

@@ -14,6 +14,7 @@ from lstmc.kernels.cells import gate_count
 from lstmc.kernels.forward import forward
 from lstmc.kernels.random import Purpose
 from lstmc.kernels.weights import Weights
+from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
 from lstmc.nn.explain import explain
@@ -30,6 +31,7 @@ def _parts(state, part):
 
 MAX_LAYERS = 1000
 
+_drawing = Lock()
 # Parameters of one layer and direction in the order in which kernels give their gradients.
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole", "norm_ih", "norm_hh", "norm_c")
 
@@ -37,6 +39,10 @@ KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole"
 class Recurrent(Module):
     """Base of the modules; see `nn.LSTM` for what all have in common."""
 
+    fixed = frozenset((
+        "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size", "dtype", "nonlinearity",
+        "reset_after", "peephole", "coupled", "clip", "activations", "gates_off", "layer_norm", "zoneout", "input_dropout", "recurrent_dropout",
+    ))
     cell = None             # its name in the kernels
     _parts = ("h",)         # of the state
     proj_size = 0
@@ -139,12 +145,12 @@ class Recurrent(Module):
             self._packed = packed
         return packed
 
-    def _options_of(self, layer=0, train=False):
-        """The kernels' options; in training, with the keys of this step's random numbers."""
+    def _options_of(self, layer=0, draw=None):
+        """The kernels' options; in training, with the keys of the random numbers of (seed, step)."""
         if self._options is None:
             self._options = self._make_options()
         o = self._options
-        return o.for_call(self.seed, self.step, layer) if train and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
+        return o.for_call(*draw, layer) if draw and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
 
     @property
     def step(self):
@@ -164,7 +170,7 @@ class Recurrent(Module):
         ----------
         x : ndarray or list of ndarray
             (T, B, I), (B, T, I) with batch_first, or (T, I) unbatched; of the module's dtype, any strides. A list has a (T, I)
-            array for each sequence, of any lengths.
+            array for each sequence, of any lengths. Python's numbers have no dtype: in lists of lists they take the module's, everywhere.
         hx : tuple of ndarray, or ndarray
             Initial state: (h_0 (L*D, B, R), c_0 (L*D, B, H)) of an LSTM, h_0 of the others, without B if unbatched; zeros if None.
         lengths : array_like of int, optional
@@ -176,7 +182,7 @@ class Recurrent(Module):
             For this call; by default the process setting, fewer for small work.
         out : ndarray, optional
             Written and returned as y: of y's shape and the module's dtype, features one after the other, other strides any;
-            must not overlap x or hx.
+            must not overlap itself, x or hx.
         return_cells, return_gates : bool
             Also return, after the state, c_t of the last layer at every step, laid out like y (T, B, D*H), and the values of
             its gates, (T, B, D*G, H) in PyTorch's order; 0 at steps that are not valid.
@@ -229,11 +235,11 @@ class Recurrent(Module):
         weights = self._weights(train).weights
         T, B, _ = call.x.shape
         final = self._new_state(B)
-        tape = Tape(self, call, weights) if train else None
+        tape, draw = (Tape(self, call, weights), self._draw()) if train else (None, None)
         below, taps = call.x, ()
         for layer in range(L):
-            last, options = layer == L - 1, self._options_of(layer, train)
-            below, dropped = self._drop(below, layer, threads) if train else (below, None)
+            last, options = layer == L - 1, self._options_of(layer, draw)
+            below, dropped = self._drop(below, layer, draw, threads) if train else (below, None)
             y = result if last else None
             if y is None:
                 y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
@@ -250,20 +256,29 @@ class Recurrent(Module):
                 taps = self._taps(tapes, call, wanted)
             below = y
         if train:
-            self.step += 1
             tape.y_shape = below.shape
         return self._outside(below, call) if out is None else out, self._state_outside(final, call.batched), tape, taps
 
-    def _drop(self, below, layer, threads):
+    def _draw(self):
+        """(seed, step) of the random numbers of a training call, a step of its own: threads may train with one module at once."""
+        with _drawing.now:
+            step = self.step
+            self.step = step + 1
+        return self.seed, step
+
+    def _drop(self, below, layer, draw, threads):
         """The input of a layer after dropout, and the mask, None if there is none."""
         _, B, width = below.shape
         mask = None
         if self.dropout and layer:
-            mask = keep_mask(self.dropout, below.shape, self.dtype, self.seed, self.step, layer, threads=threads)
+            mask = keep_mask(self.dropout, below.shape, self.dtype, *draw, layer, threads=threads)
         if self.input_dropout:
-            fixed = keep_mask(self.input_dropout, (1, B, width), self.dtype, self.seed, self.step, 2 * layer, Purpose.INPUT, threads)
+            fixed = keep_mask(self.input_dropout, (1, B, width), self.dtype, *draw, 2 * layer, Purpose.INPUT, threads)
             mask = fixed if mask is None else mask * fixed
-        return (below, None) if mask is None else (below * mask, mask)
+        if mask is None:
+            return below, None
+        with np.errstate(all="ignore"):         # what is past the end of a sequence may be anything, and is not read
+            return below * mask, mask
 
     def _run_chunks(self, weights, schedule, x, y, state, final, options, threads, every):
         """Forward chunk by chunk of time, keeping the state before each."""
@@ -319,14 +334,12 @@ class Recurrent(Module):
             raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {describe(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
-        if tape.used:
-            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
         call, B = tape.call, tape.y_shape[1]
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
         need_dx, threads = checks.flag(need_dx, "need_dx"), checks.threads(threads)
-        tape.used = True
+        tape.take()
         try:
             found = self._backward(tape, dy, dfinal, need_dx, threads)
         except BaseException:

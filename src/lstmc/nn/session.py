@@ -1,5 +1,6 @@
 """Streaming: a session steps a unidirectional module with carried state, and many sessions can step together."""
 
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from lstmc.kernels.forward import forward
 from lstmc.kernels.schedule import Schedule
 from lstmc.kernels.stream import Stream
 from lstmc.nn import checks
+from lstmc.nn.fixed import Fixed
 from lstmc.nn.module import MAX_UNITS
 
 
@@ -17,12 +19,12 @@ class Snapshot(NamedTuple):
     parts: tuple        # h (L, B, R) and, of an LSTM, c (L, B, H)
 
 
-class Session:
+class Session(Fixed):
     """Carried state of `batch_size` streams of one module; made by `session` of the module.
 
     The session keeps the weights that the module had when the session was opened. Its outputs are bit for bit those
-    of the module on the whole sequence. One Python thread may use a session at a time. It cannot be copied or pickled:
-    `fork` gives a second session, and what `snapshot` gives can be pickled.
+    of the module on the whole sequence. One Python thread may use a session at a time: while one does, all that others ask of it
+    raises RuntimeError. It cannot be copied or pickled: `fork` gives a second session, and what `snapshot` gives can be pickled.
 
     Parameters
     ----------
@@ -36,6 +38,9 @@ class Session:
     ValueError
         The module is bidirectional.
     """
+
+    fixed = frozenset(("module", "batch_size"))
+    _made_with = "_stream"
 
     def __init__(self, module, batch_size=1):
         if module.bidirectional:
@@ -55,8 +60,8 @@ class Session:
         m, B = self.module, self.batch_size
         if B * (m.hidden_size + 16) * m.num_layers > MAX_UNITS:
             raise MemoryError(f"batch_size: {B} streams of {m.hidden_size} units do not fit into any memory")
-        self._packed, self._stream = packed, Stream(packed.weights, m._options_of(), B)
         self._dtype, self._x_shape, self._y_shape = m.dtype, (B, m.input_size), (B, m.output_size)
+        self._packed, self._stream = packed, Stream(packed.weights, m._options_of(), B, checks.apart)
 
     def step(self, x_t, out=None, *, threads=None):
         """Advance by one step.
@@ -82,18 +87,14 @@ class Session:
             x_t = checks.shaped(x_t, "x_t", dtype, self._x_shape, "(B, I)")
         if out is None:
             out = np.empty(self._y_shape, dtype)
-        else:
-            if type(out) is not np.ndarray or out.dtype is not dtype or out.shape != self._y_shape or not out.flags.carray:
-                self._check_out(out)
-            if (x_t.base is not None or out.base is not None or out is x_t) and not _own_memory_each(x_t, out):
-                checks.apart(out, "x_t", x_t)
-        self._stream.step(x_t, out, None if threads is None else checks.threads(threads))
+        elif type(out) is not np.ndarray or out.dtype is not dtype or out.shape != self._y_shape or not out.flags.carray:
+            self._check_out(out)
+        self._stream.step(x_t, out, None if threads is None else checks.threads(threads))      # which sees whether they overlap
         return out
 
     def _check_out(self, out):
         shape = self._y_shape
-        if not isinstance(out, np.ndarray) or (out.dtype is not self._dtype and out.dtype != self._dtype):
-            raise TypeError(f"out: expected an ndarray of {self._dtype}, received {getattr(out, 'dtype', type(out).__name__)}")
+        checks.writable(out, self._dtype)
         flags = out.flags
         if out.shape != shape or not flags.c_contiguous or not flags.writeable or not flags.aligned:
             raise ValueError(f"out: expected a writable C-contiguous array of shape (B, R) = {checks.shape_text(shape)}, "
@@ -123,14 +124,15 @@ class Session:
         y = x
         schedule, threads = Schedule(x.shape[0], B), checks.threads(threads)
         state, options = m._new_state(B), m._options_of()
-        self._stream.get_state(state)
-        for layer, weights in enumerate(self._packed.weights):
-            batch_major = m.batch_first and layer == m.num_layers - 1
-            below = y
-            y = m._output(x.shape[0], B, m.output_size, False, batch_major)
-            part = tuple(s[layer:layer + 1] for s in state)
-            forward([weights], schedule, below, y, tuple(s.copy() for s in part), part, options, False, threads)
-        self._stream.set_state(state)
+        with self._stream:
+            self._stream.get_state(state)
+            for layer, weights in enumerate(self._packed.weights):
+                batch_major = m.batch_first and layer == m.num_layers - 1
+                below = y
+                y = m._output(x.shape[0], B, m.output_size, False, batch_major)
+                part = tuple(s[layer:layer + 1] for s in state)
+                forward([weights], schedule, below, y, tuple(s.copy() for s in part), part, options, False, threads)
+            self._stream.set_state(state)
         return y.swapaxes(0, steps_axis)
 
     @property
@@ -140,16 +142,20 @@ class Session:
 
     @state.setter
     def state(self, value):
-        self._stream.set_state(self.module._check_state(value, "state", "{}", self.batch_size, True))
+        state = self.module._check_state(value, "state", "{}", self.batch_size, True)
+        with self._stream:
+            self._stream.set_state(state)
 
     def _state(self):
         state = self.module._new_state(self.batch_size)
-        self._stream.get_state(state)
+        with self._stream:
+            self._stream.get_state(state)
         return state
 
     def reset(self):
         """Go back to a state of zeros."""
-        self._stream.set_state(None)
+        with self._stream:
+            self._stream.set_state(None)
 
     def snapshot(self):
         """The current state, for `restore`."""
@@ -168,12 +174,6 @@ class Session:
         twin._open(self._packed)
         twin._stream.set_state(self._state())
         return twin
-
-
-def _own_memory_each(a, b):
-    """Whether two arrays are, or are views of, two arrays that own their memory: cheaper to see than where they lie."""
-    a, b = a if a.base is None else a.base, b if b.base is None else b.base
-    return a is not b and type(a) is np.ndarray and type(b) is np.ndarray and a.base is None and b.base is None
 
 
 def step_many(sessions, xs, *, threads=None):
@@ -207,17 +207,22 @@ def step_many(sessions, xs, *, threads=None):
     m = sessions[0].module
     x = [checks.shaped(x_t, f"xs[{i}]", m.dtype, (s.batch_size, m.input_size), "(B, I)")
          for i, (s, x_t) in enumerate(zip(sessions, xs, strict=True))]
-    state = tuple(np.concatenate(part, axis=1) for part in zip(*(s._state() for s in sessions), strict=True))
-    B = state[0].shape[1]
-    stream = Stream(sessions[0]._packed.weights, m._options_of(), B)
-    stream.set_state(state)
-    y = np.empty((B, m.output_size), m.dtype)
-    stream.step(np.concatenate(x), y, checks.threads(threads))
-    stream.get_state(state)
-    out, at = [], 0
-    for s in sessions:
-        part = slice(at, at + s.batch_size)
-        s._stream.set_state(tuple(a[:, part] for a in state))
-        out.append(y[part])
-        at = part.stop
+    threads, states = checks.threads(threads), [m._new_state(s.batch_size) for s in sessions]
+    with ExitStack() as stack:
+        for s, state in zip(sessions, states, strict=True):
+            stack.enter_context(s._stream)
+            s._stream.get_state(state)
+        state = tuple(np.concatenate(part, axis=1) for part in zip(*states, strict=True))
+        B = state[0].shape[1]
+        stream = Stream(sessions[0]._packed.weights, m._options_of(), B)
+        stream.set_state(state)
+        y = np.empty((B, m.output_size), m.dtype)
+        stream.step(np.concatenate(x), y, threads)
+        stream.get_state(state)
+        out, at = [], 0
+        for s in sessions:
+            part = slice(at, at + s.batch_size)
+            s._stream.set_state(tuple(a[:, part] for a in state))
+            out.append(y[part])
+            at = part.stop
     return out

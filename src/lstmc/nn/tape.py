@@ -1,10 +1,12 @@
 """What a call hands on: its checked arguments, the tape for backward, the gradients."""
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
 
 from lstmc.kernels.schedule import Schedule
+from lstmc.nn.fixed import Fixed
 
 
 class Gradients(NamedTuple):
@@ -45,21 +47,32 @@ class Layer(NamedTuple):
     mask: np.ndarray        # dropout on its input, or None
 
 
-class Tape:
+class Tape(Fixed):
     """What one backward needs, made by `forward(train=True)`. It serves one `backward` of the same module.
 
     x itself is kept, not a copy: it must not be changed before `backward`.
     """
 
+    fixed = frozenset(("module", "call", "weights", "layers", "y_shape"))
+
     def __init__(self, module, call, weights):
         self.module, self.call, self.weights = module, call, weights
         self.layers = []
-        self.y_shape = None
-        self.used = False
+        self._turn = threading.Lock()       # taken once, by the backward that the tape serves
+
+    @property
+    def used(self):
+        """Whether it has served its backward."""
+        return self._turn.locked()
+
+    def take(self):
+        """Use the tape up; of threads that try at once, one does."""
+        if not self._turn.acquire(blocking=False):
+            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
 
     def give_back(self):
         """For another backward, after one that did not come to its end."""
-        self.used = False
+        self._turn.release()
 
     def __reduce_ex__(self, protocol):
         raise TypeError("Tape: expected to be used by the module that made it, cannot be copied or pickled; "

@@ -31,7 +31,7 @@ def prepare(model, x, y, sample_weight=None, class_weight=None):
     x, shape = model.accept(x)
     if y is None:
         raise ValueError("y: expected targets, received None")
-    y = np.asarray(y)
+    y = checks.plain(y, "y")
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"y: expected {len(x)} entries, one per sample of x, received {'a scalar' if y.ndim == 0 else len(y)}")
     targets = model.loss.targets(y, shape, model.dtype)
@@ -41,7 +41,7 @@ def prepare(model, x, y, sample_weight=None, class_weight=None):
             raise ValueError("sample_weight: expected None together with class_weight; multiply them into sample_weight")
         sample_weight = class_weights(y, class_weight)
     if sample_weight is not None:
-        weights = np.asarray(sample_weight)
+        weights = checks.plain(sample_weight, "sample_weight")
         if weights.dtype.kind not in "biuf":
             raise TypeError(f"sample_weight: expected numbers, received dtype {weights.dtype}")
         weights = losses.spread(weights.astype(np.float64), shape[:-1])

@@ -1,13 +1,10 @@
 """A stack of layers as one function: shapes, weights, forward with tapes, backward."""
 
-import threading
 import warnings
 
 from lstmc.layers import Input, Layer
-from lstmc.layers.base import as_floats, described
+from lstmc.layers.base import as_floats, building, described
 from lstmc.nn import checks
-
-_building = threading.Lock()
 
 
 class Stack:
@@ -87,7 +84,9 @@ class Stack:
             Whether to initialise them; False for who sets them all next.
         """
         draw = checks.flag(draw, "draw")
-        with _building:
+        if self.built:
+            return
+        with building.now:
             if self.built:
                 return
             declared = self.input_shape
@@ -117,9 +116,10 @@ class Stack:
         x = as_floats(x, self.dtype, "x")
         if x.ndim < 2:
             raise ValueError(f"x: expected a batch of samples, (batch, ...), received shape {checks.shape_text(x.shape)}")
-        shape = self.compute_output_shape(x.shape)      # before a wrong x decides what is built
-        self.build((None, *x.shape[1:]))
-        return x, shape
+        if not self.built:
+            self.compute_output_shape(x.shape)      # before a wrong x decides what is built
+            self.build((None, *x.shape[1:]))
+        return x, self.compute_output_shape(x.shape)
 
     # Weights -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,240 @@
+"""What serves once, or one thread at a time, while several threads want it: one call goes through, the others raise, nothing else happens.
+
+Every test brings about the meeting by itself: a call is held in the middle by an argument or a function that waits.
+"""
+
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from conftest import assert_same_bits, named
+from lstmc import initializers, layers, nn, seeds
+from lstmc.nn import module, session, step_many
+from lstmc.training import Sequential
+
+SECONDS = 20        # longer than anything here takes: a test that waits so long has failed
+X = np.random.default_rng(0).standard_normal((6, 4, 5), dtype=np.float32)
+
+
+def at_once(n, work):
+    """What work(i) returns or raises in n threads."""
+    found = [None] * n
+
+    def run(i):
+        try:
+            found[i] = work(i)
+        except Exception as error:
+            found[i] = error
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(SECONDS)
+        assert not t.is_alive()
+    return found
+
+
+# Tapes ------------------------------------------------------------------------------------------------------
+
+class Meeting:
+    """An argument whose conversion ends when all threads are in theirs: so all have begun the call before any has got far."""
+
+    def __init__(self, array, n):
+        self.array, self.barrier = array, threading.Barrier(n)
+
+    def __array__(self, dtype=None, copy=None):
+        self.barrier.wait(SECONDS)
+        return self.array
+
+
+@pytest.mark.parametrize("every", [None, 2])
+def test_one_backward_of_a_tape(every):
+    m = nn.LSTM(5, 8, 2, bidirectional=True, seed=0)
+    y, state, tape = m.forward(X, checkpoint_every=every)
+    want = named(y, state, m.backward(tape, y))
+    for _ in range(5):
+        y, state, tape = m.forward(X, checkpoint_every=every)
+        dy = Meeting(y, 4)
+        found = at_once(4, lambda i, tape=tape, dy=dy: m.backward(tape, dy))
+        errors = [e for e in found if isinstance(e, Exception)]
+        assert [str(e) for e in errors] == ["tape: expected a tape that has not been used, received one that has served its backward"] * 3
+        assert all(type(e) is ValueError for e in errors)
+        assert tape.used
+        assert_same_bits(named(y, state, next(g for g in found if not isinstance(g, Exception))), want)
+
+
+def test_lengths_that_another_thread_writes_during_the_call(monkeypatch):
+    """What has been checked is a copy."""
+    m, lengths = nn.LSTM(5, 8, seed=0), np.array([6, 0, 3, 5])
+    want, real = m(X, lengths=lengths.copy()), module.Schedule
+
+    def late(*arguments):
+        lengths.fill(1000)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, "Schedule", late)
+    assert_same_bits(named(*m(X, lengths=lengths)), named(*want))
+
+
+def test_training_calls_at_once_have_steps_of_their_own():
+    m, alone = (nn.LSTM(5, 8, 2, dropout=0.5, zoneout=0.1, seed=0) for _ in range(2))
+    want = sorted(alone.forward(X)[0].tobytes() for _ in range(32))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        found = at_once(4, lambda i: [m.forward(X)[0].tobytes() for _ in range(8)])
+    finally:
+        sys.setswitchinterval(before)
+    assert sorted(y for ys in found for y in ys) == want
+    assert m.step == 32
+
+
+def test_a_step_is_drawn_once_a_call(monkeypatch):
+    """Whatever others do to the counter meanwhile, all layers of a call have one step."""
+    m, same = (nn.LSTM(5, 8, 3, dropout=0.5, input_dropout=0.2, zoneout=0.1, seed=0) for _ in range(2))
+    drop = type(m)._drop
+
+    def counted(self, *arguments):
+        if self is m:
+            m.step += 1
+        return drop(self, *arguments)
+
+    monkeypatch.setattr(type(m), "_drop", counted)
+    assert_same_bits(m.forward(X)[0], same.forward(X)[0])
+
+
+# Sessions ---------------------------------------------------------------------------------------------------
+
+USES = {
+    "step": lambda s, other: s.step(X[0]),
+    "step-out": lambda s, other: s.step(X[0], np.empty((4, 8), np.float32)),
+    "run": lambda s, other: s.run(X),
+    "state": lambda s, other: s.state,
+    "set-state": lambda s, other: setattr(s, "state", other.state),
+    "reset": lambda s, other: s.reset(),
+    "snapshot": lambda s, other: s.snapshot(),
+    "restore": lambda s, other: s.restore(other.snapshot()),
+    "fork": lambda s, other: s.fork(),
+    "step_many": lambda s, other: step_many([other, s], [X[1], X[0]]),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_session_in_use_refuses_all_else(use, monkeypatch):
+    m = nn.LSTM(5, 8, 2, seed=0)
+    s, other = m.session(4), m.session(4)
+    inside, over, real, y = threading.Event(), threading.Event(), session.forward, []
+
+    def held(*arguments, **more):
+        inside.set()
+        assert over.wait(SECONDS)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(session, "forward", held)
+    thread = threading.Thread(target=lambda: y.append(s.run(X)))
+    thread.start()
+    assert inside.wait(SECONDS)
+    try:
+        with pytest.raises(RuntimeError, match="session: expected one call at a time, received one while another"):
+            use(s, other)
+        assert not any(part.any() for part in other.state)      # step_many too has done nothing, and let go of the others
+    finally:
+        over.set()
+        thread.join(SECONDS)
+    monkeypatch.undo()
+    assert_same_bits(y[0], m(X)[0])
+    assert_same_bits(s.step(X[0]), m(np.concatenate((X, X[:1])))[0][-1])
+    use(s, other)
+
+
+def test_a_session_is_free_again_after_an_error():
+    m = nn.LSTM(5, 8, seed=0)
+    s = m.session(4)
+    for wrong in (lambda: s.step(X[0], threads=0), lambda: s.run(X[:, :3]), lambda: step_many([s, s], [X[0], X[0]]), lambda: s._stream.step(X[0], None)):
+        with pytest.raises((TypeError, ValueError, BufferError)):
+            wrong()
+    assert_same_bits(s.step(X[0]), m(X[:1])[0][0])
+
+
+def test_steps_of_one_session_from_many_threads():
+    m = nn.LSTM(5, 8, seed=0)
+    s, x = m.session(1), X[0, :1]
+    taken = []
+
+    def work(i):
+        for _ in range(300):
+            try:
+                y = s.step(x)
+            except RuntimeError:
+                continue
+            taken.append(y.tobytes())
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        assert at_once(6, work) == [None] * 6
+    finally:
+        sys.setswitchinterval(before)
+    alone = m.session(1)
+    assert sorted(taken) == sorted(alone.step(x).tobytes() for _ in range(len(taken)))
+    assert len(taken) >= 300
+
+
+# Layers and models ------------------------------------------------------------------------------------------
+
+class Slow(initializers.RandomNormal):
+    """Gives a second thread the time to begin as well, if it can."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.second = 0, threading.Event()
+
+    def values(self, shape, rng):
+        self.calls += 1
+        if self.calls > 1:
+            self.second.set()
+        self.second.wait(0.2)
+        return super().values(shape, rng)
+
+
+@pytest.mark.parametrize("make", [
+    lambda slow: layers.Dense(4, kernel_initializer=slow),
+    lambda slow: layers.LSTM(4, kernel_initializer=slow),
+    lambda slow: layers.Bidirectional(layers.LSTM(4, recurrent_initializer=slow)),
+    lambda slow: Sequential([layers.LSTM(3, return_sequences=True), layers.Dropout(0.5), layers.Dense(4, kernel_initializer=slow)]),
+], ids=["Dense", "LSTM", "Bidirectional", "Sequential"])
+def test_an_unbuilt_layer_is_built_once(make):
+    slow = Slow()
+    layer = make(slow)
+    found = at_once(8, lambda i: layer(X))
+    want = layer(X)
+    for y in found:
+        assert_same_bits(y, want)
+    assert slow.calls == (2 if isinstance(layer, layers.Bidirectional) else 1)
+
+
+@pytest.mark.parametrize("make", [
+    lambda slow: layers.Dense(4, kernel_initializer=slow),
+    lambda slow: Sequential([layers.Dense(4, kernel_initializer=slow)]),
+], ids=["Dense", "Sequential"])
+def test_whoever_comes_second_with_other_features_is_refused(make):
+    slow = Slow()
+    layer = make(slow)
+    found = at_once(4, lambda i: layer(X[..., :3 + i % 2]))
+    errors = [e for e in found if isinstance(e, Exception)]
+    assert len(errors) == 2
+    for e in errors:
+        assert type(e) is ValueError
+        assert "expected input of shape (batch, ..., " in str(e)
+    assert slow.calls == 1
+
+
+def test_seeds_are_drawn_once_each():
+    seeds.set_random_seed(0)
+    want = [seeds.next_seed() for _ in range(200)]
+    seeds.set_random_seed(0)
+    found = at_once(4, lambda i: [seeds.next_seed() for _ in range(50)])
+    assert sorted(s for part in found for s in part) == sorted(want)
