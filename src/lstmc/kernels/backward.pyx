@@ -12,6 +12,7 @@ from lstmc.kernels.cells cimport slots_of_h
 from lstmc.kernels.contention cimport Region, enter, leave
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, dense, lstmc_tile, lstmc_walk, span, span_or_null
 from lstmc.kernels.norm cimport end_in_rows, norm_backward, take_sums
+from lstmc.kernels.parts cimport write_sums
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, n_active, n_beyond, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
@@ -396,7 +397,7 @@ def weight_gradients(list sums not None, list grads not None, threads=None):
     for d in range(len(sums)):
         total = sums[d]
         if total.bands:
-            total.write(grads[d], threads)
+            write_sums(total.g, total.bands, grads[d], threads)
         else:                               # no step at all
             for array in grads[d]:
                 if array is not None:

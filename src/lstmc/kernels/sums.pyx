@@ -3,20 +3,21 @@
 Sums over the (t, b) pairs of a band run in pieces of at most KBLOCK pairs, each summed from zero. Pieces go from the last block of
 steps to the first, so that a sequence whose states are computed again chunk by chunk is summed in the same order, and in a
 block from its first pair to its last; the sums of bands are added in their order. No bit depends on the number of threads.
-Output tiles of a band are divided among its threads, and each packs what its tiles read: no thread waits for another.
+Output tiles of a band are divided among its threads, and each packs what its tiles read: no thread waits for another. What is summed
+where, and what becomes of it, is in parts.pyx.
 """
 
-from cython.parallel cimport parallel, prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.cells cimport across, merged, round_up
+from lstmc.kernels.cells cimport across, round_up
 from lstmc.kernels.contention cimport Region, enter, judge, leave
-from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_NORM_SUMS, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_matrix, lstmc_outer, lstmc_tile, lstmc_walk,
-                                 span, span_or_null)
+from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_outer, lstmc_tile, lstmc_walk
 from lstmc.kernels.norm cimport sum_norms
+from lstmc.kernels.parts cimport Part, Source, Sums, lay_out, set_sources, sums_of
 from lstmc.kernels.plan cimport Load, side_by_side, threads_for, work_of
 from lstmc.kernels.schedule cimport n_active, row_of, step_of, x_at
-from lstmc.kernels.tape cimport fed_by_h, fed_by_x, gate_rows, load_of, mask_of, slot_at, state_row
+from lstmc.kernels.tape cimport Record, fed_by_x, gate_rows, load_of, mask_of, state_row
 from lstmc.kernels.team cimport Stop, lstmc_team_size, must_stop, raise_error
 from lstmc.kernels.weights cimport Operands, block
 
@@ -24,8 +25,6 @@ from lstmc.kernels import arena
 
 # Pieces whose gradients become weight gradients and dx at a time: about what a shared cache holds of dG.
 cdef enum: PIECES = 8
-# Gammas and betas of layer normalisation, at most.
-cdef enum: NORM_ROWS = 6
 # Pairs whose dx is computed at a time: their gradients stay near while the columns of W pass by. So many bytes of
 # them, but at least so many register tiles, which share each piece of W.
 cdef Py_ssize_t NEAR = 512 * 1024
@@ -201,124 +200,6 @@ cdef void run_thread(const Sums *g, const Batch *b, Py_ssize_t jobs, Py_ssize_t 
         i += n
 
 
-cdef void add_part(Sums *g, Py_ssize_t first, Py_ssize_t features, Py_ssize_t slot, Py_ssize_t blocks, int factor) noexcept nogil:
-    cdef Part *p = &g.part[g.n_parts]
-    g.n_parts += 1
-    p.first, p.features, p.slot, p.blocks, p.factor = first, features, slot, blocks, factor
-    p.mask, p.tile0 = 0, g.n_tiles
-    p.tiles = balanced(g.tiles + g.n_tiles, first, features, g.r.k.mr)
-    g.n_tiles += p.tiles
-
-
-cdef Py_ssize_t sums_of(const Record *r) noexcept nogil:
-    """Sums of a band: one, or one for each stage, or one for each slot where h is masked before a stage."""
-    if not r.w.cell.first:
-        return 1
-    return 2 if r.mask == NULL else r.w.cell.slots
-
-
-cdef bint as_one(const Record *r) noexcept nogil:
-    """Whether all features of a band's sums meet the same gradients, and all gradients the same h."""
-    return merged(r.w.cell) and r.w.norm == NULL and (r.mask == NULL or r.w.cell.first)
-
-
-cdef void set_sources(Sums *g, const Record *r, char *products, char *dp) noexcept nogil:
-    """Where the factors are in a chunk of time."""
-    cdef Source *s = g.source
-    cdef Py_ssize_t i
-    for i in range(FACTORS):
-        s[i].ps, s[i].rs = r.gates_ps, r.gates_rs
-    g.r, g.dp = r, dp
-    s[SLOTS].p, s[FED_BY_X].p, s[FED_BY_H].p, s[PRODUCTS].p = r.gates, fed_by_x(r), fed_by_h(r), products
-    s[FULL_H].p, s[FULL_H].ps, s[FULL_H].rs = r.hf, r.nu, r.ldf
-
-
-cdef int lay_out(Sums *g, const Record *r, bint projection, Py_ssize_t number, bint peephole, list keep) except -1:
-    """The parts of a band's gradients, or of its projection's, and their sums; number: which of a band's sums."""
-    cdef Py_ssize_t I = r.w.I, R = r.w.R, i, at = 0, nu = r.nu
-    cdef bint wide = across(r.w.cell) or projection
-    cdef Part *p
-    g.r, g.projection = r, projection
-    g.slot, g.slots = 0, r.w.cell.slots
-    if r.w.cell.first and r.mask != NULL:
-        g.slot, g.slots = number, 1
-    elif r.w.cell.first:
-        g.slot = r.w.cell.first if number else 0
-        g.slots = r.w.cell.slots - r.w.cell.first if number else r.w.cell.first
-    g.all_blocks = r.w.panels * (g.slots if r.w.cell.first else 1)
-    g.groups = (g.all_blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS if wide else r.w.panels
-    g.tiles = <lstmc_tile *>block(keep, (I + LSTMC_SLOTS * R + r.w.P + 4) * sizeof(lstmc_tile))
-    g.before = <Py_ssize_t *>block(keep, (I + LSTMC_SLOTS * R + r.w.P + 4) * sizeof(Py_ssize_t))
-    if projection:
-        add_part(g, 0, r.w.P, 0, LSTMC_SLOTS, FULL_H)
-    elif as_one(r):
-        add_part(g, 0, I + R + 1, slot_at(r, g.slot) // nu, LSTMC_SLOTS, SLOTS)
-        if r.mask != NULL and g.slot < r.w.cell.first:
-            g.part[0].mask = 1 + g.slot
-    else:
-        add_part(g, 0, I, r.w.cell.x_slot, r.w.cell.x_slots, FED_BY_X)
-        if r.mask == NULL:
-            add_part(g, I, R, r.w.cell.h_slot, r.w.cell.h_slots, FED_BY_H)
-        for i in range(r.w.cell.h_slots if r.mask != NULL else 0):
-            add_part(g, I, R, r.w.cell.h_slot + i, 1, FED_BY_H)
-            g.part[g.n_parts - 1].mask = 1 + i
-        g.biases = g.n_parts
-        if r.w.norm == NULL:
-            add_part(g, I + R, 1, 0, r.w.cell.slots, SLOTS)
-        else:                           # gradients of biases are among its sums
-            add_part(g, I + R, 1, 0, LSTMC_NORM_SUMS, NORMS)
-            g.n_tiles -= 1
-            g.part[g.n_parts - 1].tiles = 0
-        for i in range(g.n_parts if wide else 0):
-            g.part[i].blocks = LSTMC_SLOTS
-    if peephole:
-        add_part(g, I + R, 1, 0, LSTMC_SLOTS, PRODUCTS)
-    for i in range(g.n_tiles):
-        g.before[i] = at
-        at += g.tiles[i].mr
-    for i in range(g.n_parts):
-        p = &g.part[i]
-        p.ld = g.all_blocks * nu if wide else p.blocks * nu
-        p.group_stride = LSTMC_SLOTS * nu if wide else p.features * p.ld
-        p.sums = block(keep, (p.features * p.ld if wide else g.groups * p.features * p.ld) * r.es)
-    return 0
-
-
-cdef lstmc_matrix matrix_of(const Sums *g, Py_ssize_t part, Span w, Py_ssize_t feature, Py_ssize_t K, const int *gate, Py_ssize_t gates, Py_ssize_t slot,
-                            bint vector) noexcept nogil:
-    """The gradient w of gates `gate`, whose K values are features from `feature` of a part on and whose slots begin at `slot` of it."""
-    cdef lstmc_matrix m
-    cdef const Part *p = &g.part[part]
-    m.w, m.rs, m.H, m.K = w.p, (1 if vector else w.stride[0]), g.r.w.H, K
-    m.gate, m.G = gate, gates
-    m.k_stride, m.panel_stride = p.ld, g.r.nu if across(g.r.w.cell) else p.group_stride
-    m.panels = p.sums + ((feature - p.first) * p.ld + slot * g.r.nu) * g.r.es
-    return m
-
-
-cdef int norm_matrices(const Sums *g, lstmc_matrix *m, Py_ssize_t *of, list grads) except -1:
-    """The rows of d_norm_ih, d_norm_hh and d_norm_c, of which the first is gamma and the second beta; returns their number."""
-    cdef Py_ssize_t n = 0, i, j, slot, feature = g.r.w.I + g.r.w.R
-    cdef Span s
-    for i, array in enumerate(grads):
-        s = span(array.reshape(-1, array.shape[array.ndim - 1]), True)
-        for j in range(s.shape[0]):
-            of[n] = g.biases
-            slot = 3 * LSTMC_SLOTS + j if i == 2 else 2 * LSTMC_SLOTS if j else i * LSTMC_SLOTS     # a beta of a product is a bias
-            m[n] = matrix_of(g, g.biases, s, feature, 1, g.r.w.cell.x_gate, 1 if i == 2 else LSTMC_SLOTS, slot, True)
-            m[n].w = s.p + j * s.stride[0] * g.r.es
-            n += 1
-    return n
-
-
-cdef void write_panel(const Sums *g, const Sums *second, const Py_ssize_t *of, const lstmc_matrix *m, Py_ssize_t n, Py_ssize_t p) noexcept nogil:
-    """Panel p of n matrices, matrix i from part of[i], summed over bands."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        if m[i].w != NULL:
-            g.r.k.unpack_panels(&m[i], NULL if second == NULL else second.part[of[i]].sums + (<char *>m[i].panels - g.part[of[i]].sums), p, p + 1)
-
-
 cdef class WeightSums:
 
     def __cinit__(self):
@@ -383,79 +264,6 @@ cdef class WeightSums:
                 g[i].begun = True
         finally:
             arena.give(*scratch)
-        return 0
-
-    cdef int write(self, list grads, object threads) except -1:
-        """d_ih (G*H, I), d_hh (G*H, R), d_b_ih, d_b_hh (G*H,) or None each, d_hr (P, H) or None, d_peephole or None, d_norm_ih,
-        d_norm_hh, d_norm_c or None each, in PyTorch's layout."""
-        cdef const Sums *g = &self.g[0]
-        cdef const Sums *second = &self.g[1] if self.bands > 1 else NULL
-        cdef const Operands *w = g.r.w
-        cdef Span gi = span(grads[0], True), gh = span(grads[1], True), bi = span_or_null(grads[2], True), bh = span_or_null(grads[3], True)
-        cdef lstmc_matrix m[5 + LSTMC_SLOTS + NORM_ROWS]
-        cdef Py_ssize_t of[5 + LSTMC_SLOTS + NORM_ROWS]
-        cdef int row[LSTMC_SLOTS]
-        cdef Py_ssize_t I = w.I, R = w.R, i, p, n, nt = threads_for(8.0 * w.panels * g.r.nu * (I + R), w.panels, threads)
-        cdef Py_ssize_t last, slot = 0 if w.norm == NULL else 2 * LSTMC_SLOTS      # of a bias in its part
-        cdef Span gp
-        if w.cell.first:
-            self.write_stages(gi, gh, bi, bh, nt)
-            return 0
-        of[0] = 0
-        of[1] = of[2] = g.biases
-        m[0] = matrix_of(g, 0, gi, 0, I, w.cell.x_gate, w.cell.x_slots, 0, False)
-        m[1] = matrix_of(g, g.biases, bi, I + R, 1, w.cell.x_gate, w.cell.x_slots, w.cell.x_slot + slot, True)
-        m[2] = matrix_of(g, g.biases, bh, I + R, 1, w.cell.h_gate, w.cell.h_slots, w.cell.h_slot + slot, True)
-        n = 3
-        if g.part[1].mask:
-            for i in range(w.cell.h_slots):
-                of[n] = 1 + i
-                m[n] = matrix_of(g, of[n], gh, I, R, &w.cell.h_gate[i], 1, 0, False)
-                n += 1
-        else:
-            of[n] = 0 if as_one(g.r) else 1
-            m[n] = matrix_of(g, of[n], gh, I, R, w.cell.h_gate, w.cell.h_slots, 0, False)
-            n += 1
-        if grads[5] is not None:        # like a matrix with one column: rows i, f (and g), and o, whose slot is the last
-            gp = span(grads[5], True)
-            last = gp.shape[0] - 1
-            for i in range(LSTMC_SLOTS):
-                row[i] = i
-            of[n] = of[n + 1] = g.n_parts - 1
-            m[n] = matrix_of(g, of[n], gp, I + R, 1, row, last, 0, True)
-            m[n + 1] = matrix_of(g, of[n], gp, I + R, 1, &row[last], 1, LSTMC_SLOTS - 1, True)
-            n += 2
-        if w.norm != NULL:
-            n += norm_matrices(g, &m[n], &of[n], grads[6:9])
-        for p in prange(w.panels, nogil=True, schedule="static", num_threads=nt):
-            write_panel(g, second, of, m, n, p)
-        if w.P:
-            gp = span(grads[4], True)
-            for i in range(w.P):
-                memcpy(gp.p + i * gp.stride[0] * g.r.es, self.g[self.bands].part[0].sums + i * self.g[self.bands].part[0].ld * g.r.es, w.H * g.r.es)
-        return 0
-
-    cdef int write_stages(self, Span d_ih, Span d_hh, Span d_b_ih, Span d_b_hh, Py_ssize_t threads) except -1:
-        """The same for a cell of two stages, whose slots are in PyTorch's order and have blocks of their own."""
-        cdef const Sums *g
-        cdef const Sums *second
-        cdef const Operands *w = self.g[0].r.w
-        cdef lstmc_matrix m[4 * LSTMC_SLOTS]
-        cdef Py_ssize_t of[4 * LSTMC_SLOTS]
-        cdef Py_ssize_t n, p, slot, at, i
-        memset(of, 0, sizeof(of))
-        for i in range(sums_of(self.g[0].r)):
-            g, n = &self.g[i * self.bands], 0
-            second = g + 1 if self.bands > 1 else NULL
-            for slot in range(g.slot, g.slot + g.slots):
-                at = (slot - g.slot) * w.panels
-                m[n] = matrix_of(g, 0, d_ih, 0, w.I, &w.cell.x_gate[slot], 1, at, False)
-                m[n + 1] = matrix_of(g, 0, d_hh, w.I, w.R, &w.cell.h_gate[slot], 1, at, False)
-                m[n + 2] = matrix_of(g, 0, d_b_ih, w.I + w.R, 1, &w.cell.x_gate[slot], 1, at, True)
-                m[n + 3] = matrix_of(g, 0, d_b_hh, w.I + w.R, 1, &w.cell.h_gate[slot], 1, at, True)
-                n += 4
-            for p in prange(w.panels, nogil=True, schedule="static", num_threads=threads):
-                write_panel(g, second, of, m, n, p)
         return 0
 
     def __dealloc__(self):
