@@ -70,6 +70,8 @@ GNU = (
 MSVC = ("/O2", "/std:c11", "/fp:precise")
 # The Cython modules hold no arithmetic: half the code of -O3 and the same speed.
 GNU_MODULE = ("-O2",)
+# No unwind tables, which in C serve debuggers only: 4 % of the whole, none of the code.
+LINUX = ("-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 # No symbol table, no padding between segments: a tenth of each module.
 LINUX_LINK = ("-Wl,-s", "-Wl,-z,noseparate-code", "-Wl,--gc-sections")
 
@@ -127,7 +129,8 @@ class BuildKernels(build_ext):
         openmp = self.openmp_flags(msvc)
         if msvc:
             return [*MSVC, *openmp], []
-        return [*GNU, *openmp, *extra], [*openmp, *extra, *(LINUX_LINK if sys.platform == "linux" and not extra else ())]
+        small = sys.platform == "linux" and not extra
+        return [*GNU, *openmp, *extra, *(LINUX if small else ())], [*openmp, *extra, *(LINUX_LINK if small else ())]
 
     def openmp_flags(self, msvc):
         if os.environ.get("LSTMC_NO_OPENMP", "0") not in ("", "0"):
