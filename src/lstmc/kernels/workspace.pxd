@@ -2,11 +2,16 @@
 from lstmc.kernels.core cimport Span, lstmc_options, lstmc_tile
 from lstmc.kernels.schedule cimport MAX_BANDS
 from lstmc.kernels.tape cimport Record
-from lstmc.kernels.team cimport Team
+from lstmc.kernels.team cimport Team, end_row, first_row
 
 
 cdef enum:
     MAX_JOBS = 2 * MAX_BANDS
+
+# Rows between the states of two threads. What one writes at every step must not come near what the other writes: the
+# processor fetches lines ahead, and would fetch its neighbour's.
+cdef enum:
+    GAP = 16
 
 
 # A job: one band of the rows in one direction. The jobs of a call know nothing of each other.
@@ -27,3 +32,27 @@ cdef struct Forward:
     char *u                  # layer normalisation: U h of a step, by thread and row as z is
     lstmc_tile *z_tiles
     Py_ssize_t *z_first
+
+
+# Where the states of some rows are in inference.
+cdef struct States:
+    Py_ssize_t j0, j1        # sorted rows
+    char *h                  # where rows 0 of the two slots would be
+    char *other
+    char *c
+    Py_ssize_t c_ps
+
+
+cdef inline States states_of(const Forward *f, Py_ssize_t i) noexcept nogil:
+    """Those of part i of the rows: with more than one part, of thread i."""
+    cdef States a
+    cdef const Record *r = &f.r
+    a.j0, a.j1, a.h, a.c, a.c_ps = 0, r.s.B, r.h, r.c, r.c_ps
+    if f.parts > 1:
+        a.j0, a.j1 = first_row(&f.team, i), end_row(&f.team, i)
+        a.h = r.h + (a.j0 + i * GAP) * r.ldh * r.es
+        if r.c != NULL:
+            a.c = r.c + ((r.w.panels - 1) * a.j0 + r.w.panels * i * GAP) * r.nu * r.es
+        a.c_ps = (a.j1 - a.j0) * r.nu
+    a.other = a.h + (a.j1 - a.j0) * r.ldh * r.es
+    return a

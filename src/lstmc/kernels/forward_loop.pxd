@@ -1,0 +1,5 @@
+# forward_loop.pxd -- the time loop of forward, one thread's.
+from lstmc.kernels.team cimport Stop
+from lstmc.kernels.workspace cimport Forward
+
+cdef void run_thread(const Forward *f, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n, Stop *stop) noexcept nogil
