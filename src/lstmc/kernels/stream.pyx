@@ -23,24 +23,11 @@ from lstmc.kernels.plan cimport can_start, step_threads
 from lstmc.kernels.schedule cimport Schedule
 from lstmc.kernels.states cimport copy_blocks, load_state
 from lstmc.kernels.team cimport lstmc_barrier, lstmc_progress, lstmc_team_size
+from lstmc.kernels.turn cimport lstmc_enter, lstmc_leave
 from lstmc.kernels.weights cimport Operands, Weights, block
 
 from lstmc.kernels import arena
 from lstmc.kernels.plan import AWAKE_SECONDS
-
-cdef extern from *:
-    """
-    #if defined(_MSC_VER) && !defined(__clang__)
-    #include <intrin.h>
-    static int lstmc_enter(volatile long *taken) { return !_InterlockedExchange(taken, 1); }
-    static void lstmc_leave(volatile long *taken) { _InterlockedExchange(taken, 0); }
-    #else
-    static int lstmc_enter(long *taken) { return !__atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE); }
-    static void lstmc_leave(long *taken) { __atomic_store_n(taken, 0, __ATOMIC_RELEASE); }
-    #endif
-    """
-    bint lstmc_enter(long *taken) noexcept nogil     # whether nobody was in
-    void lstmc_leave(long *taken) noexcept nogil
 
 cdef enum:
     MAX_TEAM = 64
