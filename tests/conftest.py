@@ -13,7 +13,7 @@ from cases import AWKWARD, Case
 from cells import VARIANTS, expected, make
 from lstmc import nn
 from lstmc.kernels import contention, core
-from lstmc.nn import recurrent
+from lstmc.nn import passes
 
 ISAS = core.usable_isas()
 # The promise of equal bits is about machines with fused multiply-add; the baseline keeps it for itself.
@@ -65,8 +65,8 @@ def any_isa():
 def forced(monkeypatch):
     """forced(alone_from=3, one_by_one=True): entries of the plan of every whole sequence from here on."""
     def force(**entries):
-        monkeypatch.setattr(recurrent, "forward", partial(forward, forced=entries))
-        monkeypatch.setattr(recurrent, "backward", partial(backward, forced=entries))
+        monkeypatch.setattr(passes, "forward", partial(forward, forced=entries))
+        monkeypatch.setattr(passes, "backward", partial(backward, forced=entries))
 
     return force
 

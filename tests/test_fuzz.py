@@ -10,7 +10,7 @@ import pytest
 from fuzz import rounds
 from fuzz.calls import disagreement
 from lstmc.kernels import core
-from lstmc.nn import recurrent
+from lstmc.nn import passes
 
 SCRIPT = str(Path(__file__).parent / "fuzz" / "calls.py")
 
@@ -30,7 +30,7 @@ def first(wanted):
 
 @pytest.mark.parametrize("wrong", ["a bit on some threads", "a bit always", "a write to x"])
 def test_it_notices(wrong, monkeypatch):
-    real, number = recurrent.forward, first(lambda r: r.case.D == 1 and r.case.T > 1 and r.case.B > 1 and not r.masked and r.dtype == "float64")
+    real, number = passes.forward, first(lambda r: r.case.D == 1 and r.case.T > 1 and r.case.B > 1 and not r.masked and r.dtype == "float64")
 
     def forward(weights, schedule, x, y, state, final, options, train=False, threads=None, *more):
         tapes = real(weights, schedule, x, y, state, final, options, train, threads, *more)
@@ -41,7 +41,7 @@ def test_it_notices(wrong, monkeypatch):
         return tapes
 
     rounds.run(0, number)
-    monkeypatch.setattr(recurrent, "forward", forward)
+    monkeypatch.setattr(passes, "forward", forward)
     with pytest.raises(AssertionError) as caught:
         rounds.run(0, number)
     assert caught.value.__notes__[0].startswith(f"seed 0, round {number}: Round(case=Case(T=")

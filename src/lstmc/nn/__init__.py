@@ -1,7 +1,8 @@
 """PyTorch's recurrent layers on NumPy arrays, with explicit tapes instead of autograd.
 
-Reading order: `recurrent.py` (the loop over layers), `lstm.py`, `gru.py`, `rnn.py` (what each adds), `variants.py` (settings of
-cells), `module.py` (a caller's arrays and back), `checks.py` (what a call accepts), `params.py` (weights), `session.py` (streaming).
+Reading order: `recurrent.py` (what all share), `passes.py` (the loops over layers), `lstm.py`, `gru.py`, `rnn.py` (what each adds),
+`variants.py` (settings of cells), `module.py` (a caller's arrays and back), `checks.py` (what a call accepts), `params.py` (weights),
+`session.py` (streaming).
 """
 
 from lstmc.nn.gru import GRU

@@ -178,6 +178,15 @@ class Module(Fixed):
             found.append(checks.unit_stride(a.view() if batched else a[:, None]))
         return tuple(found)
 
+    def _check_dy(self, dy, call, y_shape):
+        if call.listed is not None:
+            if not isinstance(dy, (list, tuple)) or len(dy) != len(call.listed):
+                raise ValueError(f"dy: expected a list of {len(call.listed)} arrays, shaped like y, received {describe(dy)}")
+            return self._together([checks.shaped(a, f"dy[{i}]", self.dtype, (n, y_shape[2]), "(T, D*R)")
+                                   for i, (a, n) in enumerate(zip(dy, call.listed, strict=True))])
+        shape, axes = self._shape_outside(*y_shape, "D*R", call.batched)
+        return self._inside(checks.shaped(dy, "dy", self.dtype, shape, axes), call.batched)
+
     def _new_state(self, B, LD=None):
         """A state, uninitialised, as a tuple."""
         if LD is None:

@@ -21,6 +21,9 @@ from lstmc.nn import checks
 # Without the interpreter's lock a count may be behind; other interpreters do not count.
 COUNTS_ARE_EXACT = sys.implementation.name == "cpython" and "free-threading" not in sys.version
 
+# Parameters of one layer and direction in the order in which kernels take them and give their gradients.
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole", "norm_ih", "norm_hh", "norm_c")
+
 
 class Packed(NamedTuple):
     """Packed weights of all layers and directions."""

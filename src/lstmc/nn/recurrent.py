@@ -1,4 +1,4 @@
-"""What LSTM, GRU and RNN share: sizes, parameters, and the one loop over layers, forward and backward.
+"""What LSTM, GRU and RNN share: sizes, parameters, and the calls, whose loops over layers are in passes.py.
 
 A subclass names its cell and the parts of its state, adds its own settings and says which parameters they bring.
 """
@@ -9,31 +9,20 @@ import warnings
 import numpy as np
 
 from lstmc.kernels import core
-from lstmc.kernels.backward import backward, block_steps_of, weight_gradients
 from lstmc.kernels.cells import gate_count
-from lstmc.kernels.forward import forward
-from lstmc.kernels.random import Purpose
 from lstmc.kernels.weights import Weights
 from lstmc.locks import Lock
 from lstmc.nn import checks
-from lstmc.nn.dropout import keep_mask
 from lstmc.nn.explain import explain
 from lstmc.nn.module import MAX_UNITS, Module
-from lstmc.nn.params import Packed, Parameters
+from lstmc.nn.params import KINDS, Packed, Parameters
+from lstmc.nn.passes import backward_pass, forward_pass
 from lstmc.nn.session import Session
-from lstmc.nn.tape import Gradients, Layer, Tape, describe
-
-
-def _parts(state, part):
-    """Some layers and directions of a state, which may be None or have parts that are."""
-    return None if state is None else tuple([None if s is None else s[part] for s in state])
-
+from lstmc.nn.tape import Tape, describe
 
 MAX_LAYERS = 1000
 
 _drawing = Lock()
-# Parameters of one layer and direction in the order in which kernels give their gradients.
-KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole", "norm_ih", "norm_hh", "norm_c")
 
 
 class Recurrent(Module):
@@ -161,6 +150,13 @@ class Recurrent(Module):
     def step(self, value):
         self._step = checks.integer(value, "step", 0, 2**64 - 1)
 
+    def _draw(self):
+        """(seed, step) of the random numbers of a training call, a step of its own: threads may train with one module at once."""
+        with _drawing.now:
+            step = self.step
+            self.step = step + 1
+        return self.seed, step
+
     # Calls -------------------------------------------------------------------------------------------------
 
     def __call__(self, x, hx=None, lengths=None, *, mask=None, threads=None, out=None, return_cells=False, return_gates=False):
@@ -202,7 +198,7 @@ class Recurrent(Module):
         cells, gates = checks.flag(return_cells, "return_cells"), checks.flag(return_gates, "return_gates")
         if cells and "c" not in self._parts:
             raise ValueError(f"return_cells: expected False, since a {type(self).__name__} has no cell state")
-        y, state, _, taps = self._run(x, hx, lengths, mask, False, threads, out, (cells, gates))
+        y, state, _, taps = forward_pass(self, x, hx, lengths, mask, False, threads, out, (cells, gates))
         return (y, state, *taps) if taps else (y, state)
 
     def forward(self, x, hx=None, lengths=None, train=True, *, mask=None, threads=None, checkpoint_every=None):
@@ -223,84 +219,7 @@ class Recurrent(Module):
         """
         if checkpoint_every is not None:
             checkpoint_every = min(checks.integer(checkpoint_every, "checkpoint_every", 1), MAX_UNITS)
-        return self._run(x, hx, lengths, mask, checks.flag(train, "train"), threads, every=checkpoint_every)[:3]
-
-    def _run(self, x, hx, lengths, mask, train, threads, out=None, wanted=(False, False), every=None):
-        call = self._check(x, hx, lengths, mask)
-        if train and call.state is not None:        # backward may need it again, and it is the caller's
-            call = call._replace(state=tuple(s.copy() for s in call.state))
-        threads = checks.threads(threads)
-        R, D, L = self.output_size, self.num_directions, self.num_layers
-        result = None if out is None else self._check_out(out, call, D * R, x, hx, mask if lengths is None else lengths)
-        weights = self._weights(train).weights
-        T, B, _ = call.x.shape
-        final = self._new_state(B)
-        tape, draw = (Tape(self, call, weights), self._draw()) if train else (None, None)
-        below, taps = call.x, ()
-        for layer in range(L):
-            last, options = layer == L - 1, self._options_of(layer, draw)
-            below, dropped = self._drop(below, layer, draw, threads) if train else (below, None)
-            y = result if last else None
-            if y is None:
-                y = self._output(T, B, D * R, call.schedule.ragged, last and self.batch_first and call.batched)
-            part = slice(layer * D, (layer + 1) * D)
-            state, ends = _parts(call.state, part), _parts(final, part)
-            tapes = chunks = None
-            if train and every:
-                chunks = self._run_chunks(weights[part], call.schedule, below, y, state, ends, options, threads, every)
-            else:
-                tapes = forward(weights[part], call.schedule, below, y, state, ends, options, train or (last and any(wanted)), threads)
-            if train:
-                tape.layers.append(Layer(below, tapes, chunks, options, dropped))
-            elif tapes:
-                taps = self._taps(tapes, call, wanted)
-            below = y
-        if train:
-            tape.y_shape = below.shape
-        return self._outside(below, call) if out is None else out, self._state_outside(final, call.batched), tape, taps
-
-    def _draw(self):
-        """(seed, step) of the random numbers of a training call, a step of its own: threads may train with one module at once."""
-        with _drawing.now:
-            step = self.step
-            self.step = step + 1
-        return self.seed, step
-
-    def _drop(self, below, layer, draw, threads):
-        """The input of a layer after dropout, and the mask, None if there is none."""
-        _, B, width = below.shape
-        mask = None
-        if self.dropout and layer:
-            mask = keep_mask(self.dropout, below.shape, self.dtype, *draw, layer, threads=threads)
-        if self.input_dropout:
-            fixed = keep_mask(self.input_dropout, (1, B, width), self.dtype, *draw, 2 * layer, Purpose.INPUT, threads)
-            mask = fixed if mask is None else mask * fixed
-        if mask is None:
-            return below, None
-        with np.errstate(all="ignore"):         # what is past the end of a sequence may be anything, and is not read
-            return below * mask, mask
-
-    def _run_chunks(self, weights, schedule, x, y, state, final, options, threads, every):
-        """Forward chunk by chunk of time, keeping the state before each."""
-        step = block_steps_of(weights, schedule)
-        size, T, chunks = -(-every // step) * step, schedule.steps, []
-        for t0 in range(0, max(T, 1), size):
-            chunks.append((t0, min(t0 + size, T), state))
-            after = final if t0 + size >= T else self._new_state(x.shape[1], len(weights))
-            forward(weights, schedule, x, y, state, after, options, False, threads, (t0, t0 + size))
-            state = after
-        return chunks
-
-    def _taps(self, tapes, call, wanted):
-        """c_t and gates of the last layer, as wanted."""
-        T, B, _ = call.x.shape
-        D, H, G = self.num_directions, self.hidden_size, gate_count(self.cell)
-        cells = np.zeros((T, B, D * H), self.dtype) if wanted[0] else None
-        gates = np.zeros((T, B, D * G, H), self.dtype) if wanted[1] else None
-        for d, tape in enumerate(tapes):
-            tape.taps(None if cells is None else cells[:, :, d * H:(d + 1) * H], None if gates is None else gates[:, :, d * G:(d + 1) * G])
-            tape.release()
-        return tuple(self._outside(a, call) for a in (cells, gates) if a is not None)
+        return forward_pass(self, x, hx, lengths, mask, checks.flag(train, "train"), threads, every=checkpoint_every)[:3]
 
     def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
         """Gradients of a scalar whose gradients with respect to y and the final state are given.
@@ -338,68 +257,7 @@ class Recurrent(Module):
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
-        need_dx, threads = checks.flag(need_dx, "need_dx"), checks.threads(threads)
-        tape.take()
-        try:
-            found = self._backward(tape, dy, dfinal, need_dx, threads)
-        except BaseException:
-            self._renew(tape)
-            raise
-        tape.layers.clear()
-        return found
-
-    def _backward(self, tape, dy, dfinal, need_dx, threads):
-        call, (T, B, width) = tape.call, tape.y_shape
-        D, L = self.num_directions, self.num_layers
-        dinitial, grads, suffixes = self._new_state(B), self._params.like(), self._suffixes()
-        for layer in reversed(range(L)):
-            below = None
-            if layer or need_dx:
-                batch_major = not layer and self.batch_first and call.batched
-                below = self._output(T, B, self.input_size if not layer else width, call.schedule.ragged, batch_major)
-            part = slice(layer * D, (layer + 1) * D)
-            sums = self._back(tape.layers[layer], tape.weights[part], call.schedule, dy,
-                              _parts(dfinal, part), below, _parts(dinitial, part), threads)
-            weight_gradients(sums, [[grads.get(f"{kind}_{s}") for kind in KINDS] for s in suffixes[part]], threads)
-            if below is not None and tape.layers[layer].mask is not None:
-                below *= tape.layers[layer].mask
-            dy = below
-        dx = None if below is None else self._outside(below, call)
-        return Gradients(dx, self._state_outside(dinitial, call.batched), grads)
-
-    def _renew(self, tape):
-        """Make a tape usable after a backward that did not come to its end: its kernel tapes may be used up, and are made again."""
-        D, T = self.num_directions, tape.y_shape[0]
-        for n, layer in enumerate(tape.layers):
-            if layer.tapes is not None:
-                tape.layers[n] = layer._replace(tapes=None, chunks=[(0, T, _parts(tape.call.state, slice(n * D, (n + 1) * D)))])
-        tape.give_back()
-
-    def _check_dy(self, dy, call, y_shape):
-        if call.listed is not None:
-            if not isinstance(dy, (list, tuple)) or len(dy) != len(call.listed):
-                raise ValueError(f"dy: expected a list of {len(call.listed)} arrays, shaped like y, received {describe(dy)}")
-            return self._together([checks.shaped(a, f"dy[{i}]", self.dtype, (n, y_shape[2]), "(T, D*R)")
-                                   for i, (a, n) in enumerate(zip(dy, call.listed, strict=True))])
-        shape, axes = self._shape_outside(*y_shape, "D*R", call.batched)
-        return self._inside(checks.shaped(dy, "dy", self.dtype, shape, axes), call.batched)
-
-    def _back(self, layer, weights, schedule, dy, dfinal, dx, dinitial, threads):
-        """Backward of one layer, chunk by chunk from the last if its states were not all kept; the sums of weight gradients."""
-        if layer.tapes is not None:
-            return backward(layer.tapes, dy, dfinal, dx, dinitial, None, threads)
-        found, B = [], layer.below.shape[1]
-        for d in range(len(weights)):       # a chunk of the reverse direction is at other times
-            one = slice(d, d + 1)
-            after, sums = _parts(dfinal, one), None
-            for t0, t1, state in reversed(layer.chunks):
-                tapes = forward(weights[one], schedule, layer.below, None, _parts(state, one), self._new_state(B, 1), layer.options, True, threads,
-                                (t0, t1), d)
-                before = _parts(dinitial, one) if t0 == 0 else self._new_state(B, 1)
-                sums = backward(tapes, dy, after, dx, before, sums, threads, d)
-                after = before
-            found += sums
-        return found
+        return backward_pass(self, tape, dy, dfinal, checks.flag(need_dx, "need_dx"), checks.threads(threads))
 
     def session(self, batch_size=1):
         """A stream of steps with carried state; see `Session`."""
