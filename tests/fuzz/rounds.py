@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from cases import Case
-from cells import READY, VARIANTS, expected, kinks, law_masks, make, make_mask
+from cells import DRAWN, VARIANTS, expected, kinks, law_masks, make, make_mask
 from conftest import assert_close, assert_same_bits, module_of, named, parts_of, state_in
 from lstmc.nn import step_many
 
@@ -46,7 +46,7 @@ def draw(seed, number):
     def size(low, high):
         return int(np.floor(np.exp(rng.uniform(np.log(low), np.log(high + 1)))))
 
-    name = READY[rng.integers(len(READY))]
+    name = list(VARIANTS)[rng.integers(len(VARIANTS))]
     variant = VARIANTS[name]
     L, D = size(1, 3), int(rng.integers(1, 3))
     T, B, I, H = size(1, 60), size(1, 50), size(1, 90), size(1, 130)
@@ -63,10 +63,7 @@ def draw(seed, number):
     case = Case(T, B, I, H, L, D, P, bias=bool(rng.random() < 0.8), ragged=bool(not masked and rng.random() < 0.4))
     dropped = {}
     if rng.random() < 0.3:
-        if variant.cell == "lstm" and rng.random() < 0.5:
-            dropped["input_dropout"] = 0.3
-        if not variant.settings.get("layer_norm") and variant.settings.get("reset_after", True):
-            dropped["recurrent_dropout"] = 0.2
+        dropped = {setting: 0.3 for setting in DRAWN if setting not in variant.settings and rng.random() < 0.7}
     return Round(case, name, ("float32", "float64")[rng.integers(2)], dropped, masked, bool(rng.random() < 0.7), int(rng.integers(3)), rng)
 
 
