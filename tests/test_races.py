@@ -165,11 +165,13 @@ def test_steps_of_one_session_from_many_threads():
     taken = []
 
     def work(i):
-        for _ in range(300):
+        own = 0
+        while own < 50:
             try:
                 y = s.step(x)
             except RuntimeError:
                 continue
+            own += 1
             taken.append(y.tobytes())
 
     before = sys.getswitchinterval()
@@ -179,8 +181,7 @@ def test_steps_of_one_session_from_many_threads():
     finally:
         sys.setswitchinterval(before)
     alone = m.session(1)
-    assert sorted(taken) == sorted(alone.step(x).tobytes() for _ in range(len(taken)))
-    assert len(taken) >= 300
+    assert sorted(taken) == sorted(alone.step(x).tobytes() for _ in range(300))
 
 
 # Layers and models ------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import pytest
 
 from conftest import assert_same_bits, named
 from lstmc import layers, nn
-from lstmc.kernels import core
 from processes import printed
 from test_forks import PREPARE
 
@@ -156,13 +155,12 @@ if hasattr(os, "fork"):
 
     def test_forks():
         """Forks while others build, save, load, draw seeds and compute: every child does all of that and ends."""
-        assert printed(PREPARE + f"""
+        assert printed(PREPARE + """
     import itertools, tempfile
     from pathlib import Path
     from lstmc.layers import LSTM, Bidirectional, Dense, Dropout, Input
     from lstmc.seeds import next_seed
     from lstmc.training import Sequential
-    lstmc.kernels.core.use_isa({core.isa()!r})
     folder = tempfile.TemporaryDirectory()
     numbers = itertools.count()
 
@@ -173,7 +171,7 @@ if hasattr(os, "fork"):
         return made
 
     def saves():
-        path = Path(folder.name) / f"{{next(numbers)}}-{{os.getpid()}}.safetensors"
+        path = Path(folder.name) / f"{next(numbers)}-{os.getpid()}.safetensors"
         made = model()
         made.save(path)
         again = lstmc.load(path)
