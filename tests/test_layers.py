@@ -45,7 +45,7 @@ def assert_gradients(layer, x, mask=None, tolerance=1e-8):
         assert np.abs(gradient - numeric).max(initial=0) < tolerance * max(1, np.abs(numeric).max(initial=0)) * 10
 
 
-@pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "tanh", "softmax"])
+@pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "tanh", "softmax", "leaky_relu", "elu", "hard_sigmoid", "softsign", "exponential"])
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 4)], ids=str)
 def test_gradients_of_dense_and_activation(shape, activation):
     assert_gradients(Dense(5, activation, use_bias=len(shape) == 2, **F64), inputs(*shape))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lstmc
-from lstmc import callbacks, initializers, layers, losses, metrics, nn, optimizers
+from lstmc import callbacks, initializers, layers, losses, metrics, nn, optimizers, utils
 from lstmc.layers import LSTM, Bidirectional, Dense, Input
 from lstmc.training import Sequential, set_random_seed
 from recipes import LABELS, X, build
@@ -62,6 +62,10 @@ CALLS |= {
     "m": of_module("__call__", {"x": SMALL}), "m.forward": of_module("forward", {"x": SMALL}), "m.session": of_module("session", {}),
     "m.backward": (backward, {}, inspect.signature(nn.LSTM.backward)),
 }
+CALLS |= {f"utils.{name}": of(getattr(utils, name), base) for name, base in {
+    "pad_sequences": {"sequences": [[1, 2], [3]]}, "to_categorical": {"x": [0, 1]},
+    "timeseries_dataset_from_array": {"data": np.arange(9), "targets": None, "sequence_length": 3},
+}.items()}
 # What would be right, and run for ever.
 LONG = {("fit", "epochs"), ("fit", "steps_per_epoch")}
 

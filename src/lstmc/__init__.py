@@ -4,26 +4,16 @@
 Importing the package starts no thread and needs NumPy alone.
 """
 
-import importlib
-
+from lstmc import names
 from lstmc._version import __version__
 from lstmc.errors import FormatError
 from lstmc.runtime import build_info, get_num_threads, set_num_threads, threads
 
-__all__ = ["FormatError", "Sequential", "__version__", "build_info", "get_num_threads", "load", "set_num_threads", "threads"]
+# Imported at first use, so that `import lstmc` stays quick: name -> its module, or the module it is in.
+_LAZY = {name: f"lstmc.{name}" for name in ("activations", "callbacks", "datasets", "initializers", "layers", "losses", "metrics", "models", "nn",
+                                            "optimizers", "reference", "training", "utils")}
+_LAZY |= {"Input": "lstmc.layers", "Sequential": "lstmc.training", "load": "lstmc.training"}
 
-# Imported at first use, so that `import lstmc` stays quick.
-_MODULES = {"callbacks", "datasets", "initializers", "layers", "losses", "metrics", "nn", "optimizers", "reference", "training"}
-_NAMES = {"Sequential": "training", "load": "training"}
+__all__ = ["FormatError", "Input", "Sequential", "__version__", "build_info", "get_num_threads", "load", "set_num_threads", "threads"]
 
-
-def __getattr__(name):
-    if name in _MODULES:
-        return importlib.import_module(f"lstmc.{name}")
-    if name in _NAMES:
-        return getattr(importlib.import_module(f"lstmc.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'lstmc' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted({*globals(), *_MODULES, *_NAMES})
+__getattr__, __dir__ = names.face(__name__, {*__all__, *_LAZY}, _LAZY)

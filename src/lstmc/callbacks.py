@@ -4,6 +4,7 @@ import math
 import operator
 import warnings
 
+from lstmc import names
 from lstmc.console import say, verbosity
 from lstmc.nn import checks
 
@@ -231,3 +232,8 @@ class TerminateOnNaN(Callback):
                 raise RuntimeError(f"batch {batch}: the loss is {loss}")
             say(f"Batch {batch}: the loss is {loss}, stopping training")
             self.model.stop_training = True
+
+
+__all__ = ["Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "TerminateOnNaN"]
+
+__getattr__, __dir__ = names.face(__name__, __all__)

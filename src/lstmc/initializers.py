@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from lstmc import names
 from lstmc.kernels import linear
 from lstmc.nn import checks
 from lstmc.seeds import check_seed, generator
@@ -223,7 +224,7 @@ _BY_NAME = CLASSES | {
     "zeros": Zeros, "ones": Ones, "constant": Constant, "random_normal": RandomNormal, "random_uniform": RandomUniform,
     "variance_scaling": VarianceScaling, "glorot_uniform": GlorotUniform, "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform, "he_normal": HeNormal, "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal,
-    "orthogonal": Orthogonal,
+    "orthogonal": Orthogonal, "normal": RandomNormal, "uniform": RandomUniform,
 }  # fmt: skip
 
 
@@ -242,3 +243,8 @@ def get(identifier, argument="initializer"):
 def config_of(initializer):
     """What `get` turns back into the same initializer."""
     return {"class": type(initializer).__name__, "config": initializer.get_config()}
+
+
+__all__ = [*CLASSES, "Initializer", "get"]
+
+__getattr__, __dir__ = names.face(__name__, __all__)

@@ -10,6 +10,7 @@ gradients are taken with respect to its input (softmax: p - y), which neither cl
 
 import numpy as np
 
+from lstmc import names
 from lstmc.layers import activations
 from lstmc.layers.base import as_floats, default_name, text_name
 from lstmc.nn import checks
@@ -264,3 +265,8 @@ def get(identifier):
     if not isinstance(identifier, str) or identifier not in _BY_NAME:
         raise ValueError(f"loss: expected one of {', '.join(_BY_NAME)}, received {identifier!r}")
     return _BY_NAME[identifier]()
+
+
+__all__ = [*CLASSES, "Loss", "get"]
+
+__getattr__, __dir__ = names.face(__name__, __all__)

@@ -6,6 +6,7 @@ Masked steps do not count; sample weights are not applied, as with Keras' `metri
 
 import numpy as np
 
+from lstmc import names
 from lstmc.layers.base import default_name, text_name
 from lstmc.losses import same_shape
 from lstmc.nn import checks
@@ -155,3 +156,8 @@ def get(identifier, y, shape):
         sparse = y.ndim < len(shape) or y.shape[-1] == 1
         return (SparseCategoricalAccuracy if sparse else CategoricalAccuracy)(identifier)
     return _BY_NAME[check(identifier)](identifier)
+
+
+__all__ = [*CLASSES, "Metric", "get"]
+
+__getattr__, __dir__ = names.face(__name__, __all__)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from lstmc import names
 from lstmc.kernels import train
 from lstmc.layers.base import refuse
 from lstmc.nn import checks
@@ -204,3 +205,8 @@ def get(identifier):
         raise ValueError(f"optimizer: expected one of {', '.join(_BY_NAME)}, or an lstmc.optimizers object; "
                          f"received {identifier!r}")
     return _BY_NAME[identifier.lower()]()
+
+
+__all__ = [*CLASSES, "Optimizer", "get"]
+
+__getattr__, __dir__ = names.face(__name__, __all__)

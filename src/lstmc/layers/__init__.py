@@ -3,6 +3,7 @@
 Reading order: `base.py` (what a layer is), `core.py`, `recurrent.py`, `activations.py`.
 """
 
+from lstmc import names
 from lstmc.layers.base import Layer
 from lstmc.layers.core import Activation, Dense, Dropout, Flatten, Input, Masking
 from lstmc.layers.recurrent import LSTM, Bidirectional
@@ -18,3 +19,6 @@ def from_config(kind, config):
         raise ValueError(f"layer: expected one of {', '.join(CLASSES)}, received {kind!r}")
     cls = CLASSES[kind]
     return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
+
+
+__getattr__, __dir__ = names.face(__name__, [*__all__, "from_config"])

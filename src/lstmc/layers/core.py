@@ -65,7 +65,7 @@ class Dense(Layer):
     Parameters
     ----------
     units : int
-    activation : {None, "linear", "relu", "sigmoid", "tanh", "softmax"}
+    activation : str or function of lstmc.activations, optional
     use_bias : bool
     kernel_initializer, bias_initializer : str or lstmc.initializers.Initializer
     name, dtype, seed
@@ -145,7 +145,7 @@ class Activation(Layer):
 
     Parameters
     ----------
-    activation : {"linear", "relu", "sigmoid", "tanh", "softmax"}
+    activation : str or function of lstmc.activations
         softmax acts on the last axis.
     """
 

@@ -1,5 +1,6 @@
 """From arrays to batches: checks, validation split, class weights, and how much every value counts."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -102,3 +103,55 @@ def counts(shape, weights, mask):
     if weights is not None:
         c = weights * c
     return np.broadcast_to(c, shape) if np.ndim(c) else c
+
+
+def gives_batches(x):
+    """Whether x is no array but an iterable of batches."""
+    arrays = (np.ndarray, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type)
+    return hasattr(x, "__iter__") and not isinstance(x, arrays) and not any(hasattr(x, a) for a in ("__array__", "__array_interface__", "__buffer__"))
+
+
+class Batches:
+    """Batches from an iterable, pass by pass.
+
+    Parameters
+    ----------
+    source : iterable
+        Of (x, y), (x, y, sample_weight), or x alone where no targets are needed.
+    steps : int, optional
+        Batches of a pass; each pass then goes on where the last one stopped, from the beginning again after the end. None: all
+        there are, every time.
+    name : str
+        Of the argument.
+    """
+
+    def __init__(self, source, steps=None, name="x"):
+        self.source, self.name = source, name
+        self.least = 1 if steps is None else steps
+        self.steps = len(source) if steps is None and hasattr(source, "__len__") else steps     # None: not known
+        self.stream = None if steps is None else self._endless()
+
+    def _endless(self):
+        some = True
+        while some:         # an iterator that has come to its end gives nothing
+            some = False
+            for batch in self.source:
+                some = True
+                yield batch
+
+    def one_pass(self):
+        """The batches of a pass as (x, y, sample_weight)."""
+        n = 0
+        for batch in itertools.islice(self.stream or iter(self.source), self.steps):
+            yield self._unpacked(batch)
+            n += 1
+        if n < self.least:
+            raise ValueError(f"{self.name}: expected at least {self.least} batches in a pass, received {n}; an iterator gives its batches once, "
+                             "an object with __iter__ as often as needed")
+
+    def _unpacked(self, batch):
+        if not isinstance(batch, (tuple, list)):
+            return batch, None, None
+        if len(batch) not in (1, 2, 3):
+            raise ValueError(f"{self.name}: expected batches (x, y) or (x, y, sample_weight), received one of {len(batch)} parts")
+        return (*batch, None, None)[:3]

@@ -8,19 +8,20 @@ INTERVAL = 0.05     # seconds between two drawings of a line
 
 
 class Progress:
-    """Prints `title 9/9 - 0s 12ms/step - accuracy: 0.9444 - loss: 0.2612` for one pass over the data."""
+    """Prints `title 9/9 - 0s 12ms/step - accuracy: 0.9444 - loss: 0.2612` for one pass over the data; steps is None where nobody knows them."""
 
     def __init__(self, verbose, steps, title=""):
         self.verbose, self.steps, self.title = verbose, steps, title
-        self.start, self.drawn, self.width = time.perf_counter(), 0.0, 0
+        self.start, self.drawn, self.width, self.step = time.perf_counter(), 0.0, 0, 0
 
     def update(self, step, logs):
         """After `step` batches."""
+        self.step = step
         now = time.perf_counter()
         if self.verbose == 1 and now - self.drawn >= INTERVAL:
             self.drawn = now
-            left = (now - self.start) / step * (self.steps - step)
-            self._draw(step, f"{left:.0f}s left", now, logs, "")
+            clock = now - self.start
+            self._draw(step, f"{clock:.0f}s" if self.steps is None else f"{clock / step * (self.steps - step):.0f}s left", now, logs, "")
 
     def end(self, step, logs):
         """After the last batch, with the results of the whole pass."""
@@ -29,7 +30,8 @@ class Progress:
             self._draw(step, f"{now - self.start:.0f}s", now, logs, "\n")
 
     def _draw(self, step, clock, now, logs, end):
-        parts = [f"{self.title}{step:{len(str(self.steps))}d}/{self.steps}", f"{clock} {duration((now - self.start) / max(step, 1))}/step"]
+        count = f"{step}" if self.steps is None else f"{step:{len(str(self.steps))}d}/{self.steps}"
+        parts = [f"{self.title}{count}", f"{clock} {duration((now - self.start) / max(step, 1))}/step"]
         parts += [f"{name}: {value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{name}: {value:.4e}" for name, value in logs.items()]
         line = " - ".join(parts)
         start = "\r" if self.verbose == 1 else ""

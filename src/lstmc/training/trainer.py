@@ -1,5 +1,6 @@
 """fit, evaluate, predict: loops over the batches of a data set."""
 
+import itertools
 import math
 
 import numpy as np
@@ -35,9 +36,11 @@ class Trainer(Stepper):
 
         Parameters
         ----------
-        x : (N, ...) array
-            Integers, booleans and floats of any precision are cast to the model's dtype.
+        x : (N, ...) array, or iterable
+            Integers, booleans and floats of any precision are cast to the model's dtype. An iterable that is no array or list gives the
+            batches, (x, y) or (x, y, sample_weight), and is iterated once per epoch.
         y : (N, ...) array
+            None with an iterable, as are batch_size and sample_weight.
         batch_size : int, optional
             32 if None. The last batch of an epoch may be smaller.
         epochs : int
@@ -48,7 +51,7 @@ class Trainer(Stepper):
         validation_split : float
             Fraction at the end of the data that is kept for validation.
         validation_data : tuple, optional
-            (x, y) or (x, y, sample_weight); used instead of a split.
+            (x, y) or (x, y, sample_weight), or an iterable of such batches; used instead of a split.
         shuffle : bool
             Whether to go through the samples in a new random order every epoch.
         class_weight : dict, optional
@@ -58,7 +61,7 @@ class Trainer(Stepper):
         initial_epoch : int
             To go on counting after an earlier call.
         steps_per_epoch : int, optional
-            Batches per epoch; the next epoch goes on where this one stopped.
+            Batches per epoch; the next epoch goes on where this one stopped. How many an iterable has, if None.
         validation_batch_size : int, optional
             `batch_size` if None.
         validation_freq : int
@@ -70,37 +73,40 @@ class Trainer(Stepper):
             `.history`: name -> one value per epoch.
         """
         self._need_loss("fit")
-        batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
+        given, batch_size = arrays.gives_batches(x), _size(x, y, batch_size, sample_weight)
         epochs, initial_epoch = checks.integer(epochs, "epochs", 0), checks.integer(initial_epoch, "initial_epoch", 0)
         shuffle, validation_freq = checks.flag(shuffle, "shuffle"), checks.integer(validation_freq, "validation_freq", 1)
-        train = self._some(self._prepare(x, y, sample_weight, class_weight))
+        if steps_per_epoch is not None:
+            steps_per_epoch = checks.integer(steps_per_epoch, "steps_per_epoch", 1)
+        train = arrays.Batches(x, steps_per_epoch) if given else self._some(self._prepare(x, y, sample_weight, class_weight))
         if validation_data is not None:
             validation = self._prepare_validation(validation_data)
+        elif given and (validation_split is None or checks.number(validation_split, "validation_split") != 0):
+            raise ValueError("validation_split: expected 0 where x gives batches, of which nobody knows the last; pass validation_data")
         else:
-            train, validation = arrays.split(train, validation_split)
-        steps = math.ceil(train.size / batch_size)
-        if steps_per_epoch is not None:
-            steps = checks.integer(steps_per_epoch, "steps_per_epoch", 1)
+            train, validation = (train, None) if given else arrays.split(train, validation_split)
+        steps = train.steps if given else steps_per_epoch or math.ceil(train.size / batch_size)
         validation_batch = batch_size if validation_batch_size is None else checks.integer(validation_batch_size, "validation_batch_size", 1)
         verbose = verbosity(verbose)
         self.history, self.stop_training = History(), False
         params = {"verbose": verbose, "epochs": epochs, "steps": steps}
         hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, self.history], self, params)
-        stream = self._stream(train.size, batch_size, shuffle)
+        stream = None if given else self._stream(train, batch_size, shuffle)
         logs = {}
         hooks.call("on_train_begin")
         for epoch in range(initial_epoch, epochs):
             self.reset_metrics()
             hooks.call("on_epoch_begin", epoch)
             progress = Progress(verbose, steps, f"Epoch {epoch + 1}/{epochs} - " if epochs > 1 else "")
-            for n in range(steps):
+            for n, batch in enumerate(self._prepared(train, class_weight) if given else itertools.islice(stream, steps)):
                 hooks.call("on_train_batch_begin", n)
-                self._train(train[next(stream)])
+                self._train(batch)
                 logs = self._logs()
                 hooks.call("on_train_batch_end", n, logs)
                 progress.update(n + 1, logs)
                 if self.stop_training:
                     break
+            steps = steps or n + 1
             logs = dict(logs)
             if validation is not None and (epoch + 1) % validation_freq == 0:
                 found = self._evaluate(validation, validation_batch, hooks)
@@ -113,25 +119,34 @@ class Trainer(Stepper):
         return self.history
 
     def _prepare_validation(self, validation_data):
+        if arrays.gives_batches(validation_data):
+            return arrays.Batches(validation_data, name="validation_data")
         found = arrays.unpack(validation_data)
         try:
             return self._some(self._prepare(*found))
         except (TypeError, ValueError) as error:
             raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation_data: {error}") from None
 
-    def _stream(self, n, batch_size, shuffle):
+    def _stream(self, data, batch_size, shuffle):
         """Batches of one pass over the data after another."""
         while True:
-            order = seeds.generator(self.shuffle_seed, self.passes).permutation(n) if shuffle else None
+            order = seeds.generator(self.shuffle_seed, self.passes).permutation(data.size) if shuffle else None
             self.passes += 1
-            yield from arrays.batches(n, batch_size, order)
+            for index in arrays.batches(data.size, batch_size, order):
+                yield data[index]
+
+    def _prepared(self, batches, class_weight=None):
+        """The `Data` of every batch of a pass."""
+        for batch in batches.one_pass():
+            yield self._some(self._prepare(*batch, class_weight))
 
     def _evaluate(self, found, batch_size, hooks, progress=None):
         hooks.call("on_test_begin")
         self.reset_metrics()
-        for n, index in enumerate(arrays.batches(found.size, batch_size)):
+        given = isinstance(found, arrays.Batches)
+        for n, batch in enumerate(self._prepared(found) if given else (found[index] for index in arrays.batches(found.size, batch_size))):
             hooks.call("on_test_batch_begin", n)
-            self._test(found[index])
+            self._test(batch)
             logs = self._logs()
             hooks.call("on_test_batch_end", n, logs)
             if progress:
@@ -146,13 +161,14 @@ class Trainer(Stepper):
         """
         self._need_loss("evaluate")
         return_dict = checks.flag(return_dict, "return_dict")
-        batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
-        found = self._some(self._prepare(x, y, sample_weight))
-        steps, verbose = math.ceil(found.size / batch_size), verbosity(verbose)
+        batch_size = _size(x, y, batch_size, sample_weight)
+        found = arrays.Batches(x) if arrays.gives_batches(x) else self._some(self._prepare(x, y, sample_weight))
+        steps = found.steps if isinstance(found, arrays.Batches) else math.ceil(found.size / batch_size)
+        verbose = verbosity(verbose)
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": steps})
         progress = Progress(verbose, steps)
         logs = self._evaluate(found, batch_size, hooks, progress)
-        progress.end(steps, logs)
+        progress.end(progress.step, logs)
         return self._result(logs, return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", callbacks=None):
@@ -160,7 +176,8 @@ class Trainer(Stepper):
 
         Parameters
         ----------
-        x : (N, ...) array
+        x : (N, ...) array, or iterable of batches
+            Of batches (x, y), y is left alone.
         batch_size : int, optional
             32 if None; results do not depend on it.
         verbose, callbacks
@@ -170,19 +187,36 @@ class Trainer(Stepper):
         -------
         (N, ...) array
         """
-        batch_size = 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
+        batch_size = _size(x, None, batch_size)
         verbose = verbosity(verbose)
-        x, shape = self.accept(x)
-        steps = math.ceil(len(x) / batch_size)
+        if arrays.gives_batches(x):
+            batches = arrays.Batches(x)
+            parts, steps, y = (self.accept(part)[0] for part, _, _ in batches.one_pass()), batches.steps, []
+        else:
+            x, shape = self.accept(x)
+            parts, steps = (x[index] for index in arrays.batches(len(x), batch_size)), math.ceil(len(x) / batch_size)
+            y = np.empty(shape, self.dtype)
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": steps})
         progress = Progress(verbose, steps)
-        y = np.empty(shape, self.dtype)
         hooks.call("on_predict_begin")
-        for n, index in enumerate(arrays.batches(len(x), batch_size)):
+        for n, part in enumerate(parts):
             hooks.call("on_predict_batch_begin", n)
-            y[index] = self.run(x[index])[0]
-            hooks.call("on_predict_batch_end", n, {"outputs": y[index]})
+            outputs = self.run(part)[0]
+            if isinstance(y, list):
+                y.append(outputs)
+            else:
+                y[n * batch_size:(n + 1) * batch_size] = outputs
+            hooks.call("on_predict_batch_end", n, {"outputs": outputs})
             progress.update(n + 1, {})
         hooks.call("on_predict_end")
-        progress.end(steps, {})
-        return y
+        progress.end(progress.step, {})
+        return np.concatenate(y) if isinstance(y, list) else y
+
+
+def _size(x, y, batch_size, sample_weight=None):
+    """The batch size, 32 if None; an x that gives batches comes without it and without what belongs to them."""
+    if arrays.gives_batches(x):
+        for name, value in (("y", y), ("batch_size", batch_size), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(f"{name}: expected None where x gives batches, received {type(value).__name__}")
+    return 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)

@@ -1,0 +1,79 @@
+"""What a namespace shows, and what it says about the names that Keras has there and this package has not.
+
+One table for all namespaces: (namespace, names, what to use instead).
+"""
+
+import importlib
+
+MISSING = (
+    ("", "keras backend ops tree random distribution device name_scope Variable KerasTensor Function Operation", "arrays are NumPy's: use numpy"),
+    ("", "applications preprocessing", "this package has recurrent networks; lstmc.utils.pad_sequences pads sequences"),
+    ("", "mixed_precision dtype_policies DTypePolicy quantizers", 'pass dtype="float32" or dtype="float64" to layers'),
+    ("", "constraints regularizers", "weight_decay of the optimizer is the supported penalty; a callback can change weights with set_weights"),
+    ("", "Model", "use lstmc.Sequential; lstmc.nn for what is not a row of layers"),
+    ("", "Layer", "use lstmc.layers.Layer"),
+    ("", "Loss", "use lstmc.losses.Loss"),
+    ("", "Metric", "use lstmc.metrics.Metric"),
+    ("", "Optimizer", "use lstmc.optimizers.Optimizer"),
+    ("", "Initializer", "use lstmc.initializers.Initializer"),
+    ("models", "Model clone_model", "use lstmc.Sequential; copy.deepcopy copies one"),
+    ("models", "model_from_json save_model", "use model.save(path) and lstmc.models.load_model(path)"),
+    ("layers", "RNN GRUCell LSTMCell SimpleRNNCell StackedRNNCells",
+     "use LSTM, GRU or SimpleRNN; lstmc.nn has their variants, and sessions that go step by step"),
+    ("layers", "ConvLSTM1D ConvLSTM2D ConvLSTM3D Conv1D Conv2D Conv3D MaxPooling1D AveragePooling1D",
+     "compute the features before the model; GlobalMaxPooling1D and GlobalAveragePooling1D pool over time"),
+    ("layers", "ReLU Softmax", 'use Activation("relu") or Activation("softmax")'),
+    ("layers", "LeakyReLU ELU PReLU", 'use Activation("leaky_relu") or Activation("elu")'),
+    ("layers", "Add Concatenate Average Maximum Minimum Multiply Subtract Dot add concatenate average",
+     "a Sequential is a row of layers; Bidirectional merges two directions"),
+    ("layers", "LayerNormalization BatchNormalization Normalization",
+     'standardise the data before fit; lstmc.nn.LSTM(layer_norm="haste") normalises inside the cell'),
+    ("layers", "Lambda Permute", "change the array before the model; Reshape and Flatten change shapes inside"),
+    ("layers", "TextVectorization StringLookup IntegerLookup Hashing", "make integers of the texts before the model; lstmc.utils.pad_sequences pads them"),
+    ("layers", "Attention MultiHeadAttention AdditiveAttention", "GlobalAveragePooling1D or the last state sum up a sequence"),
+    ("layers", "GaussianNoise GaussianDropout AlphaDropout SpatialDropout2D", "use Dropout or SpatialDropout1D"),
+    ("layers", "GlobalMaxPooling2D GlobalAveragePooling2D", "use GlobalMaxPooling1D or GlobalAveragePooling1D"),
+    ("layers", "EinsumDense", "use Dense, which acts on the last axis"),
+    ("layers", "serialize deserialize", "use layer.get_config() and lstmc.layers.from_config(kind, config)"),
+    ("activations", "gelu silu swish mish selu celu relu6 glu hard_silu hard_swish hard_tanh hard_shrink soft_shrink tanh_shrink log_sigmoid squareplus",
+     "relu, leaky_relu, elu, tanh, sigmoid, hard_sigmoid, softsign and softmax are there"),
+    ("activations", "softplus", 'recurrent layers have activation="softplus"; use numpy.logaddexp(x, 0) on arrays'),
+    ("activations", "log_softmax sparsemax", "use softmax; losses have from_logits=True"),
+    ("activations", "serialize deserialize", "a function's name is all there is to it"),
+    ("utils", "Sequence PyDataset", "fit takes any object that gives batches (x, y) whenever it is iterated, with len() if it knows it"),
+    ("utils", "text_dataset_from_directory image_dataset_from_directory audio_dataset_from_directory get_file", "read the files into arrays"),
+    ("utils", "plot_model model_to_dot", "use model.summary()"),
+    ("utils", "normalize", "use x / numpy.linalg.norm(x, axis=-1, keepdims=True)"),
+    ("utils", "split_dataset", "fit has validation_split"),
+    ("utils", "Progbar", "fit has verbose"),
+    ("utils", "clear_session", "nothing is kept between models; set_random_seed repeats one"),
+    ("losses", "Hinge hinge Huber huber LogCosh CosineSimilarity KLDivergence Poisson CTC MeanAbsolutePercentageError MeanSquaredLogarithmicError",
+     "subclass lstmc.losses.Loss"),
+    ("metrics", "AUC Precision Recall F1Score R2Score RootMeanSquaredError TopKCategoricalAccuracy SparseTopKCategoricalAccuracy CosineSimilarity",
+     "give compile a function of (y_true, y_pred) with a value per sample, or use scikit-learn on what predict returns"),
+    ("optimizers", "schedules", "set optimizer.learning_rate between epochs in a callback"),
+    ("optimizers", "Nadam Adamax Adadelta Adagrad Adafactor Ftrl Lion Lamb Muon", "use Adam, AdamW, RMSprop or SGD"),
+    ("optimizers", "LossScaleOptimizer", "gradients are float32 or float64 and need no scaling"),
+    ("callbacks", "ModelCheckpoint BackupAndRestore", "call model.save(path) in LambdaCallback(on_epoch_end=...)"),
+    ("callbacks", "ReduceLROnPlateau LearningRateScheduler", "set model.optimizer.learning_rate in LambdaCallback(on_epoch_begin=...)"),
+    ("callbacks", "CSVLogger TensorBoard RemoteMonitor ProgbarLogger", "write History.history, or the logs in LambdaCallback(on_epoch_end=...)"),
+    ("initializers", "Identity TruncatedNormal", "use RandomNormal or Orthogonal, or set_weights"),
+)
+_INSTEAD = {(where, name): instead for where, names, instead in MISSING for name in names.split()}
+
+
+def face(module, public, lazy=None):
+    """(__getattr__, __dir__) of a module that shows the names in `public`; `lazy` says which module has a name that is imported at its first use."""
+    where = module.partition(".")[2]
+
+    def get(name):
+        if lazy and name in lazy:
+            found = importlib.import_module(lazy[name])
+            return found if found.__name__ == f"{module}.{name}" else getattr(found, name)
+        instead = _INSTEAD.get((where, name))
+        raise AttributeError(f"module {module!r} has no attribute {name!r}" + (f"; {instead}" if instead else ""))
+
+    def names():
+        return sorted(public)
+
+    return get, names
