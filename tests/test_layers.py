@@ -5,7 +5,7 @@ import pytest
 
 import lstmc
 from lstmc import initializers, layers
-from lstmc.layers import LSTM, Activation, Bidirectional, Dense, Dropout, Flatten, Input, Masking
+from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Dense, Dropout, Flatten, Input, Masking, SimpleRNN
 
 FIVE_STEPS = np.arange(5) < np.array([5, 2, 0, 4])[:, None]
 F64 = {"dtype": "float64", "seed": 3}
@@ -141,15 +141,6 @@ def test_padding_reaches_nothing():
             assert a.tobytes() == b.tobytes()
 
 
-@pytest.mark.parametrize("mask", [[[False, True, True]], [[True, False, True]]])
-def test_other_masks_are_refused(mask):
-    layer = LSTM(3)
-    with pytest.raises(ValueError, match="padding at the end of each sequence; that of sample 0"):
-        layer(inputs(1, 3, 2), mask)
-    with pytest.raises(ValueError, match="go_backwards=True with a mask"):
-        LSTM(3, go_backwards=True)(inputs(1, 3, 2), [[True, True, False]])
-
-
 def test_empty_sequences_and_batches():
     for layer in (LSTM(3, return_sequences=True, **F64), LSTM(3, **F64), Bidirectional(LSTM(3, **F64))):
         for shape in ((2, 0, 4), (0, 5, 4)):
@@ -212,7 +203,8 @@ def test_inputs_are_cast_and_not_written():
 
 
 @pytest.mark.parametrize("layer", [
-    Input((None, 3), name="in"), LSTM(4, return_sequences=True, unit_forget_bias=False, seed=1), Masking(-1.0), Flatten(),
+    Input((None, 3), name="in"), Input(batch_shape=(4, None, 3)), GRU(4, reset_after=False, stateful=True), SimpleRNN(4, "relu", dropout=0.5),
+    Bidirectional(GRU(3, recurrent_dropout=0.5)), LSTM(4, return_sequences=True, unit_forget_bias=False, seed=1), Masking(-1.0), Flatten(),
     Bidirectional(LSTM(4, use_bias=False), "ave", dtype="float32"), Dense(3, "softmax", bias_initializer="ones"),
     Activation("relu", dtype="float64"), Dropout(0.25, seed=2), LSTM(3, kernel_initializer=initializers.Orthogonal(2.0, 5)),
 ], ids=lambda layer: layer.name)  # fmt: skip
@@ -226,12 +218,13 @@ def test_config_rebuilds_the_layer(layer):
 @pytest.mark.parametrize(("make", "error", "message"), [
     (lambda: LSTM(0), ValueError, "units: expected at least 1"),
     (lambda: LSTM(2.0), TypeError, "units: expected an int"),
-    (lambda: LSTM(2, activation="relu"), ValueError, "activation='relu' is not supported"),
-    (lambda: LSTM(2, recurrent_activation="hard_sigmoid"), ValueError, "recurrent_activation='hard_sigmoid'"),
-    (lambda: LSTM(2, return_state=True), ValueError, "return_state=True is not supported .* lstmc.nn.LSTM"),
-    (lambda: LSTM(2, dropout=0.1), ValueError, "dropout=0.1 is not supported .* Dropout"),
+    (lambda: LSTM(2, activation="gelu"), ValueError, "activation: expected one of tanh, sigmoid, relu"),
+    (lambda: GRU(2, recurrent_activation="softmax"), ValueError, "recurrent_activation: expected one of tanh, .* received 'softmax'"),
+    (lambda: SimpleRNN(2, recurrent_activation="tanh"), TypeError, "unexpected argument 'recurrent_activation'|recurrent_activation"),
+    (lambda: LSTM(2, dropout=1.0), ValueError, "dropout: expected at least 0 and below 1, received 1.0"),
+    (lambda: GRU(2, reset_after=1), TypeError, "reset_after: expected True or False"),
+    (lambda: LSTM(2, unroll=True), ValueError, "LSTM: unroll=True is not supported .* compiled"),
     (lambda: LSTM(2, kernel_regularizer="l2"), ValueError, "kernel_regularizer='l2' is not supported .* weight_decay"),
-    (lambda: LSTM(2, stateful=True), ValueError, "stateful=True .* session"),
     (lambda: LSTM(2, input_shape=(3, 4)), ValueError, r"input_shape=\(3, 4\) is not supported .* Input"),
     (lambda: LSTM(2, return_sequence=True), TypeError, "unexpected argument 'return_sequence'"),
     (lambda: LSTM(2, kernel_initializer="glorot"), ValueError, "kernel_initializer: expected one of"),
@@ -239,7 +232,7 @@ def test_config_rebuilds_the_layer(layer):
     (lambda: LSTM(2, seed=-1), ValueError, "seed: expected 0"),
     (lambda: LSTM(2, name="a b"), ValueError, "name: expected letters"),
     (lambda: Dense(3, "gelu"), ValueError, "activation: expected one of linear, relu"),
-    (lambda: Bidirectional(Dense(3)), TypeError, "layer: expected an LSTM layer, received Dense"),
+    (lambda: Bidirectional(Dense(3)), TypeError, "layer: expected an LSTM, GRU or SimpleRNN layer, received Dense"),
     (lambda: Bidirectional(LSTM(3), "max"), ValueError, "merge_mode: expected one of"),
     (lambda: Bidirectional(LSTM(3), None), ValueError, "merge_mode: expected one of"),
     (lambda: Bidirectional(LSTM(3, go_backwards=True)), ValueError, "go_backwards=False"),
@@ -248,7 +241,9 @@ def test_config_rebuilds_the_layer(layer):
     (lambda: Masking("0"), TypeError, "mask_value: expected a number"),
     (lambda: Input(3), ValueError, "shape: expected a tuple"),
     (lambda: Input((3, -1)), ValueError, "shape: expected at least 1"),
-    (lambda: Input((3,), batch_size=4), ValueError, "batch_size: any size"),
+    (lambda: Input((3,), batch_size=0), ValueError, "batch_size: expected at least 1"),
+    (lambda: Input((3,), batch_shape=(4, 3)), ValueError, "batch_shape: expected None with shape or batch_size"),
+    (lambda: Input(batch_shape=4), ValueError, "batch_shape: expected a tuple with the batch axis"),
 ])  # fmt: skip
 def test_arguments(make, error, message):
     with pytest.raises(error, match=message):

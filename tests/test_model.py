@@ -7,7 +7,7 @@ import pytest
 
 import lstmc
 from lstmc import optimizers
-from lstmc.layers import LSTM, Dense, Flatten, Input, Masking
+from lstmc.layers import GRU, LSTM, Dense, Flatten, Input, Masking
 from lstmc.training import Sequential
 from recipes import KERAS, PADDED, RECIPES, X, bits, build, trained
 
@@ -138,7 +138,11 @@ def test_a_wrong_first_call_builds_nothing():
     assert not any(layer.built for layer in model.layers)
 
 
-def test_padding_before_data_is_refused_by_name():
-    model = Sequential([Input((None, 3)), Masking(), LSTM(4)])
-    with pytest.raises(ValueError, match=r"lstm: expected a mask with padding at the end .* sample 2"):
-        model.predict(np.concatenate([X[:2], PADDED[2:3, ::-1]]), verbose=0)
+def test_padding_before_and_after_data_says_the_same():
+    model = Sequential([Input((None, 3)), Masking(), LSTM(4, return_sequences=True), GRU(3), Dense(2)])
+    after = model.predict(PADDED, verbose=0)
+    lengths = (PADDED != 0).any(-1).sum(1)
+    before = np.stack([np.roll(x, -n, 0) for x, n in zip(PADDED, lengths, strict=True)])
+    holed = np.insert(PADDED, 1, 0, axis=1)
+    assert np.array_equal(model.predict(before, verbose=0), after)
+    assert np.array_equal(model.predict(holed, verbose=0), after)

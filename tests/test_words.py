@@ -48,9 +48,12 @@ CALLS = {c.__name__: of(c, {}) for group in (initializers, losses, metrics, opti
 CALLS |= {f"losses.{c.__name__}": of(c, {}) for c in losses.CLASSES.values()}
 CALLS |= {f"nn.{c.__name__}": of(c, {"input_size": 3, "hidden_size": 4, "num_layers": 2}) for c in (nn.LSTM, nn.GRU, nn.RNN)}
 CALLS |= {c.__name__: of(c, base) for c, base in (
-    (Dense, {"units": 2}), (LSTM, {"units": 2}), (Input, {"shape": (3,)}), (layers.Dropout, {"rate": 0.1}), (layers.Masking, {}), (layers.Flatten, {}),
+    (Dense, {"units": 2}), (LSTM, {"units": 2}), (layers.GRU, {"units": 2}), (layers.SimpleRNN, {"units": 2}),
+    (Input, {"shape": (3,)}), (layers.Dropout, {"rate": 0.1}), (layers.Masking, {}), (layers.Flatten, {}),
     (layers.Activation, {"activation": "relu"}), (callbacks.EarlyStopping, {}), (callbacks.TerminateOnNaN, {}), (Sequential, {}),
 )}
+ALL_THREE = inspect.signature(layers.recurrent.Recurrent)
+CALLS |= {"recurrent": (lambda **a: LSTM(**{"units": 2} | a), {}, ALL_THREE)}
 CALLS |= {"Bidirectional": (lambda **a: Bidirectional(**{"layer": LSTM(2)} | a), {}, inspect.signature(Bidirectional))}
 CALLS |= {name: of_model(name, base) for name, base in {
     "compile": {"optimizer": "adam", "loss": "mse"}, "fit": SOME | {"verbose": 0}, "evaluate": SOME | {"verbose": 0}, "predict": {"x": X, "verbose": 0},

@@ -1,16 +1,18 @@
 """Keras' layers on NumPy arrays, for `lstmc.Sequential`.
 
-Reading order: `base.py` (what a layer is), `core.py`, `recurrent.py`, `activations.py`.
+Reading order: `base.py` (what a layer is), `core.py`, `activations.py`; `around.py` (weights and states around a module of `lstmc.nn`), `masks.py`,
+`recurrent.py`, `bidirectional.py`.
 """
 
 from lstmc import names
 from lstmc.layers.base import Layer
+from lstmc.layers.bidirectional import Bidirectional
 from lstmc.layers.core import Activation, Dense, Dropout, Flatten, Input, Masking
-from lstmc.layers.recurrent import LSTM, Bidirectional
+from lstmc.layers.recurrent import GRU, LSTM, SimpleRNN
 
-__all__ = ["LSTM", "Activation", "Bidirectional", "Dense", "Dropout", "Flatten", "Input", "Layer", "Masking"]
-
-CLASSES = {c.__name__: c for c in (LSTM, Activation, Bidirectional, Dense, Dropout, Flatten, Input, Masking)}
+_ALL = (LSTM, GRU, SimpleRNN, Activation, Bidirectional, Dense, Dropout, Flatten, Input, Masking)
+CLASSES = {c.__name__: c for c in _ALL}
+__all__ = [*CLASSES, "Layer", "from_config"]
 
 
 def from_config(kind, config):
@@ -21,4 +23,4 @@ def from_config(kind, config):
     return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
 
 
-__getattr__, __dir__ = names.face(__name__, [*__all__, "from_config"])
+__getattr__, __dir__ = names.face(__name__, __all__)

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc import seeds
+from lstmc import gates, seeds
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
@@ -30,24 +30,39 @@ NO_PENALTY = "weight_decay of the optimizer is the supported penalty"
 
 
 class Variable:
-    """One weight: the live array that kernels read, and whether Keras' layout is its transpose."""
+    """One weight: the live array that kernels read, whether Keras' layout is its transpose, and the cell whose gates it has, if any."""
 
-    __slots__ = ("_array", "name", "transposed")
+    __slots__ = ("_array", "cell", "name", "transposed")
 
-    def __init__(self, name, array, transposed=False):
-        self.name, self._array, self.transposed = name, array, transposed
+    def __init__(self, name, array, transposed=False, cell=None):
+        self.name, self._array, self.transposed, self.cell = name, array, transposed, cell
 
     @property
     def array(self):
         """The live array, as a view made for the caller: who sets its shape or dtype in place changes nothing here."""
         return self._array.view()
 
+    @property
+    def shape(self):
+        """In Keras' layout."""
+        return self._array.T.shape if self.transposed else self._array.shape
+
+    def outward(self, a):
+        """An array like the live one, in Keras' layout."""
+        a = a.T if self.transposed else a
+        return a if self.cell is None else gates.reordered(a, self.cell, "pytorch", "keras")
+
+    def inward(self, a):
+        """An array in Keras' layout, like the live one."""
+        a = a if self.cell is None else gates.reordered(a, self.cell, "keras", "pytorch")
+        return a.T if self.transposed else a
+
     def get(self):
         """A copy in Keras' layout."""
-        return (self._array.T if self.transposed else self._array).copy()
+        return self.outward(self._array).copy()
 
     def set(self, value):
-        self._array[...] = value.T if self.transposed else value
+        self._array[...] = self.inward(value)
 
 
 def refuse(kind, arguments, known):
@@ -212,9 +227,8 @@ class Layer(Fixed):
                              f"({', '.join(v.name for v in self.variables) or 'none'}), received {described(weights)}")
         found = [as_floats(w, self.dtype, f"{self.name}/{v.name}") for v, w in zip(self.variables, weights, strict=True)]
         for v, w in zip(self.variables, found, strict=True):
-            shape = v.array.shape[::-1] if v.transposed else v.array.shape
-            if w.shape != shape:
-                raise ValueError(f"{self.name}/{v.name}: expected shape {checks.shape_text(shape)}, "
+            if w.shape != v.shape:
+                raise ValueError(f"{self.name}/{v.name}: expected shape {checks.shape_text(v.shape)}, "
                                  f"received {checks.shape_text(w.shape)}")
         for v, w in zip(self.variables, found, strict=True):
             v.set(w)

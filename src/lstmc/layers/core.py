@@ -20,8 +20,8 @@ class Input(Layer):
     ----------
     shape : tuple
         Without the batch axis; None where a size is free, as the number of steps may be.
-    batch_size : None
-        Never fixed here.
+    batch_size : int, optional
+        For the record: every call may have batches of another size, as long as no layer is stateful.
     dtype : {"float32", "float64"}, optional
         If given, the dtype that all layers must have.
     """
@@ -30,17 +30,21 @@ class Input(Layer):
     unsupported: ClassVar = {
         "sparse": (None, "pass a dense array"),
         "ragged": (None, "pad sequences and add Masking"),
-        "batch_shape": (None, "use shape"),
         "tensor": (None, "arrays are given to fit and predict"),
         "optional": (False, "a Sequential has one input"),
     }
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, name=None, **arguments):
+    def __init__(self, shape=None, batch_size=None, dtype=None, name=None, *, batch_shape=None, **arguments):
         super().__init__(name=name, dtype=dtype, **arguments)
+        if batch_shape is not None:
+            if shape is not None or batch_size is not None:
+                raise ValueError(f"batch_shape: expected None with shape or batch_size, received {batch_shape!r}")
+            if not isinstance(batch_shape, (tuple, list)) or not batch_shape:
+                raise ValueError(f"batch_shape: expected a tuple with the batch axis, such as (32, None, 12), received {batch_shape!r}")
+            batch_size, *shape = batch_shape
         if not isinstance(shape, (tuple, list)):
             raise ValueError(f"shape: expected a tuple without the batch axis, such as (None, 12), received {shape!r}")
-        if batch_size is not None:
-            raise ValueError(f"batch_size: any size is accepted at every call, expected None, received {batch_size!r}")
+        self.batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size", 1)
         self.shape = tuple(None if n is None else checks.integer(n, "shape", 1) for n in shape)
         self.any_dtype = dtype is None
 
@@ -56,7 +60,8 @@ class Input(Layer):
         return dy, []
 
     def get_config(self):
-        return {"shape": list(self.shape), "name": self.name, "dtype": None if self.any_dtype else str(self.dtype)}
+        fixed = {} if self.batch_size is None else {"batch_size": self.batch_size}
+        return {"shape": list(self.shape), **fixed, "name": self.name, "dtype": None if self.any_dtype else str(self.dtype)}
 
 
 class Dense(Layer):

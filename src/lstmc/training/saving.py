@@ -50,7 +50,7 @@ def save(model, path):
     if model.optimizer is not None and model.optimizer.state:
         for (name, v), slots in zip(model.variables, model.optimizer.state, strict=True):
             for slot, a in slots.items():
-                tensors[f"optimizer/{slot}/{name}"] = np.ascontiguousarray(a.T if v.transposed else a)
+                tensors[f"optimizer/{slot}/{name}"] = np.ascontiguousarray(v.outward(a))
     _try(header, {name: a.shape for name, a in tensors.items()})
     header["checksum"] = checksum(header, tensors)
     content = safetensors.numpy.save(tensors, {KEY: json.dumps(header)})
@@ -207,8 +207,7 @@ def _load(f):
         optimizer.build(model.weights)
         for (name, v), slots in zip(model.variables, optimizer.state, strict=True):
             for slot, a in slots.items():
-                found = tensors[f"optimizer/{slot}/{name}"]
-                a[...] = found.T if v.transposed else found
+                a[...] = v.inward(tensors[f"optimizer/{slot}/{name}"])
     return model
 
 

@@ -3,6 +3,7 @@
 import warnings
 
 from lstmc.layers import Input, Layer
+from lstmc.layers.around import AroundModule
 from lstmc.layers.base import as_floats, building, described
 from lstmc.nn import checks
 
@@ -37,6 +38,8 @@ class Stack:
             raise ValueError(f"layer: expected to be added before the model is built, received {layer.name!r} afterwards")
         if any(layer is other for other in self.layers):
             raise ValueError(f"layer: expected every layer once, received {layer.name!r} a second time")
+        if getattr(layer, "return_state", False):
+            raise ValueError(f"layer: expected one output, received {layer.name!r} with return_state=True, which has states beside it; call the layer itself")
         if isinstance(layer, Input) and self.layers:
             raise ValueError("layer: expected Input as the first layer only")
         fixed = next((other for other in self.layers if not _any_dtype(other)), layer)
@@ -159,6 +162,12 @@ class Stack:
             raise
 
     # Running -------------------------------------------------------------------------------------------------
+
+    def reset_states(self):
+        """Let all stateful layers begin with zeros again."""
+        for layer in self.layers:
+            if isinstance(layer, AroundModule):
+                layer.reset_states()
 
     def run(self, x, training=False, step=0):
         """Output, its mask, and one tape per layer, for an accepted x."""

@@ -1,0 +1,190 @@
+"""What layers around one module of `lstmc.nn` share: weights in Keras' layout, states from Keras' lists and back, dropout, statefulness.
+
+The module keeps PyTorch's layout: a Keras matrix is a transpose with its gates in another order. Where Keras has one bias it is bias_ih,
+and bias_hh stays 0, as which a blank module begins; where it has two they are its rows.
+"""
+
+import copy
+from typing import ClassVar
+
+import numpy as np
+
+from lstmc import gates
+from lstmc.layers.base import Layer, Variable, as_floats, as_mask, described
+from lstmc.nn import checks
+
+
+class AroundModule(Layer):
+    """Base of the layers around `self.module`: None until built, then `self.variables` are live in it.
+
+    Subclasses name the `ways` of their module, prefix of a weight -> suffix of a parameter, and in `settings` the recurrent layer that
+    describes one way. States are lists as in Keras: h (and c of an LSTM) of each way, (batch, units) each.
+    """
+
+    ways: ClassVar = {"": "_l0"}
+    go_backwards = False
+    module = None
+    states = None           # of a stateful layer, after its last call
+
+    @property
+    def settings(self):
+        """The layer whose units, activations, initializers and so on these are."""
+        raise NotImplementedError
+
+    def shown(self, y, h, mask, h0):
+        """(output, what `shown_bwd` needs of it) from the module's y and final h, after steps of this mask from h0; both masks may be None."""
+        raise NotImplementedError
+
+    def shown_bwd(self, dout, mask, kept):
+        """(dy, dh, dh0): the gradients of what `shown` was given, each None if it is 0."""
+        raise NotImplementedError
+
+    def __call__(self, x, mask=None, training=False, *, initial_state=None):
+        """The output for a batch, (output, h) or (output, h, c) with return_state; builds the layer first if need be.
+
+        Parameters
+        ----------
+        x : (B, T, features) array
+        mask : (B, T) array of bool, optional
+            False where a step is to be left out; any steps.
+        training : bool
+        initial_state : list of (B, units) arrays, optional
+            As return_state gives them; zeros if None.
+        """
+        x = as_floats(x, self.dtype, "x")
+        self.check_shape(x.shape)
+        self.build((None, *x.shape[1:]))
+        return self.forward(x, None if mask is None else as_mask(mask), training, initial_state=initial_state)[0]
+
+    # Weights -------------------------------------------------------------------------------------------------
+
+    def create(self, input_shape):
+        s = self.settings
+        self.module = s.module_class._blank(input_shape[2], s.units, bias=s.use_bias, batch_first=True, bidirectional=len(self.ways) == 2,
+                                            dtype=self.dtype, seed=self.seed, input_dropout=s.dropout, recurrent_dropout=s.recurrent_dropout,
+                                            **s.module_settings())
+        self.variables = self.live()
+
+    def initialize(self, input_shape):
+        s = self.settings
+        sources = s.kernel_initializer, s.recurrent_initializer, s.bias_initializer
+        n = len(self.variables) // len(self.ways)
+        for i, v in enumerate(self.variables):
+            v.set(self.draw(sources[i % n], v.shape, i // n * 3 + i % n))
+            if i % n == 2 and s.unit_forget_bias:
+                v.array[s.units:2 * s.units] = 1
+
+    def live(self):
+        """The variables, as views of the module's parameters."""
+        arrays, cell = self.module.state_dict(), self.settings.cell
+        return [Variable(prefix + name, w, name != "bias", cell) for prefix, suffix in self.ways.items()
+                for name, w in self.by_keras(arrays, suffix, gates.joined).items()]
+
+    def by_keras(self, arrays, suffix, two_biases):
+        """Keras' name -> array of one way, from arrays by the module's names."""
+        found = {"kernel": arrays[f"weight_ih{suffix}"], "recurrent_kernel": arrays[f"weight_hh{suffix}"]}
+        if self.settings.use_bias:
+            found["bias"] = arrays[f"bias_ih{suffix}"]
+            if self.settings.two_biases:
+                found["bias"] = two_biases(found["bias"], arrays[f"bias_hh{suffix}"])
+        return found
+
+    def gradients_of(self, params):
+        """The gradients of `variables`."""
+        return [g for suffix in self.ways.values() for g in self.by_keras(params, suffix, lambda *biases: np.stack(biases)).values()]
+
+    def check_complete(self):
+        for name, array in self.module.named_parameters():
+            if name.startswith("bias_hh") and not self.settings.two_biases and array.any():
+                raise ValueError(f"{self.name}: expected {name} of its module to be 0, since Keras has one bias, received other values; "
+                                 "add them to bias_ih")
+
+    def __getstate__(self):
+        """For copy and pickle: a copy's variables must be those of its own module, not copies of these."""
+        return {**self.__dict__, "variables": []}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.module is not None:
+            self.variables = self.live()
+
+    def check_shape(self, shape):
+        features = None if self.module is None else self.module.input_size
+        if len(shape) != 3 or shape[2] is None or (features is not None and shape[2] != features):
+            hint = "; a recurrent layer before this one needs return_sequences=True, and x[:, :, None] makes steps of columns"
+            raise self.wrong_shape(f"(batch, time, {features or 'features'})", shape, hint if len(shape) == 2 else "")
+
+    # Running -------------------------------------------------------------------------------------------------
+
+    def forward(self, x, mask=None, training=False, step=0, initial_state=None):
+        """As `Layer.forward`, from an initial state; with return_state y is (output, *states)."""
+        given = self.states if initial_state is None and self.stateful else initial_state
+        hx = None if given is None else self.inward(given, len(x), "states" if initial_state is None else "initial_state")
+        steps = mask
+        if self.go_backwards:
+            x, steps = x[:, ::-1], None if mask is None else mask[:, ::-1]
+        m = self.module
+        if training and (m.input_dropout or m.recurrent_dropout):
+            m = copy.copy(m)        # the same parameters, but a step of its own, which another thread leaves alone
+            m.step = step
+        y, state, tape = m.forward(x, hx if hx is None or len(hx) > 1 else hx[0], mask=steps, train=training)
+        state = state if isinstance(state, tuple) else (state,)
+        out, kept = self.shown(y, state[0], steps, None if hx is None else hx[0])
+        if self.stateful:
+            self.states = [a.copy() for a in self.outward(state)]
+        out = (out, *self.outward(state)) if self.return_state else out
+        return out, mask if self.return_sequences else None, (m, tape, steps, kept, initial_state is not None) if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        """As `Layer.backward`; with return_state dy is (d output, *d states), each may be None. If there was an initial state, dx is (dx, *of it)."""
+        m, inner, steps, kept, given = tape
+        dout, *dstates = dy if self.return_state else (dy,)
+        dy, dh, dh0 = (None, None, None) if dout is None else self.shown_bwd(dout, steps, kept)
+        dstate = self.together(dh, dstates) if self.return_state else (dh, *(None,) * (self.settings.parts - 1))
+        if all(d is None for d in dstate):
+            dstate = None
+        g = m.backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], need_dx=need_dx)
+        dx = g.x[:, ::-1] if self.go_backwards and need_dx else g.x
+        if given:
+            dhx = g.hx if isinstance(g.hx, tuple) else (g.hx,)
+            dx = (dx, *self.outward(dhx if dh0 is None else (dhx[0] + dh0, *dhx[1:])))
+        return dx, self.gradients_of(g.params)
+
+    def together(self, dh, dstates):
+        """The module's dstate, a tuple of parts that may be None, from that of the h that the output shows and those of the states."""
+        D, parts, found = len(self.ways), self.settings.parts, []
+        for p in range(parts):
+            of = [dstates[d * parts + p] for d in range(D)]
+            some = next((a for a in of if a is not None), None)
+            part = None if some is None else np.stack([np.zeros_like(some) if a is None else a for a in of])
+            if p == 0 and dh is not None:
+                part = dh if part is None else part + dh
+            found.append(part)
+        return tuple(found)
+
+    def inward(self, states, B, name):
+        """Keras' list as the module's tuple of (ways, B, units)."""
+        D, parts = len(self.ways), self.settings.parts
+        if isinstance(states, np.ndarray) and D * parts == 1:
+            states = [states]
+        if not isinstance(states, (list, tuple)) or len(states) != D * parts:
+            raise ValueError(f"{name}: expected a list of the {D * parts} states of {self.name}, received {described(states)}")
+        shape, found = (B, self.settings.units), []
+        for n, s in enumerate(states):
+            s = as_floats(s, self.dtype, f"{name}[{n}]")
+            if s.shape != shape:
+                hint = "; call reset_states() before a batch of another size" if name == "states" else ""
+                raise ValueError(f"{self.name}: {name}[{n}]: expected shape (batch, units) = {checks.shape_text(shape)}, "
+                                 f"received {checks.shape_text(s.shape)}{hint}")
+            found.append(s)
+        return tuple(np.stack(found[p::parts]) for p in range(parts))
+
+    def outward(self, state):
+        """The module's state as Keras' list."""
+        return [part[d] for d in range(len(self.ways)) for part in state]
+
+    def reset_states(self):
+        """Let a stateful layer begin with zeros again, at its next call, whose batch may have another size."""
+        self.states = None
+
+    reset_state = reset_states

@@ -1,0 +1,176 @@
+"""Recurrent layers beyond Keras's numbers: dropout, states from call to call, copies, weights that are live in the module."""
+
+import copy
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import lstmc
+from lstmc import gates
+from lstmc.layers import GRU, LSTM, Bidirectional, Dense, Input, SimpleRNN
+from lstmc.training import Sequential
+from test_layers import F64, assert_gradients, inputs
+
+KINDS = (LSTM, GRU, SimpleRNN)
+HOLED = np.array([[1, 1, 1, 1, 1], [0, 1, 0, 1, 0], [0, 0, 0, 0, 0], [0, 0, 1, 1, 1]], bool)
+DROPPED = {"dropout": 0.4, "recurrent_dropout": 0.3}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("both", [False, True])
+def test_gradients_with_dropout_and_masks(kind, both):
+    layer = kind(3, return_sequences=True, **DROPPED, **F64)
+    assert_gradients(Bidirectional(layer) if both else layer, inputs(4, 5, 2), HOLED)
+
+
+def trained_on(layer, x, step):
+    y, _, tape = layer.forward(x, None, True, step)
+    dx, grads = layer.backward(tape, np.ones_like(y))
+    return b"".join(a.tobytes() for a in (y, dx, *grads))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_is_of_seed_and_step_and_of_training_alone(kind):
+    x = inputs(6, 7, 5, dtype=np.float32)
+    layer, plain, other = kind(8, seed=1, **DROPPED), kind(8, seed=1), kind(8, seed=2, **DROPPED)
+    for each in (layer, plain, other):
+        each.build(x.shape)
+    other.set_weights(plain.get_weights())
+    assert np.array_equal(layer(x), plain(x))
+    assert trained_on(layer, x, 3) == trained_on(layer, x, 3) != trained_on(layer, x, 4)
+    assert trained_on(layer, x, 3) != trained_on(other, x, 3)
+    assert not np.array_equal(layer(x, training=True), layer(x))
+    with lstmc.threads(2):
+        two = trained_on(layer, x, 3)
+    assert two == trained_on(layer, x, 3)
+    assert np.array_equal(layer.forward(x[:2], None, True, 3)[0], layer.forward(x, None, True, 3)[0][:2])
+
+
+def test_threads_that_train_one_layer_at_once_drop_what_their_steps_say():
+    x = inputs(3, 6, 4, dtype=np.float32)
+    layer = LSTM(5, seed=1, **DROPPED)
+    layer.build(x.shape)
+    expected = [trained_on(layer, x, step) for step in range(8)]
+    found = [None] * 8
+
+    def train(step):
+        found[step] = [trained_on(layer, x, step) for _ in range(5)]
+
+    threads = [threading.Thread(target=train, args=(step,)) for step in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert found == [[bits] * 5 for bits in expected]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stateful_layer_goes_on(kind):
+    x = inputs(3, 8, 2)
+    layer, plain = kind(4, stateful=True, return_sequences=True, **F64), kind(4, return_sequences=True, **F64)
+    plain.build(x.shape)
+    whole = plain(x)
+    parts = [layer(x[:, t:t + 2]) for t in range(0, 8, 2)]
+    assert np.array_equal(np.concatenate(parts, 1), whole)
+    with pytest.raises(ValueError, match=r"states\[0\]: expected shape \(batch, units\) = \(2, 4\), received \(3, 4\); call reset_states"):
+        layer(x[:2])
+    assert not np.array_equal(layer(x), whole)
+    twin = copy.deepcopy(layer)
+    assert np.array_equal(twin(x), layer(x))
+    layer.reset_states()
+    assert np.array_equal(layer(x[:2]), whole[:2])
+    layer.reset_state()
+    assert np.array_equal(layer(x), whole)
+    begun = [np.ones((3, 4))] * layer.parts
+    assert np.array_equal(layer(x, initial_state=begun), plain(x, initial_state=begun))
+
+
+def test_a_stateful_model():
+    x, y = inputs(4, 6, 2, dtype=np.float32), np.zeros((4, 1))
+    model = Sequential([Input(batch_shape=(2, None, 2)), Bidirectional(GRU(3, stateful=True, return_sequences=True)), LSTM(3, stateful=True), Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, y, batch_size=2, epochs=2, shuffle=False, verbose=0)
+    with pytest.raises(ValueError, match="call reset_states"):
+        model.predict(x[:1], verbose=0)
+    model.reset_states()
+    first = model.predict(x[:2], verbose=0)
+    assert not np.array_equal(model.predict(x[:2], verbose=0), first)
+    model.reset_states()
+    assert np.array_equal(model.predict(x[:2], verbose=0), first)
+    before = [s.copy() for s in model.layers[1].states]
+    model.predict(x[2:], verbose=0)
+    assert len(before) == 2
+    assert not np.array_equal(before[0], model.layers[1].states[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_states_come_back_and_go_in(kind):
+    x = inputs(3, 7, 2)
+    layer = kind(4, return_state=True, **F64)
+    y, *state = layer(x[:, :4])
+    assert len(state) == layer.parts
+    assert np.array_equal(state[0], y)
+    again, *_ = layer(x[:, 4:], initial_state=state)
+    assert np.array_equal(again, layer(x)[0])
+    assert np.array_equal(layer(x, initial_state=[np.zeros((3, 4))] * layer.parts)[0], layer(x)[0])
+    before = [s.copy() for s in state]
+    out, _, tape = layer.forward(x, None, True, initial_state=state)
+    layer.backward(tape, tuple(None for _ in out))
+    dx, grads = layer.backward(layer.forward(x, None, True)[2], (np.zeros_like(y), *[None] * layer.parts))
+    assert not dx.any()
+    assert not any(g.any() for g in grads)
+    assert all(np.array_equal(a, b) for a, b in zip(before, state, strict=True))
+
+
+@pytest.mark.parametrize(("layer", "state", "message"), [
+    (LSTM(4), [np.zeros((3, 4))], "initial_state: expected a list of the 2 states of lstm, received 1 of them"),
+    (LSTM(4), np.zeros((2, 3, 4)), "initial_state: expected a list of the 2 states of lstm, received ndarray"),
+    (GRU(4), [np.zeros((2, 4))], r"gru: initial_state\[0\]: expected shape \(batch, units\) = \(3, 4\), received \(2, 4\)$"),
+    (Bidirectional(GRU(4)), [np.zeros((3, 4))], "expected a list of the 2 states of bidirectional"),
+    (GRU(4), [np.array([["a"]])], r"initial_state\[0\]: expected real numbers"),
+])  # fmt: skip
+def test_wrong_states(layer, state, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        layer(np.zeros((3, 5, 2)), initial_state=state)
+
+
+@pytest.mark.parametrize("make", [LSTM, GRU, lambda n, **d: GRU(n, reset_after=False, **d), SimpleRNN, lambda n, **d: Bidirectional(GRU(n, **d))])
+def test_weights_are_live_and_copies_have_their_own(make):
+    layer = make(3, seed=1)
+    x = inputs(2, 4, 5, dtype=np.float32)
+    before = layer(x)
+    weights = [inputs(*w.shape, seed=i).astype(np.float32) for i, w in enumerate(layer.get_weights())]
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        twin.set_weights(weights)
+        assert all(np.array_equal(a, b) for a, b in zip(twin.get_weights(), weights, strict=True))
+        after = twin(x)
+        assert not np.array_equal(after, before)
+        assert np.array_equal(layer(x), before)
+        for w in twin.weights:
+            w[...] = 0
+        assert not twin(x).any()
+        assert not any(a.any() for _, a in twin.module.named_parameters())
+
+
+def test_the_bias_of_f_begins_as_one():
+    layer = LSTM(3)
+    layer.build((None, None, 2))
+    assert layer.get_weights()[2].tolist() == [0] * 3 + [1] * 3 + [0] * 6
+    for kind, shape in ((GRU, (2, 9)), (SimpleRNN, (3,))):
+        layer = kind(3, bias_initializer="ones")
+        layer.build((None, None, 2))
+        assert np.array_equal(layer.get_weights()[2], np.ones(shape))
+
+
+def test_orders_of_gates():
+    a = np.arange(6.0)
+    assert gates.reordered(a, "gru", "keras", "pytorch").tolist() == [2, 3, 0, 1, 4, 5]
+    assert np.array_equal(gates.reordered(gates.reordered(a, "gru", "keras", "pytorch"), "gru", "pytorch", "keras"), a)
+    assert gates.reordered(a, "lstm", "keras", "pytorch") is a
+    with pytest.raises(ValueError, match="second: expected memory right after that of first"):
+        gates.joined(a[:2], a[4:])
+    both = gates.joined(a[:3], a[3:])
+    both[1] = 7
+    assert a.tolist() == [0, 1, 2, 7, 7, 7]
