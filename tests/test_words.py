@@ -49,9 +49,12 @@ CALLS |= {f"losses.{c.__name__}": of(c, {}) for c in losses.CLASSES.values()}
 CALLS |= {f"nn.{c.__name__}": of(c, {"input_size": 3, "hidden_size": 4, "num_layers": 2}) for c in (nn.LSTM, nn.GRU, nn.RNN)}
 CALLS |= {c.__name__: of(c, base) for c, base in (
     (Dense, {"units": 2}), (LSTM, {"units": 2}), (layers.GRU, {"units": 2}), (layers.SimpleRNN, {"units": 2}),
+    (layers.Embedding, {"input_dim": 2, "output_dim": 3}), (layers.Reshape, {"target_shape": (3,)}), (layers.RepeatVector, {"n": 2}),
+    (layers.SpatialDropout1D, {"rate": 0.5}), (layers.GlobalAveragePooling1D, {}),
     (Input, {"shape": (3,)}), (layers.Dropout, {"rate": 0.1}), (layers.Masking, {}), (layers.Flatten, {}),
     (layers.Activation, {"activation": "relu"}), (callbacks.EarlyStopping, {}), (callbacks.TerminateOnNaN, {}), (Sequential, {}),
 )}
+CALLS |= {"TimeDistributed": (lambda **a: layers.TimeDistributed(**{"layer": Dense(2)} | a), {}, inspect.signature(layers.TimeDistributed))}
 ALL_THREE = inspect.signature(layers.recurrent.Recurrent)
 CALLS |= {"recurrent": (lambda **a: LSTM(**{"units": 2} | a), {}, ALL_THREE)}
 CALLS |= {"Bidirectional": (lambda **a: Bidirectional(**{"layer": LSTM(2)} | a), {}, inspect.signature(Bidirectional))}

@@ -12,6 +12,7 @@ import numpy as np
 from lstmc import names
 from lstmc.kernels import train
 from lstmc.layers.base import refuse
+from lstmc.layers.rows import Rows
 from lstmc.nn import checks
 
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
@@ -88,7 +89,7 @@ class Optimizer:
         Parameters
         ----------
         grads, weights : lists of C-contiguous arrays, pairwise of one shape and dtype
-            Always the same weights in the same order.
+            Always the same weights in the same order. A gradient may be `lstmc.layers.rows.Rows`.
         """
         if not self.state and weights:
             self.build(weights)
@@ -97,16 +98,25 @@ class Optimizer:
                              f"received {len(weights)} and {len(grads)}")
         self.iterations += 1
         for w, (g, scale), slots in zip(weights, self.clipped(grads), self.state, strict=True):
-            self.update(w, g, scale, **slots)
+            if not isinstance(g, Rows):
+                self.update(w, g, scale, **slots)
+            elif slots or self.weight_decay or math.isnan(scale):       # which change rows that are not in the batch, too
+                self.update(w, g.dense(), scale, **slots)
+            else:
+                some = w[g.numbers]
+                self.update(some, g.values, scale)
+                w[g.numbers] = some
 
     def clipped(self, grads):
         """(gradient, factor) pairs: clipping by a norm is a factor for the update kernel."""
+        arrays = [g.values if isinstance(g, Rows) else g for g in grads]
         if self.clipvalue is not None:
-            return [(np.clip(g, -self.clipvalue, self.clipvalue).astype(g.dtype, copy=False), 1.0) for g in grads]
+            cut = [np.clip(a, -self.clipvalue, self.clipvalue).astype(a.dtype, copy=False) for a in arrays]
+            return [(g._replace(values=a) if isinstance(g, Rows) else a, 1.0) for g, a in zip(grads, cut, strict=True)]
         if self.clipnorm is not None:
-            return [(g, self.clipnorm / fmax(math.sqrt(train.sumsq(g)), self.clipnorm)) for g in grads]
+            return [(g, self.clipnorm / fmax(math.sqrt(train.sumsq(a)), self.clipnorm)) for g, a in zip(grads, arrays, strict=True)]
         if self.global_clipnorm is not None:
-            norm = math.sqrt(sum(train.sumsq(g) for g in grads))
+            norm = math.sqrt(sum(train.sumsq(a) for a in arrays))
             # As in Keras, a gradient that is not finite makes every update NaN instead of hiding behind a factor of 0.
             scale = self.global_clipnorm / fmax(norm, self.global_clipnorm) if math.isfinite(norm) else math.nan
             return [(g, scale) for g in grads]

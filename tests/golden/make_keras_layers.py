@@ -53,6 +53,25 @@ CASES |= {
 }
 
 
+NUMBERS = np.array([[0, 3, 6, 3, 3, 0], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0], [6, 5, 4, 3, 2, 1], [2, 0, 2, 0, 2, 5]])
+SOME = MASK[[0, 1, 3, 3, 4]]      # no sequence without a valid step, for which Keras divides by 0
+CASES |= {
+    "embedding": (spec("Embedding", input_dim=7, output_dim=3, mask_zero=True), NUMBERS, False, 0),
+    "embedding_one": (spec("Embedding", input_dim=8, output_dim=1), NUMBERS[:, :1], False, 0),
+    "steps_dense": (spec("TimeDistributed", spec("Dense", units=4, activation="softmax")), (B, T, I), True, 0),
+    "steps_rnn": (spec("TimeDistributed", spec("SimpleRNN", units=H, **SEQUENCES)), (2, 3, T, I), False, 0),
+    "steps_embedding": (spec("TimeDistributed", spec("Embedding", input_dim=7, output_dim=3)), NUMBERS.reshape(B, 3, 2), False, 0),
+    "repeat": (spec("RepeatVector", n=3), (B, I), False, 0),
+    "reshape": (spec("Reshape", target_shape=[-1, 2]), (B, T, I), False, 0),
+    "reshape_whole": (spec("Reshape", target_shape=[I, 2, 3]), (B, T, I), False, 0),
+    "average": (spec("GlobalAveragePooling1D"), (B, 4, I), False, 0),      # the gradient of a mean of 6 is rounded to float32
+    "average_mask": (spec("GlobalAveragePooling1D", keepdims=True), (B, T, I), SOME, 0),
+    "max": (spec("GlobalMaxPooling1D"), (B, T, I), False, 0),
+    "max_ties": (spec("GlobalMaxPooling1D", keepdims=True), np.array([[[1.0], [2.0], [2.0]], [[0.0], [0.0], [0.0]]]), False, 0),
+    "activation": (spec("Activation", activation="softsign"), (B, I), False, 0),
+}
+
+
 @keras.saving.register_keras_serializable()
 def tanh(a):
     return jax.numpy.tanh(a)
@@ -78,7 +97,7 @@ def run(number, found, x, with_mask, states):
     rng = np.random.default_rng([number, 12])
     x = draw(rng, x) if isinstance(x, tuple) else np.array(x)
     layer = built(found)
-    mask = MASK if with_mask else None
+    mask = with_mask if isinstance(with_mask, np.ndarray) else MASK if with_mask else None
     layer.build(x.shape)
     weights = [draw(rng, tuple(v.shape), 0.8) for v in layer.trainable_variables]
     initial = [draw(rng, (len(x), H)) for _ in range(states)]

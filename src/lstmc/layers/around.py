@@ -51,7 +51,7 @@ class AroundModule(Layer):
         initial_state : list of (B, units) arrays, optional
             As return_state gives them; zeros if None.
         """
-        x = as_floats(x, self.dtype, "x")
+        x = self.cast(x)
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
         return self.forward(x, None if mask is None else as_mask(mask), training, initial_state=initial_state)[0]

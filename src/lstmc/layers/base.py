@@ -116,6 +116,10 @@ class Layer(Fixed):
 
     # What subclasses define ----------------------------------------------------------------------------------
 
+    def cast(self, x):
+        """A caller's x as an array that `forward` takes."""
+        return as_floats(x, self.dtype, "x")
+
     def check_shape(self, shape):
         """Raise ValueError if an input of this shape (None: free) cannot be processed."""
 
@@ -168,7 +172,7 @@ class Layer(Fixed):
         Returns
         -------
         dx : array or None
-        grads : list of array
+        grads : list of array or Rows
             For `variables`, shaped like their live arrays.
         """
         raise NotImplementedError
@@ -202,7 +206,7 @@ class Layer(Fixed):
 
     def __call__(self, x, mask=None, training=False):
         """The output for a batch, building the layer first if need be."""
-        x = as_floats(x, self.dtype, "x")
+        x = self.cast(x)
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
         return self.forward(x, None if mask is None else as_mask(mask), training)[0]
@@ -244,8 +248,8 @@ class Layer(Fixed):
 
 
 def default_name(kind):
-    """'TimeDistributed' -> 'time_distributed', 'LSTM' -> 'lstm'."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+    """'SpatialDropout1D' -> 'spatial_dropout1d', 'SimpleRNN' -> 'simple_rnn', 'LSTM' -> 'lstm', as in Keras."""
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
 
 
 def described(value):
@@ -282,6 +286,25 @@ def as_floats(value, dtype, name):
             return a.astype(dtype)
     except FloatingPointError:
         raise ValueError(f"{name}: expected numbers in the range of {dtype}, received {a.dtype} beyond it") from None
+
+
+def as_numbers(value, name):
+    """value as an array of int64: whole numbers, of whatever dtype."""
+    checks.has_dtype(value, name)
+    try:
+        a = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected a rectangular array; lstmc.utils.pad_sequences makes one ({error})") from None
+    if a.dtype == np.int64:
+        return a
+    if a.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected whole numbers, received dtype {a.dtype}")
+    if a.dtype.kind == "f" and not (np.abs(a) < 2.0**63).all():
+        raise ValueError(f"{name}: expected whole numbers, received {a[~(np.abs(a) < 2.0**63)][0]}")
+    found = a.astype(np.int64)
+    if not np.array_equal(found, a):
+        raise ValueError(f"{name}: expected whole numbers, received {a[found != a][0]}")
+    return found
 
 
 def as_mask(value):

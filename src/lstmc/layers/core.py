@@ -1,4 +1,4 @@
-"""Layers without recurrence: Input, Dense, Activation, Dropout, Flatten, Masking."""
+"""Layers without recurrence: Input, Dense, Activation, Dropout, SpatialDropout1D, Flatten, Masking."""
 
 import math
 from typing import ClassVar
@@ -188,14 +188,32 @@ class Dropout(Layer):
     def forward(self, x, mask=None, training=False, step=0):
         if not training or not self.rate:
             return x, mask, () if training else None
-        scale = layer_mask(self.rate, x.shape, self.dtype, self.seed, step)
+        scale = self.scale(x.shape, step)
         return x * scale, mask, scale
+
+    def scale(self, shape, step):
+        """What multiplies an input of this shape."""
+        return layer_mask(self.rate, shape, self.dtype, self.seed, step)
 
     def backward(self, tape, dy, need_dx=True):
         return dy if isinstance(tape, tuple) else dy * tape, []
 
     def get_config(self):
         return {"rate": self.rate, **super().get_config()}
+
+
+class SpatialDropout1D(Dropout):
+    """Dropout of whole features: in training, a feature of (batch, time, features) is 0 at all steps of a sequence with probability `rate`."""
+
+    def __init__(self, rate, seed=None, *, name=None, dtype=None, **arguments):
+        super().__init__(rate, None, seed, name=name, dtype=dtype, **arguments)
+
+    def check_shape(self, shape):
+        if len(shape) != 3:
+            raise self.wrong_shape("(batch, time, features)", shape)
+
+    def scale(self, shape, step):
+        return layer_mask(self.rate, (shape[0], shape[2]), self.dtype, self.seed, step)[:, None]
 
 
 class Flatten(Layer):
@@ -222,10 +240,7 @@ class Flatten(Layer):
 
 
 class Masking(Layer):
-    """Marks the steps whose values all equal `mask_value` as padding, and zeroes them.
-
-    Recurrent layers need the padding of a sequence at its end.
-    """
+    """Marks the steps whose values all equal `mask_value` as padding, wherever they are, and zeroes them."""
 
     def __init__(self, mask_value=0.0, *, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, **arguments)

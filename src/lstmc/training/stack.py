@@ -4,7 +4,7 @@ import warnings
 
 from lstmc.layers import Input, Layer
 from lstmc.layers.around import AroundModule
-from lstmc.layers.base import as_floats, building, described
+from lstmc.layers.base import building, described
 from lstmc.nn import checks
 
 
@@ -116,7 +116,9 @@ class Stack:
 
     def accept(self, x):
         """x as an array of the model's dtype and shape, building the model at the first call."""
-        x = as_floats(x, self.dtype, "x")
+        if not self.layers:
+            raise ValueError("layers: expected at least one layer, received none")
+        x = next((layer for layer in self.layers if not isinstance(layer, Input)), self.layers[0]).cast(x)
         if x.ndim < 2:
             raise ValueError(f"x: expected a batch of samples, (batch, ...), received shape {checks.shape_text(x.shape)}")
         if not self.built:

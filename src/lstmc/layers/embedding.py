@@ -1,0 +1,81 @@
+"""Embedding: a table of vectors that are looked up by number; its gradient is that of the rows in the batch alone."""
+
+import warnings
+from typing import ClassVar
+
+import numpy as np
+
+from lstmc import initializers
+from lstmc.layers.base import NO_PENALTY, Layer, Variable, as_numbers
+from lstmc.layers.rows import summed
+from lstmc.nn import checks
+
+
+class Embedding(Layer):
+    """Whole numbers (batch, ...) to rows (batch, ..., output_dim) of a table (input_dim, output_dim).
+
+    Parameters
+    ----------
+    input_dim : int
+        Numbers are from 0 to input_dim - 1.
+    output_dim : int
+    embeddings_initializer : str or lstmc.initializers.Initializer
+    mask_zero : bool
+        Whether 0 is padding: the mask of the layers that follow.
+    name, dtype, seed
+        See `Layer`.
+
+    Notes
+    -----
+    Gradients are `lstmc.layers.rows.Rows`. SGD without momentum and decay changes the rows of the batch alone. The definition of the other
+    optimizers moves every row that was ever looked up at every step, and they update the whole table: results are exactly those of a dense gradient.
+    """
+
+    fixed = Layer.fixed | {"input_dim", "output_dim", "mask_zero"}
+    unsupported: ClassVar = {
+        "embeddings_regularizer": (None, NO_PENALTY),
+        "embeddings_constraint": (None, "change the weights in a callback with set_weights"),
+        "weights": (None, "call set_weights after the model is built"),
+        "lora_rank": (None, "train all weights"),
+        "lora_alpha": (None, "train all weights"),
+        "quantization_config": (None, "use dtype float32 or float64"),
+    }
+
+    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform", *, mask_zero=False, input_length=None, name=None, dtype=None,
+                 seed=None, **arguments):
+        super().__init__(name, dtype, seed, **arguments)
+        self.input_dim, self.output_dim = checks.integer(input_dim, "input_dim", 1), checks.integer(output_dim, "output_dim", 1)
+        self.embeddings_initializer = initializers.get(embeddings_initializer, "embeddings_initializer")
+        self.mask_zero = checks.flag(mask_zero, "mask_zero")
+        if input_length is not None:
+            checks.integer(input_length, "input_length", 1)
+            warnings.warn("input_length: expected None, as in Keras 3: any length is accepted", DeprecationWarning, stacklevel=2)
+
+    def cast(self, x):
+        return as_numbers(x, "x")
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.output_dim)
+
+    def weight_shapes(self, input_shape):
+        return {"embeddings": (self.input_dim, self.output_dim)}
+
+    def create(self, input_shape):
+        self.variables = [Variable("embeddings", np.zeros((self.input_dim, self.output_dim), self.dtype))]
+
+    def initialize(self, input_shape):
+        self.variables[0].set(self.draw(self.embeddings_initializer, (self.input_dim, self.output_dim), 0))
+
+    def forward(self, x, mask=None, training=False, step=0):
+        x = self.cast(x)
+        if x.size and (x.min() < 0 or x.max() >= self.input_dim):
+            raise ValueError(f"{self.name}: x: expected numbers from 0 to {self.input_dim - 1}, received {x[(x < 0) | (x >= self.input_dim)][0]}")
+        y = self.weights[0].take(x, axis=0)
+        return y, x != 0 if self.mask_zero else None, x if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        return None, [summed(tape.reshape(-1), dy.reshape(-1, self.output_dim), (self.input_dim, self.output_dim))]
+
+    def get_config(self):
+        return {"input_dim": self.input_dim, "output_dim": self.output_dim, "embeddings_initializer": initializers.config_of(self.embeddings_initializer),
+                "mask_zero": self.mask_zero, **super().get_config()}

@@ -1,0 +1,90 @@
+"""TimeDistributed: a layer on every step of a sequence."""
+
+from lstmc import layers
+from lstmc.layers.base import Layer
+
+
+class TimeDistributed(Layer):
+    """The same layer, with the same weights, on every step: (batch, time, ...) is a batch of batch * time to it.
+
+    Parameters
+    ----------
+    layer : Layer
+        With one output. Its weights are those of this layer.
+    name, dtype
+        See `Layer`; the dtype is that of `layer`.
+    """
+
+    fixed = Layer.fixed | {"layer"}
+
+    def __init__(self, layer, *, name=None, dtype=None, seed=None, **arguments):
+        if not isinstance(layer, Layer) or isinstance(layer, layers.Input):
+            raise TypeError(f"layer: expected a layer that computes something, received {type(layer).__name__}")
+        if getattr(layer, "return_state", False) or getattr(layer, "stateful", False):
+            raise ValueError(f"layer: expected return_state=False and stateful=False, since every step is a sample of its own, received {layer.name!r}")
+        super().__init__(name, layer.dtype if dtype is None else dtype, seed, **arguments)
+        if self.dtype != layer.dtype:
+            raise ValueError(f"dtype: expected {layer.dtype}, as of {layer.name!r}, received {self.dtype}")
+        self.layer = layer
+
+    @property
+    def activation(self):
+        """That of the layer, if it ends in one."""
+        return getattr(self.layer, "activation", None)
+
+    def inner(self, shape):
+        """The shape of one step."""
+        return (None if None in shape[:2] else shape[0] * shape[1], *shape[2:])
+
+    def cast(self, x):
+        return self.layer.cast(x)
+
+    def check_shape(self, shape):
+        if len(shape) < 3:
+            raise self.wrong_shape("(batch, time, ...)", shape)
+        self.layer.check_shape(self.inner(shape))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], *self.layer.compute_output_shape(self.inner(input_shape))[1:])
+
+    def weight_shapes(self, input_shape):
+        return self.layer.weight_shapes(self.inner(input_shape))
+
+    def create(self, input_shape):
+        self.layer.build(self.inner(input_shape), draw=False)
+        self.variables = self.layer.variables
+
+    def initialize(self, input_shape):
+        self.layer.initialize(self.inner(input_shape))
+
+    def forward(self, x, mask=None, training=False, step=0):
+        own = None if mask is None or mask.ndim < 3 else mask.reshape(-1, *mask.shape[2:])
+        y, _, tape = self.layer.forward(x.reshape(self.inner(x.shape)), own, training, step)
+        return y.reshape(*x.shape[:2], *y.shape[1:]), mask, (tape, x.shape) if training else None
+
+    def backward(self, tape, dy, need_dx=True, **how):
+        """As that of the layer."""
+        tape, shape = tape
+        dx, grads = self.layer.backward(tape, dy.reshape(self.inner(dy.shape)), need_dx, **how)
+        return None if dx is None else dx.reshape(shape), grads
+
+    def check_complete(self):
+        self.layer.check_complete()
+
+    def __getstate__(self):
+        """For copy and pickle: a copy's variables must be those of its own layer, not copies of these."""
+        return {**self.__dict__, "variables": []}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.built:
+            self.variables = self.layer.variables
+
+    def get_config(self):
+        return {"layer": {"class": type(self.layer).__name__, "config": self.layer.get_config()}, **super().get_config()}
+
+    @classmethod
+    def from_config(cls, config):
+        """The layer of a config."""
+        inner = config["layer"]
+        return cls(layers.from_config(inner["class"], inner["config"]), **{k: v for k, v in config.items() if k != "layer"})
