@@ -8,7 +8,7 @@ import pytest
 
 from conftest import assert_same_bits
 from lstmc import layers, losses, metrics, nn
-from lstmc.layers.base import as_floats
+from lstmc.layers.casts import as_floats
 from lstmc.training import Sequential
 
 X = np.linspace(-1, 1, 4 * 3 * 2).reshape(4, 3, 2)          # float64, most of it no float32

@@ -7,7 +7,7 @@ import numpy as np
 
 from lstmc import names
 from lstmc.layers import activations as _of_layers
-from lstmc.layers.base import as_floats
+from lstmc.layers.casts import as_floats
 from lstmc.nn import checks
 
 __all__ = ["elu", "exponential", "get", "hard_sigmoid", "leaky_relu", "linear", "relu", "sigmoid", "softmax", "softsign", "tanh"]

@@ -12,7 +12,8 @@ import numpy as np
 
 from lstmc import names
 from lstmc.layers import activations
-from lstmc.layers.base import as_floats, default_name, text_name
+from lstmc.layers.base import default_name, text_name
+from lstmc.layers.casts import as_floats
 from lstmc.nn import checks
 
 EPSILON = 1e-7

@@ -1,7 +1,7 @@
 """Keras' layers on NumPy arrays, for `lstmc.Sequential`.
 
-Reading order: `base.py` (what a layer is), `core.py`, `activations.py`, `shapes.py`, `embedding.py` and `rows.py`, `time_distributed.py`; `around.py`
-(weights and states around a module of `lstmc.nn`), `masks.py`, `recurrent.py`, `bidirectional.py`.
+Reading order: `base.py` (what a layer is), `casts.py`, `core.py`, `activations.py`, `shapes.py`, `embedding.py` and `rows.py`, `time_distributed.py`;
+`around.py` (weights and states around a module of `lstmc.nn`), `masks.py`, `recurrent.py`, `bidirectional.py`.
 """
 
 from lstmc import names

@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import gates
-from lstmc.layers.base import Layer, Variable, as_floats, as_mask, described
+from lstmc.layers.base import Layer, Variable, described
+from lstmc.layers.casts import as_floats, as_mask
 from lstmc.nn import checks
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import gates, seeds
+from lstmc.layers.casts import as_floats, as_mask
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
@@ -262,54 +263,3 @@ def text_name(name, thing):
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name: expected a string, received {type(name).__name__}")
     return name or default_name(type(thing).__name__)
-
-
-def as_floats(value, dtype, name):
-    """value as an array of dtype: numbers and booleans are cast, as in Keras; anything else raises.
-
-    The cast from float64 to float32 rounds and is deliberate: pass dtype="float64" to layers to compute in it. A masked value and a number
-    beyond the dtype's range raise.
-    """
-    checks.has_dtype(value, name)       # which raises if something is masked
-    try:
-        a = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a rectangular array; pad sequences to one length ({error})") from None
-    if a.dtype == object:
-        raise TypeError(f"{name}: expected numbers, received dtype object; pad sequences of unequal length to one array")
-    if a.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, received dtype {a.dtype}")
-    if a.dtype == dtype and a.dtype.isnative and a.flags.aligned:
-        return a
-    try:
-        with np.errstate(over="raise"):
-            return a.astype(dtype)
-    except FloatingPointError:
-        raise ValueError(f"{name}: expected numbers in the range of {dtype}, received {a.dtype} beyond it") from None
-
-
-def as_numbers(value, name):
-    """value as an array of int64: whole numbers, of whatever dtype."""
-    checks.has_dtype(value, name)
-    try:
-        a = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a rectangular array; lstmc.utils.pad_sequences makes one ({error})") from None
-    if a.dtype == np.int64:
-        return a
-    if a.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected whole numbers, received dtype {a.dtype}")
-    if a.dtype.kind == "f" and not (np.abs(a) < 2.0**63).all():
-        raise ValueError(f"{name}: expected whole numbers, received {a[~(np.abs(a) < 2.0**63)][0]}")
-    found = a.astype(np.int64)
-    if not np.array_equal(found, a):
-        raise ValueError(f"{name}: expected whole numbers, received {a[found != a][0]}")
-    return found
-
-
-def as_mask(value):
-    """value as a bool array: booleans, or numbers that are 0 or 1."""
-    a = checks.plain(value, "mask")
-    if a.dtype.kind not in "biuf" or not ((a == 0) | (a == 1)).all():
-        raise ValueError(f"mask: expected True at valid steps and False at others, received other values of dtype {a.dtype}")
-    return a.astype(bool, copy=False)

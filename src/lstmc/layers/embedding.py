@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import initializers
-from lstmc.layers.base import NO_PENALTY, Layer, Variable, as_numbers
+from lstmc.layers.base import NO_PENALTY, Layer, Variable
+from lstmc.layers.casts import as_numbers
 from lstmc.layers.rows import summed
 from lstmc.nn import checks
 
