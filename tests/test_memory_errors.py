@@ -8,7 +8,7 @@ import pytest
 from cases import Case
 from conftest import assert_same_bits, module_of, named, numbers_of, state_in, train
 from lstmc.kernels import arena
-from lstmc.nn import recurrent
+from lstmc.nn import passes, recurrent
 
 CASES = [
     (Case(9, 4, 3, 5, L=3, ragged=True), "lstm", {}),
@@ -84,14 +84,14 @@ def test_a_tape_survives_ctrl_c(monkeypatch):
     case = Case(9, 4, 3, 5, L=3)
     n, m = numbers_of(case, "float32"), module_of(case, "float32")
     want = train(m, n)
-    sums = recurrent.weight_gradients
+    sums = passes.weight_gradients
 
     def interrupt(*arguments):
         sums(*arguments)
         raise KeyboardInterrupt
 
     y, state, tape = m.forward(n["x"], state_in(n), n["lengths"])
-    monkeypatch.setattr(recurrent, "weight_gradients", interrupt)
+    monkeypatch.setattr(passes, "weight_gradients", interrupt)
     with pytest.raises(KeyboardInterrupt):
         m.backward(tape, n["dy"], state_in(n, "d{}_n"))
     monkeypatch.undo()
