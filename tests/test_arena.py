@@ -1,4 +1,4 @@
-"""The store of workspaces: what it hands out, what it keeps, and that giving back never waits."""
+"""The store of workspaces: what it hands out, what it keeps, that giving back never waits, and that it is quiet when the interpreter ends."""
 
 import threading
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lstmc.kernels import arena
+from processes import python
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +60,19 @@ def test_giving_back_does_not_wait_for_the_lock():
         assert not given.is_alive()
         assert arena.stored() == (0, 0)
     assert np.shares_memory(arena.take(8192), a)
+
+
+def test_nothing_is_said_at_the_end_of_the_interpreter():
+    """Objects with workspaces that only the last collection frees, when modules are no more."""
+    done = python("""
+    import numpy as np
+    from lstmc import nn
+    m, x = nn.LSTM(3, 4, seed=0), np.zeros((2, 1, 3), np.float32)
+    y, state, tape = m.forward(x)
+    other, sums = m.forward(x)[2], []
+    from lstmc.kernels.backward import backward
+    sums = backward(other.layers[0].tapes, y, None, None, m._new_state(1))
+    np.kept = [m, m.session(1), tape, sums]
+    np.kept.append(np.kept)
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

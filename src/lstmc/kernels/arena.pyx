@@ -8,6 +8,7 @@ too: so it never waits for the lock. What it cannot put away itself waits in `_r
 """
 
 import os
+import sys
 import threading
 from collections import deque
 
@@ -23,6 +24,7 @@ _lock = threading.Lock()
 _returned = deque()     # given back, not yet in stacks
 cdef list stacks = [[] for _ in range(CLASSES)]
 cdef Py_ssize_t held = 0                # bytes in stacks
+cdef object ending = sys.is_finalizing  # here because what modules hold is gone when the last destructors run
 
 
 cdef Py_ssize_t size_class(Py_ssize_t nbytes, Py_ssize_t *size) noexcept:
@@ -73,6 +75,12 @@ def give(*arrays):
             put_away()
     finally:
         lock.release()
+
+
+cdef void give_back(list arrays) noexcept:
+    """`give` for destructors, whose list may be gone; when the interpreter ends, nobody will want the arrays."""
+    if arrays is not None and not ending():
+        give(*arrays)
 
 
 cdef int store(a) except -1:

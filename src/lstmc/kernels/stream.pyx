@@ -11,6 +11,7 @@ Most steps are too short to wake a sleeping thread, so they are asked only when 
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
+from lstmc.kernels.arena cimport give_back
 from lstmc.kernels.cells cimport Sizes, count, row_stride
 from lstmc.kernels.contention cimport Region, at_most, enter, judge, leave
 from lstmc.kernels.clock cimport lstmc_clock
@@ -26,7 +27,6 @@ from lstmc.kernels.team cimport lstmc_barrier, lstmc_progress, lstmc_team_size
 from lstmc.kernels.turn cimport lstmc_enter, lstmc_leave
 from lstmc.kernels.weights cimport Operands, Weights, block
 
-from lstmc.kernels import arena
 from lstmc.kernels.plan import AWAKE_SECONDS
 
 cdef enum:
@@ -154,8 +154,7 @@ cdef class Stream:
                 a.groups = w.o.then.groups
 
     def __dealloc__(self):
-        if self.keep is not None:
-            arena.give(*self.keep)
+        give_back(self.keep)
 
     cdef int enter(self) except -1:
         if not lstmc_enter(&self.taken):

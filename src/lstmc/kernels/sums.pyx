@@ -10,6 +10,7 @@ where, and what becomes of it, is in parts.pyx.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
+from lstmc.kernels.arena cimport give_back
 from lstmc.kernels.cells cimport across, round_up
 from lstmc.kernels.contention cimport Region, enter, judge, leave
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_outer, lstmc_tile, lstmc_walk
@@ -267,4 +268,4 @@ cdef class WeightSums:
         return 0
 
     def __dealloc__(self):
-        arena.give(*self.keep)
+        give_back(self.keep)

@@ -2,6 +2,7 @@
 
 from libc.string cimport memset
 
+from lstmc.kernels.arena cimport give_back
 from lstmc.kernels.cells cimport Sizes, across, count
 from lstmc.kernels.core cimport Span, lstmc_cell, lstmc_operand, span_or_null
 from lstmc.kernels.plan cimport Load
@@ -33,8 +34,7 @@ cdef class Tape:
                 copy_taps(&self.record[b], &c, &g)
 
     def __dealloc__(self):
-        if self.keep is not None:
-            arena.give(*self.keep)
+        give_back(self.keep)
 
 
 cdef void copy_taps(const Record *r, const Span *c, const Span *g) noexcept nogil:

@@ -3,6 +3,7 @@
 from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
+from lstmc.kernels.arena cimport give_back
 from lstmc.kernels.cells cimport across, cell_number, merged, round_up, slots_of_h
 from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_cell, lstmc_kernels, lstmc_matrix, lstmc_norm, span, span_or_null, table
 from lstmc.kernels.plan cimport threads_for
@@ -203,5 +204,4 @@ cdef class Weights:
         return to
 
     def __dealloc__(self):
-        if self._keep is not None:
-            arena.give(*self._keep)
+        give_back(self._keep)
