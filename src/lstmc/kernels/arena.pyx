@@ -7,6 +7,8 @@ shared by all threads under a lock, and what is not returned is simply garbage c
 too: so it never waits for the lock. What it cannot put away itself waits in `_returned` for whoever comes next.
 """
 
+from lstmc.kernels.core cimport span
+
 import os
 import sys
 import threading
@@ -55,7 +57,7 @@ def take(Py_ssize_t nbytes):
     finally:
         lock.release()
     raw = np.empty(size + ALIGN, np.uint8)
-    start = -raw.__array_interface__["data"][0] % ALIGN
+    start = -<Py_ssize_t>span(raw).p & (ALIGN - 1)
     return raw[start:start + size]
 
 
@@ -84,11 +86,14 @@ cdef void give_back(list arrays) noexcept:
 
 
 cdef int store(a) except -1:
-    """Keep an array for later, if the store may grow; the caller holds the lock."""
+    """Keep an array for later, if the store may grow and memory does not lack; the caller holds the lock."""
     global held
     cdef Py_ssize_t size
     if a is not None and held + len(a) <= <Py_ssize_t>LIMIT:
-        (<list>stacks[size_class(len(a), &size)]).append(a)
+        try:
+            (<list>stacks[size_class(len(a), &size)]).append(a)
+        except MemoryError:
+            return 0
         held += size
     return 0
 
