@@ -104,7 +104,9 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     dc_in = span_or_null(None if dfinal is None or len(dfinal) < 2 else dfinal[1])
     dc_out = span(dstate[1], True) if len(dstate) > 1 else none
     if sums is None:
-        sums = [WeightSums() for d in range(D)]
+        sums = []
+        for d in range(D):          # no comprehension: Cython 3.3 frees an item twice where memory lacks for its list
+            sums.append(WeightSums())
     for i in range(jobs):
         d = i // bands
         tape = tapes[d]
