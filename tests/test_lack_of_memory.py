@@ -1,7 +1,8 @@
 """Every allocation of a call fails once: an error that says so or the right bits, no crash, the right bits from the next call, nothing lost.
 
 The calls are those of lacking.py, in processes whose malloc is failing_malloc.c; what backward's tapes go through is in
-test_memory_errors.py, too. The C library must be GNU's, which lets malloc be replaced, and there must be a compiler.
+test_memory_errors.py, too. The interpreter's own objects are left out, because some versions of CPython end where one of theirs lacks
+(by hand: PYTHONMALLOC=malloc). The C library must be GNU's, which lets malloc be replaced, and there must be a compiler.
 """
 
 import os
@@ -18,8 +19,6 @@ import pytest
 
 HERE = Path(__file__).parent
 COMPILER = shlex.split(sysconfig.get_config_var("CC") or "cc")
-# With the interpreter's objects there are ten times as many allocations: these calls meet all kinds. By hand: lacking.py all.
-THOROUGH = "inference-new,inference-masked,backward,session"
 
 if platform.libc_ver()[0] == "glibc" and shutil.which(COMPILER[0]):
 
@@ -29,19 +28,11 @@ if platform.libc_ver()[0] == "glibc" and shutil.which(COMPILER[0]):
         subprocess.run([*COMPILER, "-O1", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", str(HERE / "failing_malloc.c"), "-o", str(path)], check=True)
         return str(path)
 
-    def lacking(failing_malloc, names, allocator):
-        done = subprocess.run([sys.executable, "-X", "faulthandler", str(HERE / "lacking.py"), names], capture_output=True, text=True, timeout=600,
-                              env=os.environ | {"LD_PRELOAD": failing_malloc, "PYTHONMALLOC": allocator})
-        assert done.returncode == 0, done.stdout + done.stderr
-        return [tuple(map(int, re.findall(r"\d+", line.partition(":")[2]))) for line in done.stdout.splitlines()]
-
     def test_memory_of_arrays_and_kernels(failing_malloc):
-        found = lacking(failing_malloc, "all", "pymalloc")
+        done = subprocess.run([sys.executable, "-X", "faulthandler", str(HERE / "lacking.py"), "all"], capture_output=True, text=True, timeout=600,
+                              env=os.environ | {"LD_PRELOAD": failing_malloc, "PYTHONMALLOC": "pymalloc"})
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = [tuple(map(int, re.findall(r"\d+", line.partition(":")[2]))) for line in done.stdout.splitlines()]
         assert len(found) > 20
         assert all(failed >= errors > 5 for failed, errors, _ in found)
         assert sum(blocks for *_, blocks in found) > 1000
-
-    def test_memory_of_the_interpreter(failing_malloc):
-        found = lacking(failing_malloc, THOROUGH, "malloc")
-        assert len(found) == len(THOROUGH.split(","))
-        assert all(failed >= errors > 100 for failed, errors, _ in found)

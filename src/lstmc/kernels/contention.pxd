@@ -11,7 +11,7 @@ cdef struct Region:
 
 
 cdef Py_ssize_t at_most() noexcept nogil
-cdef void judge(const Region *r, double waited, bint gave_up) noexcept nogil
+cdef void judge(const Region *r, double waited, bint gave_up, double usual=*) noexcept nogil
 
 
 cdef inline void enter(Region *r, Py_ssize_t threads, bint shared) noexcept nogil:

@@ -57,14 +57,16 @@ cdef Py_ssize_t limit_at(double now) noexcept nogil:
     return UNLIMITED
 
 
-cdef void judge(const Region *r, double waited, bint gave_up) noexcept nogil:
+cdef void judge(const Region *r, double waited, bint gave_up, double usual=0) noexcept nogil:
     """After a region. waited: seconds that its first thread waited inside for others; gave_up: then it went on alone, so what it waited
-    was in vain."""
-    cdef double end, lost
+    was in vain; usual: what its work takes at most while it keeps its core, if that is known: all beyond was lost."""
+    cdef double end, lost, worked = r.worked - waited, late = 0
     if r.threads < 2:
         return
     end = lstmc_clock()
-    lost = waited if gave_up else waited + (end - r.finished) - (r.worked - waited)
+    if 0 < usual < worked:
+        late = worked - usual
+    lost = waited if gave_up else waited + late + (end - r.finished) - (worked - late)
     settle(r.threads, lost, end)
 
 

@@ -31,6 +31,7 @@ from lstmc.kernels.plan import AWAKE_SECONDS
 
 cdef enum:
     MAX_TEAM = 64
+    USUAL = 4                # times the quickest work: what takes longer has lost its core, which is cheaper to see than to ask the system
 
 cdef double awake_seconds = AWAKE_SECONDS
 
@@ -81,6 +82,7 @@ cdef class Stream:
     cdef double flops, weight_bytes
     cdef long taken          # a thread is using it
     cdef double last         # when the last step ended
+    cdef double alone, work  # seconds of the quickest step on one thread, and of the first thread's work in those on more
 
     def __cinit__(self, list weights, Options options, Py_ssize_t B, apart=None):
         cdef Weights w = weights[0]
@@ -92,7 +94,7 @@ cdef class Stream:
         self.weights, self.keep, self.k, self.apart = weights, [], w.k, apart
         self.schedule = Schedule(1, B)
         self.L, self.B, self.es, self.nu = len(weights), B, w.itemsize, w.k.nu
-        self.parts = MAX_TEAM if LSTMC_CAN_SHARE else 1
+        self.parts, self.alone, self.work = MAX_TEAM if LSTMC_CAN_SHARE else 1, 1, 1
         self.layers = <Layer *>block(self.keep, self.L * sizeof(Layer))
         memset(self.layers, 0, self.L * sizeof(Layer))
         self.progress = <lstmc_progress *>block(self.keep, MAX_TEAM * sizeof(lstmc_progress))
@@ -230,12 +232,15 @@ cdef class Stream:
                 with parallel(num_threads=n):
                     self.part(sx.stride[1], threadid(), lstmc_team_size())
                     leave(&region, threadid())
-                judge(&region, self.progress[0].waited, self.progress[0].gave_up)
+                self.work = min(self.work, region.worked - self.progress[0].waited)
+                judge(&region, self.progress[0].waited, self.progress[0].gave_up, min(USUAL * self.work, self.alone))
             self.slot = 1 - self.slot
             for j in range(self.B):
                 memcpy(sy.p + j * sy.stride[0] * self.es, top.rows[self.slot * self.B + j], top.R * self.es)
             if self.parts > 1:
                 self.last = lstmc_clock()
+                if n <= 1:
+                    self.alone = min(self.alone, self.last - start)
         return 0
 
     cdef void part(self, Py_ssize_t xs, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
