@@ -37,11 +37,17 @@ LONG = [
 CASES = AWKWARD + LONG
 
 
+# About processes, files, words and races, and long: no instruction set and no build answers them otherwise.
+ONCE = {f"test_{name}" for name in ("bad_files", "bench_processes", "files", "fuzz", "guarded", "interrupts", "lack_of_memory", "races", "storms", "words")}
+
+
 def pytest_collection_modifyitems(items):
     """Tests that visit every instruction set themselves need not run again where one is forced: -m "not every_isa"."""
     for item in items:
         if "isa" in getattr(item, "fixturenames", ()):
             item.add_marker("every_isa")
+        if item.path.stem in ONCE:
+            item.add_marker("once")
 
 
 @pytest.fixture(params=ISAS)
