@@ -37,8 +37,9 @@ LONG = [
 CASES = AWKWARD + LONG
 
 
-# About processes, files, words and races, and long: no instruction set and no build answers them otherwise.
-ONCE = {f"test_{name}" for name in ("bad_files", "bench_processes", "files", "fuzz", "guarded", "interrupts", "lack_of_memory", "races", "storms", "words")}
+# About processes, files, words and races, and long: no instruction set and no build answers them otherwise. (Signals: a build without
+# OpenMP has another clock.)
+ONCE = {f"test_{name}" for name in ("bad_files", "bench_processes", "files", "fuzz", "guarded", "lack_of_memory", "races", "storms", "words")}
 
 
 def pytest_collection_modifyitems(items):

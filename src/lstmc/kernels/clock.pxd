@@ -7,7 +7,17 @@ cdef extern from *:
     #include <omp.h>
     static inline double lstmc_clock(void) { return omp_get_wtime(); }
     #else
-    static inline double lstmc_clock(void) { return 0; }
+    #include <time.h>
+    static inline double lstmc_clock(void)
+    {
+        struct timespec t;
+    #ifdef _WIN32
+        timespec_get(&t, TIME_UTC);
+    #else
+        clock_gettime(CLOCK_MONOTONIC, &t);
+    #endif
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
     #endif
     #if defined(_OPENMP) && !defined(_WIN32)
     #include <time.h>
@@ -21,5 +31,5 @@ cdef extern from *:
     #endif
     #endif
     """
-    double lstmc_clock() noexcept nogil         # 0 where there are no threads
+    double lstmc_clock() noexcept nogil
     double lstmc_cpu_clock() noexcept nogil
