@@ -26,7 +26,7 @@ def good(tmp_path_factory):
 def test_what_the_corpus_is_made_of_loads(good, tmp_path):
     path = tmp_path / "m.safetensors"
     path.write_bytes(joined(*parts(good)))
-    lstmc.load(path)
+    assert lstmc.load(path).built
 
 
 # In a process whose memory is bounded little above what it has, so that a file that asks for much is a MemoryError.

@@ -1,9 +1,11 @@
 """Cores that others have taken: losses are counted, fewer threads are used for a while, and no bit of a result changes."""
 
+import numpy as np
 import pytest
 
 from cases import Case
 from conftest import CREDIT, assert_same_bits, module_of, numbers_of, train
+from lstmc import nn
 from lstmc.kernels import contention, core
 
 NOW = 1e6       # seconds of a clock that no machine has reached
@@ -63,6 +65,26 @@ def test_results_do_not_depend_on_it(isa, case):
         assert contention.limit() == threads // 2
         assert_same_bits(train(m, n, threads=threads), alone)
         contention.start_with(0)
+
+
+X = np.ones((40, 16, 8), "float32")
+CALLS = {
+    "inference": lambda m, tape: m(X, threads=2),
+    "units shared": lambda m, tape: nn.LSTM(8, 160, seed=0)(X[:, :1], threads=2),
+    "backward": lambda m, tape: m.backward(tape, threads=2),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_region_is_judged(name):
+    """A call on two threads has won or lost something, however little."""
+    m = nn.LSTM(8, 24, seed=0)
+    tape = m.forward(X, train=True, threads=1)[2]
+    contention.start_with(10.0)
+    contention.report(2, 5.0, NOW)
+    before = contention.won()
+    CALLS[name](m, tape)
+    assert (contention.won() != before) == core.has_openmp()
 
 
 def test_what_a_large_call_would_use_stays_the_same():

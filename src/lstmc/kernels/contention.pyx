@@ -98,6 +98,11 @@ def report(threads, double lost, now=None):
     settle(threads, lost, lstmc_clock() if now is None else now)
 
 
+def won():
+    """Seconds that regions have won and not lost again, as far as they count."""
+    return -1e-9 * lstmc_read(&balance)
+
+
 def start_with(double seconds):
     """Begin anew, with so many seconds won, up to which wins count from now on."""
     lstmc_write(&credit, ns(seconds))
