@@ -116,7 +116,7 @@ def test_whole_numbers_of_any_dtype(dtype):
     ([[2.0**63, 1]], r"x: expected whole numbers, received 9\.22"),
     (np.array([[2**63 + 1]], np.uint64), "x: expected whole numbers, received 9223372036854775809"),
     ([["a"]], "x: expected whole numbers, received dtype <U1"),
-    ([[1], [2, 3]], "x: expected a rectangular array; lstmc.utils.pad_sequences makes one"),
+    ([[[1], [2, 3]]], "x: expected a rectangular array; lstmc.utils.pad_sequences makes one"),
 ])  # fmt: skip
 def test_other_numbers_are_refused(x, message):
     model = Sequential([Embedding(5, 3), Flatten()])

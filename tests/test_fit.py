@@ -14,7 +14,7 @@ from recipes import LABELS, SPARSE, X, bits, build
 def test_shuffling_and_steps_per_epoch():
     model, x, _, _ = build("last")
     seen = []
-    model._train = lambda batch: seen.append(batch.y.tolist())
+    model._train = lambda batch: seen.append(batch.y[0].tolist())
     ids = np.arange(11) % 4
     model.fit(x, ids, batch_size=4, epochs=2, verbose=0)
     assert [len(b) for b in seen] == [4, 4, 3] * 2
@@ -22,8 +22,13 @@ def test_shuffling_and_steps_per_epoch():
     assert sorted(first) == sorted(second) == sorted(ids)
     assert first != second
     seen.clear()
-    model.fit(x, ids, batch_size=4, epochs=3, steps_per_epoch=2, shuffle=False, verbose=0)
-    assert seen == [[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2], [0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2]]
+    three = [[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2]]
+    with pytest.warns(UserWarning, match="x ran out of data before the epoch had its steps"):
+        model.fit(x, ids, batch_size=4, epochs=3, steps_per_epoch=2, shuffle=False, verbose=0)
+    assert seen == [*three, *three[:2]]     # Keras: an epoch goes on where the one before stopped, and ends where the data do
+    seen.clear()
+    model.fit(x, ids, epochs=2, steps_per_epoch=2, shuffle=False, verbose=0)
+    assert [len(b) for b in seen] == [6, 5, 6, 5]       # without a batch size the steps make a pass
 
 
 def test_callbacks_are_called_in_order():
@@ -114,12 +119,12 @@ def test_results():
     ({"y": LABELS + 1}, ValueError, "y: expected labels from 0 to 3 for 4 outputs, received values from 1 to 4"),
     ({"y": None}, ValueError, "y: expected targets, received None"),
     ({"y": LABELS.astype(str)}, TypeError, "y: expected integer labels"),
-    ({"x": X[:, 0]}, ValueError, r"input: expected input of shape \(batch, 6, 3\), received \(11, 3\)"),
-    ({"x": X[:, :, :2]}, ValueError, r"input: expected input of shape \(batch, 6, 3\), received \(11, 6, 2\)"),
-    ({"x": X[:, :5]}, ValueError, r"input: expected input of shape \(batch, 6, 3\), received \(11, 5, 3\)"),
+    ({"x": X[:, 0]}, ValueError, r"input_layer: expected input of shape \(batch, 6, 3\), received \(11, 3\)"),
+    ({"x": X[:, :, :2]}, ValueError, r"input_layer: expected input of shape \(batch, 6, 3\), received \(11, 6, 2\)"),
+    ({"x": X[:, :5]}, ValueError, r"input_layer: expected input of shape \(batch, 6, 3\), received \(11, 5, 3\)"),
     ({"x": X.astype(complex)}, TypeError, "x: expected real numbers, received dtype complex128"),
     ({"x": X.astype(object)}, TypeError, "x: expected numbers, received dtype object"),
-    ({"x": [[[1, 2, 3]], [[1, 2, 3], [1, 2, 3]]]}, ValueError, "x: expected a rectangular array; pad sequences"),
+    ({"x": [[[1, 2, 3]], [[1, 2], [3, 1]]]}, ValueError, r"x\[1\]: expected a sequence of entries of shape \(3,\), received shape \(2, 2\)"),
     ({"x": X[:0], "y": LABELS[:0]}, ValueError, "x: expected at least one sample"),
     ({"batch_size": 0}, ValueError, "batch_size: expected at least 1"),
     ({"epochs": 1.5}, TypeError, "epochs: expected an int"),

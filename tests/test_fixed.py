@@ -82,7 +82,7 @@ def test_a_tapes_facts():
 
 
 @pytest.mark.parametrize(("make", "names"), [
-    (lambda: layers.Input((None, 5)), "shape dtype"),
+    (lambda: layers.InputLayer((None, 5)), "shape dtype"),
     (lambda: layers.LSTM(4, seed=1), "units use_bias return_sequences go_backwards dtype"),
     (lambda: layers.Bidirectional(layers.LSTM(4, seed=1)), "layer merge_mode return_sequences dtype"),
     (lambda: layers.Dense(4, seed=1), "units use_bias dtype"),

@@ -88,4 +88,4 @@ def test_saving_and_loading(name, tmp_path):
 def test_the_file_is_what_it_says():
     assert str(FILE["keras_version"]).startswith("3.15.")
     kinds = {json.loads(str(a))["class"] for key, a in FILE.items() if key.endswith("/spec")}
-    assert kinds == {*layers.CLASSES} - {"Input", "Masking", "Dense", "Dropout", "SpatialDropout1D", "Flatten"}
+    assert kinds == {*layers.CLASSES} - {"InputLayer", "Masking", "Dense", "Dropout", "SpatialDropout1D", "Flatten"}

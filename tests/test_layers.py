@@ -5,7 +5,7 @@ import pytest
 
 import lstmc
 from lstmc import initializers, layers
-from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Dense, Dropout, Flatten, Input, Masking, SimpleRNN
+from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Dense, Dropout, Flatten, Input, InputLayer, Masking, SimpleRNN
 
 FIVE_STEPS = np.arange(5) < np.array([5, 2, 0, 4])[:, None]
 F64 = {"dtype": "float64", "seed": 3}
@@ -203,7 +203,7 @@ def test_inputs_are_cast_and_not_written():
 
 
 @pytest.mark.parametrize("layer", [
-    Input((None, 3), name="in"), Input(batch_shape=(4, None, 3)), GRU(4, reset_after=False, stateful=True), SimpleRNN(4, "relu", dropout=0.5),
+    InputLayer((None, 3), name="in"), InputLayer(batch_shape=(4, None, 3)), GRU(4, reset_after=False, stateful=True), SimpleRNN(4, "relu", dropout=0.5),
     Bidirectional(GRU(3, recurrent_dropout=0.5)), LSTM(4, return_sequences=True, unit_forget_bias=False, seed=1), Masking(-1.0), Flatten(),
     Bidirectional(LSTM(4, use_bias=False), "ave", dtype="float32"), Dense(3, "softmax", bias_initializer="ones"),
     Activation("relu", dtype="float64"), Dropout(0.25, seed=2), LSTM(3, kernel_initializer=initializers.Orthogonal(2.0, 5)),
@@ -225,7 +225,9 @@ def test_config_rebuilds_the_layer(layer):
     (lambda: GRU(2, reset_after=1), TypeError, "reset_after: expected True or False"),
     (lambda: LSTM(2, unroll=True), ValueError, "LSTM: unroll=True is not supported .* compiled"),
     (lambda: LSTM(2, kernel_regularizer="l2"), ValueError, "kernel_regularizer='l2' is not supported .* weight_decay"),
-    (lambda: LSTM(2, input_shape=(3, 4)), ValueError, r"input_shape=\(3, 4\) is not supported .* Input"),
+    (lambda: LSTM(2, input_shape=3), ValueError, "input_shape: expected a tuple, received 3"),
+    (lambda: LSTM(2, input_shape=(3, 4), batch_shape=(2, 3, 4)), ValueError, "batch_shape: expected None with input_shape"),
+    (lambda: LSTM(2, input_dim=4), ValueError, "input_dim=4 is not supported .* input_shape"),
     (lambda: LSTM(2, return_sequence=True), TypeError, "unexpected argument 'return_sequence'"),
     (lambda: LSTM(2, kernel_initializer="glorot"), ValueError, "kernel_initializer: expected one of"),
     (lambda: LSTM(2, dtype="float16"), ValueError, "dtype: expected"),

@@ -114,7 +114,7 @@ def test_wrong_arguments_are_named(name):
     (lambda: build("last")[0].train_on_batch(X[:0], LABELS[:0]), "x: expected at least one sample, received none"),
     (lambda: build("last")[0].test_on_batch(X[:0], LABELS[:0]), "x: expected at least one sample, received none"),
     (lambda: build("last")[0].fit(X, LABELS, validation_data=(X, LABELS[:3])), "validation_data: y: expected 11 entries"),
-    (lambda: Sequential([Input((6, 3)), LSTM(2)]).build((None, 6, 4)), r"input: expected input of shape \(batch, 6, 3\), received \(None, 6, 4\)"),
+    (lambda: Sequential([Input((6, 3)), LSTM(2)]).build((None, 6, 4)), r"input_layer: expected input of shape \(batch, 6, 3\), received \(None, 6, 4\)"),
     (lambda: build("last")[0].save("a\0.safetensors"), "path: expected a name without a null character"),
     (lambda: Dense(2, dtype=""), "dtype: expected 'float32' or 'float64', received ''"),
     (lambda: Bidirectional(LSTM(2), dtype=0), "dtype: expected 'float32' or 'float64', received 0"),
@@ -137,6 +137,6 @@ def test_a_wrong_step_changes_nothing():
 def test_wrong_arguments_of_compile_change_nothing():
     model, *_ = build("last")
     before = model.optimizer, model.loss, model.shuffle_seed
-    with pytest.raises(ValueError, match="metrics: expected names from accuracy"):
+    with pytest.raises(ValueError, match="metrics: expected a dict by the outputs 'dense', received 'a'"):
         model.compile("sgd", "mse", metrics={"a": "mae"})
     assert (model.optimizer, model.loss, model.shuffle_seed) == before

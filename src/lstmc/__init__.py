@@ -12,8 +12,8 @@ from lstmc.runtime import build_info, get_num_threads, set_num_threads, threads
 # Imported at first use, so that `import lstmc` stays quick: name -> its module, or the module it is in.
 _LAZY = {name: f"lstmc.{name}" for name in ("activations", "callbacks", "datasets", "initializers", "layers", "losses", "metrics", "models", "nn",
                                             "optimizers", "reference", "training", "utils")}
-_LAZY |= {"Input": "lstmc.layers", "Sequential": "lstmc.training", "load": "lstmc.training"}
+_LAZY |= {"Input": "lstmc.layers", "Model": "lstmc.training", "Sequential": "lstmc.training", "load": "lstmc.training"}
 
-__all__ = ["FormatError", "Input", "Sequential", "__version__", "build_info", "get_num_threads", "load", "set_num_threads", "threads"]
+__all__ = ["FormatError", "Input", "Model", "Sequential", "__version__", "build_info", "get_num_threads", "load", "set_num_threads", "threads"]
 
 __getattr__, __dir__ = names.face(__name__, {*__all__, *_LAZY}, _LAZY)

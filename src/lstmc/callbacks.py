@@ -23,6 +23,13 @@ class Callback:
     model = None
     params = None
 
+    def get_state(self):
+        """What `set_state` needs to go on in another process, after `on_train_begin`: JSON types and arrays."""
+        return {}
+
+    def set_state(self, state):
+        """Go on from a state of `get_state`."""
+
     def set_model(self, model):
         """Called before the first hook."""
         self.model = model
@@ -189,6 +196,14 @@ class EarlyStopping(Callback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
+    def get_state(self):
+        names = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+        return {name: getattr(self, name) for name in names}
+
+    def set_state(self, state):
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def on_train_end(self, logs=None):
         if self.stopped_epoch and self.verbose:
             say(f"Epoch {self.stopped_epoch + 1}: early stopping")
@@ -234,6 +249,6 @@ class TerminateOnNaN(Callback):
             self.model.stop_training = True
 
 
-__all__ = ["Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "TerminateOnNaN"]
+__all__ = ["BackupAndRestore", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "TerminateOnNaN"]
 
-__getattr__, __dir__ = names.face(__name__, __all__)
+__getattr__, __dir__ = names.face(__name__, __all__, {"BackupAndRestore": "lstmc.training.backup"})

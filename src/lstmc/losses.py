@@ -26,9 +26,12 @@ class Loss:
     ----------
     fuses : str or None
         Activation whose input `gradient(..., fused=True)` refers to.
+    uses_mask : bool
+        Whether `values` and `gradient` also take `mask=`, that of the predictions or None, instead of being multiplied by it.
     """
 
     fuses = None
+    uses_mask = False
 
     def __init__(self, name=None):
         self.name = text_name(name, self)

@@ -35,12 +35,19 @@ class Metric:
         """Forget what was seen."""
         self.total, self.count = 0.0, 0
 
-    def update_state(self, y_true, y_pred, mask=None):
-        """Take in a batch; mask (B, ...), False where nothing counts."""
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take in a batch; sample_weight (B,) or (B, ...): how much values count, or a mask."""
         p = checks.plain(y_pred, "y_pred")
         values = np.asarray(self.values(checks.plain(y_true, "y_true"), p), np.float64)
-        if mask is not None and mask.shape == values.shape[:mask.ndim]:
-            values = values[mask]
+        w = None if sample_weight is None else np.asarray(sample_weight)
+        if w is not None and w.shape == values.shape[:w.ndim]:
+            if w.dtype == bool:
+                values = values[w]
+            else:
+                w = w.reshape(w.shape + (1,) * (values.ndim - w.ndim))
+                self.total += float((values * w).sum())
+                self.count += float(np.broadcast_to(w, values.shape).sum())
+                return
         self.total += float(values.sum())
         self.count += values.size
 
@@ -50,6 +57,14 @@ class Metric:
 
     def get_config(self):
         return {"name": self.name}
+
+    def get_state(self):
+        """What was seen, name -> number or array, for `set_state`."""
+        return {"total": self.total, "count": self.count}
+
+    def set_state(self, state):
+        """Go on from what was seen."""
+        self.total, self.count = state["total"], state["count"]
 
 
 class SparseCategoricalAccuracy(Metric):
@@ -109,24 +124,13 @@ class MeanOf(Metric):
         return self.function(y, p)
 
 
-class LossMean:
+class LossMean(Metric):
     """Mean of the batch losses, each counting as often as its batch has samples."""
-
-    def __init__(self):
-        self.reset_state()
-
-    def reset_state(self):
-        """Forget what was seen."""
-        self.total, self.count = 0.0, 0
 
     def update_state(self, loss, samples):
         """Take in the loss of a batch."""
         self.total += loss * samples
         self.count += samples
-
-    def result(self):
-        """The mean so far, 0 if nothing was seen."""
-        return self.total / self.count if self.count else 0.0
 
 
 _ALL = (SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy, MeanSquaredError, MeanAbsoluteError)

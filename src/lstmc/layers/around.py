@@ -12,6 +12,7 @@ import numpy as np
 from lstmc import gates
 from lstmc.layers.base import Layer, Variable, described
 from lstmc.layers.casts import as_floats, as_mask
+from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.nn import checks
 
 
@@ -50,8 +51,13 @@ class AroundModule(Layer):
             False where a step is to be left out; any steps.
         training : bool
         initial_state : list of (B, units) arrays, optional
-            As return_state gives them; zeros if None.
+            As return_state gives them; zeros if None. With symbolic tensors, they are such, too, and may follow x in one list.
         """
+        if is_symbolic(x):
+            self.no_mask(mask)
+            x, *states = x if isinstance(x, (list, tuple)) else [x]
+            states = states if initial_state is None else initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
+            return apply(self, x, states)
         x = self.cast(x)
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
@@ -114,6 +120,13 @@ class AroundModule(Layer):
         if len(shape) != 3 or shape[2] is None or (features is not None and shape[2] != features):
             hint = "; a recurrent layer before this one needs return_sequences=True, and x[:, :, None] makes steps of columns"
             raise self.wrong_shape(f"(batch, time, {features or 'features'})", shape, hint if len(shape) == 2 else "")
+
+    def check_states(self, shapes):
+        """Raise ValueError if initial states of these shapes do not fit."""
+        n, units = len(self.ways) * self.settings.parts, self.settings.units
+        if len(shapes) != n or any(len(s) != 2 or s[1] != units for s in shapes):
+            raise ValueError(f"initial_state: expected a list of {n} states of shape (batch, {units}) for {self.name}, received "
+                             f"{', '.join(map(checks.shape_text, shapes))}")
 
     # Running -------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from lstmc import gates, seeds
 from lstmc.layers.casts import as_floats, as_mask
+from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
@@ -20,10 +21,7 @@ from lstmc.nn.fixed import Fixed
 COMMON = {
     "activity_regularizer": (None, "add the penalty to the loss yourself"),
     "autocast": (True, "inputs are always cast to the layer's dtype"),
-    "trainable": (True, "all weights are trained"),
-    "input_shape": (None, "put Input(shape) first in the Sequential"),
-    "input_dim": (None, "put Input(shape) first in the Sequential"),
-    "batch_input_shape": (None, "put Input(shape) first in the Sequential"),
+    "input_dim": (None, "give input_shape=(..., features), or put Input(shape) first"),
 }
 # Held where layers and models are built. A fork may leave one half built: it is built from the beginning then, from the same seed.
 building = Lock()
@@ -31,12 +29,21 @@ NO_PENALTY = "weight_decay of the optimizer is the supported penalty"
 
 
 class Variable:
-    """One weight: the live array that kernels read, whether Keras' layout is its transpose, and the cell whose gates it has, if any."""
+    """One weight: the live array that kernels read, whether Keras' layout is its transpose, and the cell whose gates it has, if any.
 
-    __slots__ = ("_array", "cell", "name", "transposed")
+    Attributes
+    ----------
+    trainable : bool
+        False for statistics that forward keeps.
+    regularizer : lstmc.regularizers.Regularizer or None
+        Its penalty is part of the loss.
+    """
 
-    def __init__(self, name, array, transposed=False, cell=None):
+    __slots__ = ("_array", "cell", "name", "regularizer", "trainable", "transposed")
+
+    def __init__(self, name, array, transposed=False, cell=None, trainable=True, regularizer=None):
         self.name, self._array, self.transposed, self.cell = name, array, transposed, cell
+        self.trainable, self.regularizer = trainable, regularizer
 
     @property
     def array(self):
@@ -90,6 +97,12 @@ class Layer(Fixed):
         Of weights, inputs and outputs.
     seed : int, optional
         Of this layer's random numbers; drawn from `set_random_seed`'s sequence when built if None.
+    trainable : bool
+        Whether training changes the weights. It may be set later, and counts from the model's next `compile` on.
+    input_shape : tuple, optional
+        Of the first layer of a `Sequential`, instead of `Input`: without the batch axis.
+    batch_shape : tuple, optional
+        The same with the batch axis; `batch_input_shape` is its older name.
     """
 
     # Attributes that may be set once: sizes of the weights, and what else is built into them.
@@ -98,8 +111,10 @@ class Layer(Fixed):
     unsupported: ClassVar = {}
     # Whether a mask on the input is passed on; otherwise it is lost, with a warning from the model.
     supports_masking = True
+    # Whether it takes a list of inputs: then shapes, x, mask and dx are lists.
+    merges = False
 
-    def __init__(self, name=None, dtype=None, seed=None, **arguments):
+    def __init__(self, name=None, dtype=None, seed=None, *, trainable=True, input_shape=None, batch_shape=None, batch_input_shape=None, **arguments):
         refuse(type(self).__name__, arguments, {**COMMON, **self.unsupported})
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: expected a string, received {type(name).__name__}")
@@ -109,8 +124,10 @@ class Layer(Fixed):
         self.name = name or default_name(type(self).__name__)
         self.dtype = checks.float_dtype("float32" if dtype is None else dtype)
         self.seed = None if seed is None else seeds.check_seed(seed)
+        self.declared_shape = declared(input_shape, batch_shape if batch_input_shape is None else batch_input_shape)
         self.built = False
         self.variables = []
+        self.trainable = trainable
 
     def __setstate__(self, state):
         self.__dict__.update({**state, "dtype": checks.float_dtype(state["dtype"])})      # NumPy's own object, as in lstmc.nn
@@ -180,7 +197,7 @@ class Layer(Fixed):
 
     def get_config(self):
         """Constructor arguments that rebuild the layer; JSON types only."""
-        return {"name": self.name, "dtype": str(self.dtype), "seed": self.seed}
+        return {"name": self.name, "dtype": str(self.dtype), "seed": self.seed, **({} if self.trainable else {"trainable": False})}
 
     def check_complete(self):
         """Raise ValueError if weights and `get_config` do not say all of a built layer that its output depends on."""
@@ -206,11 +223,33 @@ class Layer(Fixed):
         self.check_shape(shape)
 
     def __call__(self, x, mask=None, training=False):
-        """The output for a batch, building the layer first if need be."""
+        """The output for a batch, or for symbolic tensors that of a batch to come; builds the layer first if need be."""
+        if is_symbolic(x):
+            self.no_mask(mask)
+            return apply(self, x)
         x = self.cast(x)
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
         return self.forward(x, None if mask is None else as_mask(mask), training)[0]
+
+    def no_mask(self, mask):
+        """Raise if a mask is given to a call on symbolic tensors."""
+        if mask is not None:
+            raise ValueError(f"{self.name}: mask: expected None with symbolic tensors, whose masks follow from Masking and Embedding(mask_zero=True)")
+
+    @property
+    def trainable(self):
+        """Whether training changes the weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = checks.flag(value, "trainable")
+
+    @property
+    def trainable_variables(self):
+        """The variables that training changes."""
+        return [v for v in self.variables if v.trainable] if self.trainable else []
 
     @property
     def weights(self):
@@ -246,6 +285,19 @@ class Layer(Fixed):
     def wrong_shape(self, expected, shape, hint=""):
         """The ValueError for an input of the wrong shape."""
         return ValueError(f"{self.name}: expected input of shape {expected}, received {checks.shape_text(shape)}{hint}")
+
+
+def declared(input_shape, batch_shape):
+    """The shape with the batch axis that a layer's arguments say, or None."""
+    name, shape = ("input_shape", input_shape) if batch_shape is None else ("batch_shape", batch_shape)
+    if shape is None:
+        return None
+    if input_shape is not None and batch_shape is not None:
+        raise ValueError(f"batch_shape: expected None with input_shape, received {batch_shape!r}")
+    if not isinstance(shape, (tuple, list)):
+        raise ValueError(f"{name}: expected a tuple, received {shape!r}")
+    sizes = [None if n is None else checks.integer(n, name, 1) for n in shape]
+    return tuple(sizes) if batch_shape is not None else (None, *sizes)
 
 
 def default_name(kind):

@@ -45,6 +45,8 @@ class Bidirectional(AroundModule):
         if layer.built:
             raise ValueError(f"layer: expected a layer that has not been built or used yet, received {layer.name!r}, which has weights")
         self.layer, self.merge_mode = layer, merge_mode
+        self.declared_shape = self.declared_shape or layer.declared_shape
+        self.trainable = self.trainable and layer.trainable
         self.return_sequences, self.return_state, self.stateful = layer.return_sequences, layer.return_state, layer.stateful
 
     @property

@@ -1,4 +1,4 @@
-"""Layers without recurrence: Input, Dense, Activation, Dropout, SpatialDropout1D, Flatten, Masking."""
+"""Layers without recurrence: Input and InputLayer, Dense, Activation, Dropout, SpatialDropout1D, Flatten, Masking."""
 
 import math
 from typing import ClassVar
@@ -9,33 +9,33 @@ from lstmc import initializers
 from lstmc.kernels import linear
 from lstmc.layers import activations
 from lstmc.layers.base import NO_PENALTY, Layer, Variable
+from lstmc.layers.symbolic import Call
 from lstmc.nn import checks
 from lstmc.nn.dropout import layer_mask
 
 
-class Input(Layer):
-    """Declares the shape of a model's input; the first entry of a `Sequential`.
+class InputLayer(Layer):
+    """The place where arrays come in: their shape, and what `Input` returns a tensor of.
 
     Parameters
     ----------
-    shape : tuple
-        Without the batch axis; None where a size is free, as the number of steps may be.
-    batch_size : int, optional
-        For the record: every call may have batches of another size, as long as no layer is stateful.
-    dtype : {"float32", "float64"}, optional
-        If given, the dtype that all layers must have.
+    shape, batch_size, dtype, name, batch_shape
+        As of `Input`.
+    implied : bool
+        The shape is that of the first data: other sizes are left to the layers.
     """
 
     fixed = Layer.fixed | {"shape"}
     unsupported: ClassVar = {
         "sparse": (None, "pass a dense array"),
-        "ragged": (None, "pad sequences and add Masking"),
+        "ragged": (None, "give fit a list of arrays, or pad sequences and add Masking"),
         "tensor": (None, "arrays are given to fit and predict"),
-        "optional": (False, "a Sequential has one input"),
+        "optional": (False, "every input of a model is needed"),
     }
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, name=None, *, batch_shape=None, **arguments):
-        super().__init__(name=name, dtype=dtype, **arguments)
+    def __init__(self, shape=None, batch_size=None, dtype=None, name=None, *, batch_shape=None, implied=False, **arguments):
+        any_dtype = dtype is None or (isinstance(dtype, str) and (dtype.startswith(("int", "uint")) or dtype == "bool"))
+        super().__init__(name=name, dtype=None if any_dtype else dtype, **arguments)
         if batch_shape is not None:
             if shape is not None or batch_size is not None:
                 raise ValueError(f"batch_shape: expected None with shape or batch_size, received {batch_shape!r}")
@@ -45,12 +45,13 @@ class Input(Layer):
         if not isinstance(shape, (tuple, list)):
             raise ValueError(f"shape: expected a tuple without the batch axis, such as (None, 12), received {shape!r}")
         self.batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size", 1)
-        self.shape = tuple(None if n is None else checks.integer(n, "shape", 1) for n in shape)
-        self.any_dtype = dtype is None
+        self.shape = tuple(None if n is None else checks.integer(n, "shape", 0 if implied else 1) for n in shape)
+        self.any_dtype, self.implied = any_dtype, implied
+        self.tensor = Call(self, (), (), [(self.batch_size, *self.shape)]).outputs[0]
 
     def check_shape(self, shape):
-        if len(shape) != len(self.shape) + 1 or any(w not in (None, n) and n is not None
-                                                    for w, n in zip(self.shape, shape[1:], strict=True)):
+        if len(shape) != len(self.shape) + 1 or (not self.implied and any(w not in (None, n) and n is not None
+                                                    for w, n in zip(self.shape, shape[1:], strict=True))):
             raise self.wrong_shape(checks.shape_text(("batch", *self.shape)).replace("None", "any"), shape)
 
     def forward(self, x, mask=None, training=False, step=0):
@@ -62,6 +63,29 @@ class Input(Layer):
     def get_config(self):
         fixed = {} if self.batch_size is None else {"batch_size": self.batch_size}
         return {"shape": list(self.shape), **fixed, "name": self.name, "dtype": None if self.any_dtype else str(self.dtype)}
+
+
+def Input(shape=None, batch_size=None, dtype=None, name=None, *, batch_shape=None, **arguments):
+    """A model's input: the first entry of a `Sequential`, or what the first layers of a `Model` are called on.
+
+    Parameters
+    ----------
+    shape : tuple
+        Without the batch axis; None where a size is free, as the number of steps may be.
+    batch_size : int, optional
+        For the record: every call may have batches of another size, as long as no layer is stateful.
+    dtype : str, optional
+        "float32" or "float64": the dtype that all layers must have. Others, such as "int32", say nothing here: what layers need is cast.
+    name : str, optional
+        By which fit finds it in a dict of inputs.
+    batch_shape : tuple, optional
+        (batch_size, *shape).
+
+    Returns
+    -------
+    SymbolicTensor
+    """
+    return InputLayer(shape, batch_size, dtype, name, batch_shape=batch_shape, **arguments).tensor
 
 
 class Dense(Layer):
@@ -254,6 +278,7 @@ class Masking(Layer):
 
     def forward(self, x, mask=None, training=False, step=0):
         valid = (x != self.dtype.type(self.mask_value)).any(-1)
+        valid = valid if mask is None else valid & mask
         return np.where(valid[:, :, None], x, self.dtype.type(0)), valid, valid if training else None
 
     def backward(self, tape, dy, need_dx=True):

@@ -72,7 +72,9 @@ class Embedding(Layer):
         if x.size and (x.min() < 0 or x.max() >= self.input_dim):
             raise ValueError(f"{self.name}: x: expected numbers from 0 to {self.input_dim - 1}, received {x[(x < 0) | (x >= self.input_dim)][0]}")
         y = self.weights[0].take(x, axis=0)
-        return y, x != 0 if self.mask_zero else None, x if training else None
+        if self.mask_zero:
+            mask = x != 0 if mask is None else mask & (x != 0)
+        return y, mask, x if training else None
 
     def backward(self, tape, dy, need_dx=True):
         return None, [summed(tape.reshape(-1), dy.reshape(-1, self.output_dim), (self.input_dim, self.output_dim))]

@@ -2,6 +2,7 @@
 
 from lstmc import layers
 from lstmc.layers.base import Layer
+from lstmc.layers.symbolic import is_symbolic
 
 
 class TimeDistributed(Layer):
@@ -18,8 +19,8 @@ class TimeDistributed(Layer):
     fixed = Layer.fixed | {"layer"}
 
     def __init__(self, layer, *, name=None, dtype=None, seed=None, **arguments):
-        if not isinstance(layer, Layer) or isinstance(layer, layers.Input):
-            raise TypeError(f"layer: expected a layer that computes something, received {type(layer).__name__}")
+        if not isinstance(layer, Layer) or isinstance(layer, layers.InputLayer):
+            raise TypeError(f"layer: expected a layer that computes something, received {'Input' if is_symbolic(layer) else type(layer).__name__}")
         if getattr(layer, "return_state", False) or getattr(layer, "stateful", False):
             raise ValueError(f"layer: expected return_state=False and stateful=False, since every step is a sample of its own, received {layer.name!r}")
         super().__init__(name, layer.dtype if dtype is None else dtype, seed, **arguments)

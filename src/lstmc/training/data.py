@@ -1,52 +1,148 @@
 """From arrays to batches: checks, validation split, class weights, and how much every value counts."""
 
-import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
 from lstmc import losses
+from lstmc.layers.base import described
 from lstmc.nn import checks
+from lstmc.training import ragged
+from lstmc.training.graph import Padded
 
 
 class Data(NamedTuple):
-    """Arrays with one entry per sample: x, y as given, y as the loss wants it, weights or None."""
+    """Samples: for each input x; for each output y as given, y as the loss wants it, and weights, each None where there is none."""
 
-    x: np.ndarray
-    y: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray | None
+    x: tuple
+    y: tuple
+    targets: tuple
+    weights: tuple
 
     def __getitem__(self, index):
-        return Data(*(None if a is None else a[index] for a in self))
+        return Data(*(tuple([None if a is None else a[index] for a in several]) for several in self))
+
+    def part(self, index):
+        """The samples of a slice, neither padded nor cast yet where that is done batch by batch."""
+        return Data(*(tuple([None if a is None else ragged.part(a, index) for a in several]) for several in self))
 
     @property
     def size(self):
         """Number of samples."""
-        return len(self.x)
+        return len(values_of(self.x[0]))
+
+
+def whole(data):
+    """All samples as one batch."""
+    return Data(*(tuple(map(ragged.whole, several)) for several in data))
 
 
 def prepare(model, x, y, sample_weight=None, class_weight=None):
     """Checked `Data` for a compiled model, which is built if need be."""
-    x, shape = model.accept(x)
-    if y is None:
+    xs, shapes = model.accept(x)
+    n = len(xs[0])
+    if y is None and any(model.losses):
         raise ValueError("y: expected targets, received None")
-    y = checks.plain(y, "y")
-    if y.ndim == 0 or len(y) != len(x):
-        raise ValueError(f"y: expected {len(x)} entries, one per sample of x, received {'a scalar' if y.ndim == 0 else len(y)}")
-    targets = model.loss.targets(y, shape, model.dtype)
-    weights = None
+    names = model.output_names
+    ys, targets = [], []
+    for name, loss, shape, one in zip(names, model.losses, shapes, by_output(y, names, "y", arrays=True), strict=True):
+        label = "y" if len(names) == 1 else f"y[{name!r}]"
+        one = checked_targets(one, n, label)
+        if one is None and loss is not None:
+            raise ValueError(f"{label}: expected targets, received None")
+        if isinstance(one, ragged.Sequences):
+            same_lengths(one, xs[0], label)
+            check = one.parts
+            made = None if loss is None else ragged.Sequences(check, lambda s, loss=loss, shape=shape: loss.targets(
+                s[None], (1, len(s), *shape[2:]), model.dtype)[0], label)
+        else:
+            made = None if loss is None or one is None else named(lambda one=one, loss=loss, shape=shape: loss.targets(one, shape, model.dtype), label)
+        ys.append(one)
+        targets.append(made)
     if class_weight is not None:
         if sample_weight is not None:
             raise ValueError("sample_weight: expected None together with class_weight; multiply them into sample_weight")
-        sample_weight = class_weights(y, class_weight)
-    if sample_weight is not None:
-        weights = checks.plain(sample_weight, "sample_weight")
-        if weights.dtype.kind not in "biuf":
-            raise TypeError(f"sample_weight: expected numbers, received dtype {weights.dtype}")
-        weights = losses.spread(weights.astype(np.float64), shape[:-1])
-    return Data(x, y, targets, weights)
+        if len(names) > 1:
+            raise ValueError("class_weight: expected None for a model of several outputs; use sample_weight")
+        if isinstance(ys[0], ragged.Sequences):
+            raise ValueError("class_weight: expected one label per sample, received sequences; use sample_weight")
+        sample_weight = class_weights(ys[0], class_weight)
+    return Data(xs, tuple(ys), tuple(targets), tuple(weights_of(sample_weight, names, shapes, n)))
+
+
+def checked_targets(y, n, label):
+    """y as an array or `Sequences` with an entry per sample, or None."""
+    if y is None:
+        return None
+    y = ragged.Sequences(y, lambda s: checks.plain(s, "y"), label) if ragged.is_ragged(y) else checks.plain(y, label)
+    if y.ndim == 0 or len(y) != n:
+        raise ValueError(f"{label}: expected {n} entries, one per sample of x, received {'a scalar' if y.ndim == 0 else len(y)}")
+    return y
+
+
+def same_lengths(y, x, label):
+    """Raise ValueError unless sequences of targets are as long as those of x."""
+    if not isinstance(x, ragged.Sequences):
+        raise ValueError(f"{label}: expected an array where x is one, received sequences of unequal lengths")
+    different = np.flatnonzero(y.lengths != x.lengths)
+    if len(different):
+        i = different[0]
+        raise ValueError(f"{label}[{i}]: expected {x.lengths[i]} steps, as x[{i}] has, received {y.lengths[i]}")
+
+
+def named(make, label, name="y"):
+    """make(), with a label in place of the name of an argument in errors."""
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        if label == name or not text.startswith(f"{name}:"):
+            raise
+        raise type(error)(label + text[len(name):]) from None
+
+
+def by_output(value, names, what, arrays=False):
+    """value as a list with an entry per output: a dict by their names, or a list where there are several; None gives None to all."""
+    if value is None:
+        return [None] * len(names)
+    if isinstance(value, dict):
+        unknown = [k for k in value if k not in names]
+        if unknown:
+            raise ValueError(f"{what}: expected a dict by the outputs {', '.join(map(repr, names))}, received {unknown[0]!r}")
+        return [value.get(name) for name in names]
+    if len(names) == 1:
+        alone = arrays and isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], np.ndarray) and value[0].ndim > 1
+        return [value[0] if alone else value]
+    if not isinstance(value, (list, tuple)) or len(value) != len(names):
+        raise ValueError(f"{what}: expected a list with an entry for each of the {len(names)} outputs {', '.join(map(repr, names))}, "
+                         f"received {described(value)}")
+    return list(value)
+
+
+def weights_of(sample_weight, names, shapes, n):
+    """For each output None, or float64 weights that can be multiplied into its values."""
+    if sample_weight is not None and not isinstance(sample_weight, dict) and len(names) > 1 and not (
+            isinstance(sample_weight, (list, tuple)) and len(sample_weight) == len(names)):
+        sample_weight = [sample_weight] * len(names)        # one for all outputs
+    for one, shape in zip(by_output(sample_weight, names, "sample_weight"), shapes, strict=True):
+        if one is None:
+            yield None
+            continue
+        if ragged.is_ragged(one):
+            yield ragged.Sequences(one, lambda s: _numbers(s).astype(np.float64), "sample_weight")
+            continue
+        w = _numbers(one).astype(np.float64)
+        if None in shape[1:-1] and w.ndim > 1:
+            raise ValueError("sample_weight: expected a weight per sample, or a list of sequences as x is one")
+        yield losses.spread(w, (n, *shape[1:-1]))
+
+
+def _numbers(value):
+    a = checks.plain(value, "sample_weight")
+    if a.dtype.kind not in "biuf":
+        raise TypeError(f"sample_weight: expected numbers, received dtype {a.dtype}")
+    return a
 
 
 def class_weights(y, class_weight):
@@ -73,7 +169,7 @@ def split(data, fraction):
     at = math.floor(data.size * (1 - fraction))
     if at in (0, data.size):
         raise ValueError(f"validation_split: expected to leave samples on both sides, received {fraction} of {data.size} samples")
-    return data[:at], data[at:]
+    return data.part(slice(None, at)), data.part(slice(at, None))
 
 
 def unpack(validation_data):
@@ -83,10 +179,15 @@ def unpack(validation_data):
     return (*validation_data, None)[:3]
 
 
-def batches(n, batch_size, order=None):
-    """Indices of consecutive batches of n samples, in `order` if given."""
+def slices(n, batch_size):
+    """Consecutive batches of n samples."""
     for start in range(0, n, batch_size):
-        yield slice(start, start + batch_size) if order is None else order[start:start + batch_size]
+        yield slice(start, start + batch_size)
+
+
+def values_of(a):
+    """An entry of a batch as an array: sequences are padded in it."""
+    return a.values if isinstance(a, Padded) else a
 
 
 def counts(shape, weights, mask):
@@ -103,55 +204,3 @@ def counts(shape, weights, mask):
     if weights is not None:
         c = weights * c
     return np.broadcast_to(c, shape) if np.ndim(c) else c
-
-
-def gives_batches(x):
-    """Whether x is no array but an iterable of batches."""
-    arrays = (np.ndarray, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type)
-    return hasattr(x, "__iter__") and not isinstance(x, arrays) and not any(hasattr(x, a) for a in ("__array__", "__array_interface__", "__buffer__"))
-
-
-class Batches:
-    """Batches from an iterable, pass by pass.
-
-    Parameters
-    ----------
-    source : iterable
-        Of (x, y), (x, y, sample_weight), or x alone where no targets are needed.
-    steps : int, optional
-        Batches of a pass; each pass then goes on where the last one stopped, from the beginning again after the end. None: all
-        there are, every time.
-    name : str
-        Of the argument.
-    """
-
-    def __init__(self, source, steps=None, name="x"):
-        self.source, self.name = source, name
-        self.least = 1 if steps is None else steps
-        self.steps = len(source) if steps is None and hasattr(source, "__len__") else steps     # None: not known
-        self.stream = None if steps is None else self._endless()
-
-    def _endless(self):
-        some = True
-        while some:         # an iterator that has come to its end gives nothing
-            some = False
-            for batch in self.source:
-                some = True
-                yield batch
-
-    def one_pass(self):
-        """The batches of a pass as (x, y, sample_weight)."""
-        n = 0
-        for batch in itertools.islice(self.stream or iter(self.source), self.steps):
-            yield self._unpacked(batch)
-            n += 1
-        if n < self.least:
-            raise ValueError(f"{self.name}: expected at least {self.least} batches in a pass, received {n}; an iterator gives its batches once, "
-                             "an object with __iter__ as often as needed")
-
-    def _unpacked(self, batch):
-        if not isinstance(batch, (tuple, list)):
-            return batch, None, None
-        if len(batch) not in (1, 2, 3):
-            raise ValueError(f"{self.name}: expected batches (x, y) or (x, y, sample_weight), received one of {len(batch)} parts")
-        return (*batch, None, None)[:3]

@@ -5,14 +5,15 @@ import numpy as np
 from lstmc import losses, optimizers, seeds
 from lstmc import metrics as measures
 from lstmc.layers.base import refuse
+from lstmc.layers.rows import Rows
+from lstmc.layers.symbolic import is_symbolic
 from lstmc.metrics import LossMean
 from lstmc.nn import checks
 from lstmc.training import data as arrays
-from lstmc.training.stack import Stack
+from lstmc.training import ragged
+from lstmc.training.network import Network, one_or_all
 
 COMPILE_UNSUPPORTED = {
-    "loss_weights": (None, "a Sequential has one loss"),
-    "weighted_metrics": (None, "metrics are not weighted"),
     "run_eagerly": (False, "kernels are compiled once for all"),
     "steps_per_execution": (1, "every batch is one step"),
     "jit_compile": ("auto", "kernels are compiled once for all"),
@@ -20,31 +21,50 @@ COMPILE_UNSUPPORTED = {
 }
 
 
-class Stepper(Stack):
-    """A stack with an optimizer, a loss and metrics."""
+class Stepper(Network):
+    """A network with an optimizer, losses and metrics."""
 
-    def __init__(self, layers=None, name=None):
-        super().__init__(layers, name)
+    def __init__(self, name=None):
+        super().__init__(name)
         self.optimizer = self.loss = self.shuffle_seed = None
         self.step = self.passes = 0
-        self._metric_names, self.metrics, self._mean = [], [], LossMean()
+        self._settings = {"loss_weights": None, "metrics": None, "weighted_metrics": None}
+        self._forget_bound()
 
-    def compile(self, optimizer="rmsprop", loss=None, metrics=None, **arguments):
-        """Set how the model is trained and measured.
+    def _forget_bound(self):
+        """What belongs to outputs is found again when they are known: at the first batch."""
+        self._bound = None
+        self._measures, self._mean, self._means, self._shown = None, LossMean(), [], None
+
+    def compile(self, optimizer="rmsprop", loss=None, metrics=None, *, loss_weights=None, weighted_metrics=None, **arguments):
+        """Set how the model is trained and measured, and fix which layers are trained.
 
         Parameters
         ----------
         optimizer : str or lstmc.optimizers.Optimizer
-        loss : str or lstmc.losses.Loss
+        loss : str or lstmc.losses.Loss, or list or dict of them
+            One per output, where there are several; None for one that is not trained.
         metrics : list, optional
-            Names, lstmc.metrics objects, or functions of (y_true, y_pred) that give a value per sample.
+            Names, lstmc.metrics objects, or functions of (y_true, y_pred) that give a value per sample. For several outputs a list with
+            an entry for each, or a dict by their names.
+        loss_weights : list or dict of float, optional
+            What the losses are multiplied by in their sum.
+        weighted_metrics : list, optional
+            The same for metrics to which sample weights are applied.
         """
         refuse("compile", arguments, COMPILE_UNSUPPORTED)
-        found = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-        found = [measures.check(m) for m in found]
-        optimizer, loss = optimizers.get(optimizer), None if loss is None else losses.get(loss)
-        self.optimizer, self.loss = optimizer, loss
-        self._metric_names, self.metrics, self._mean = found, [], LossMean()
+        optimizer, loss = optimizers.get(optimizer), mapped(losses.get, loss)
+        settings = {
+            "loss_weights": mapped(lambda w: checks.number(w, "loss_weights"), loss_weights),
+            "metrics": mapped(measures.check, metrics),
+            "weighted_metrics": arrays.named(lambda: mapped(measures.check, weighted_metrics), "weighted_metrics", "metrics"),
+        }
+        if self.built:
+            bind(settings, loss, self.output_names)        # which raises if something does not fit
+        self.optimizer, self.loss, self._settings = optimizer, loss, settings
+        self._forget_bound()
+        if self.built:
+            self.graph.plan = None
         self.shuffle_seed = seeds.next_seed()
         self.step = self.passes = 0
 
@@ -61,17 +81,51 @@ class Stepper(Stack):
         if self.loss is None:
             raise ValueError(f"{what}: expected compile(optimizer, loss) first, received a model without a loss")
 
+    # What belongs to outputs ---------------------------------------------------------------------------------
+
+    @property
+    def losses(self):
+        """The loss of every output, or None."""
+        return self._outputs().losses
+
+    def _outputs(self):
+        if self._bound is None:
+            names = self.output_names
+            self._bound = bind(self._settings, self.loss, names)
+            self._means = [LossMean() for name in names] if len(names) > 1 else []
+        return self._bound
+
+    @property
+    def metrics(self):
+        """The metrics, once they are chosen: at the first batch, when y is known."""
+        return [m for several in self._measures or () for m, _ in several]
+
     def _prepare(self, x, y, sample_weight=None, class_weight=None):
         """Checked data; metrics are chosen at the first call, when y is known."""
         found = arrays.prepare(self, x, y, sample_weight, class_weight)
-        if not self.metrics and self._metric_names:
-            shape = self.compute_output_shape(found.x.shape)
-            self.metrics = [measures.get(m, found.y, shape) for m in self._metric_names]
-            names = ["loss", *(m.name for m in self.metrics)]
-            if len(set(names)) < len(names):
-                self.metrics = []
-                raise ValueError(f"metrics: expected different names, received {', '.join(names[1:])}")
+        if self._measures is None:
+            self._measures, self._shown = self._chosen(found.y), None
         return found
+
+    def _chosen(self, ys):
+        """For each output (metric, whether it is weighted) pairs."""
+        bound, chosen = self._outputs(), []
+        shapes = [t.shape for t in self.graph.outputs]
+        for name, y, shape, plain, weighted in zip(self.output_names, ys, shapes, bound.metrics, bound.weighted, strict=True):
+            some = [(m, False) for m in plain] + [(m, True) for m in weighted]
+            if some and y is None:
+                raise ValueError(f"y: expected targets for the metrics of {name!r}, received None")
+            chosen.append([(measures.get(m, y, shape), flag) for m, flag in some])
+        names = self._names_of(chosen)
+        if len(set(names)) < len(names):
+            raise ValueError(f"metrics: expected different names, received {', '.join(names[1:])}")
+        return chosen
+
+    def _names_of(self, chosen):
+        """The names of the loss, of the losses of several outputs, and of metrics."""
+        outputs = self.output_names
+        of_losses = [f"{name}_loss" for name, loss in zip(outputs, self.losses, strict=True) if loss is not None] if len(outputs) > 1 else []
+        return ["loss", *of_losses, *(m.name if len(outputs) == 1 else f"{outputs[n]}_{m.name}" for n, several in enumerate(chosen) for m, _ in several)]
 
     @staticmethod
     def _some(found):
@@ -80,47 +134,115 @@ class Stepper(Stack):
             raise ValueError("x: expected at least one sample, received none")
         return found
 
-    def _measure(self, batch, p, mask):
-        """Take the loss and the metrics of a batch into the running means; how much each value counts."""
-        values = self.loss.values(batch.targets, p)
-        c = arrays.counts(values.shape, batch.weights, mask)
-        # Selecting keeps a NaN under a mask out of the sum.
-        loss = float(np.where(np.asarray(c) != 0, values * c, 0).sum())
-        self._mean.update_state(loss, batch.size)
-        for m in self.metrics:
-            m.update_state(batch.y, p, mask)
-        return c
+    # One batch -----------------------------------------------------------------------------------------------
+
+    def run(self, x, training=False, step=0):
+        """(outputs, their masks, tapes) for accepted inputs."""
+        return self.graph.run(x, training, step)
+
+    def _measure(self, batch, ps, masks):
+        """Take losses and metrics of a batch into the running means; for each output how much every value counts."""
+        bound, total, found = self._outputs(), 0.0, []
+        for n, (loss, weight, p, mask) in enumerate(zip(bound.losses, bound.loss_weights, ps, masks, strict=True)):
+            y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
+            if loss is not None:
+                values = loss.values(arrays.values_of(batch.targets[n]), p, **_mask_of(loss, mask))
+                c = arrays.counts(values.shape, weights, None if loss.uses_mask else mask)
+                # Selecting keeps a NaN under a mask out of the sum.
+                value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
+                total += weight * value
+                if self._means:
+                    self._means[n].update_state(value, batch.size)
+            found.append(c)
+            for m, weighted in self._measures[n]:
+                m.update_state(y, p, _both(mask, weights) if weighted else mask)
+        for v in self.graph.regularized:
+            total += v.regularizer.penalty(v.array)
+        self._mean.update_state(total, batch.size)
+        return found
 
     def _train(self, batch):
-        p, mask, tapes = self.run(batch.x, True, self.step)
-        c = self._measure(batch, p, mask)
-        fused = self.loss.fuses is not None and self.loss.fuses == self.final_activation
-        dp = self.loss.gradient(batch.targets, p, fused)
-        if np.ndim(c):
-            c = c[..., None].astype(p.dtype)
-            dp = np.where(c != 0, dp * c, p.dtype.type(0))
-        else:
-            dp = dp * p.dtype.type(c)
-        self.optimizer.apply(self.gradients(tapes, dp, fused), self.weights)
+        ps, masks, tapes = self.run(batch.x, True, self.step)
+        counts = self._measure(batch, ps, masks)
+        self.optimizer.apply(self._gradients(batch, ps, masks, tapes, counts), self._trained_arrays())
         self.step += 1
 
+    def _gradients(self, batch, ps, masks, tapes, counts):
+        """Those of the whole loss, of the weights that are trained."""
+        bound, dps, early = self._outputs(), [], []
+        for n, (loss, weight, p, c) in enumerate(zip(bound.losses, bound.loss_weights, ps, counts, strict=True)):
+            fused = loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
+            early.append(fused)
+            if loss is None:
+                dps.append(None)
+                continue
+            dp = loss.gradient(arrays.values_of(batch.targets[n]), p, fused, **_mask_of(loss, masks[n]))
+            if np.ndim(c):
+                c = (c * weight if weight != 1 else c).reshape(c.shape + (1,) * (p.ndim - c.ndim)).astype(p.dtype)
+                dp = np.where(c != 0, dp * c, p.dtype.type(0))
+            else:
+                dp = dp * p.dtype.type(c * weight)
+            dps.append(dp)
+        if self.graph.plan is None:
+            self.graph.prepare_gradients()
+        grads = self.graph.gradients(tapes, dps, early)
+        for n, (_, v) in enumerate(self.graph.trained):
+            if grads[n] is None:
+                grads[n] = np.zeros_like(v.array)
+            if v.regularizer is not None:
+                g = grads[n].dense() if isinstance(grads[n], Rows) else grads[n]
+                grads[n] = g + v.regularizer.gradient(v.array)
+        return grads
+
+    def _trained_arrays(self):
+        return [v.array for _, v in self.graph.trained]
+
     def _test(self, batch):
-        p, mask, _ = self.run(batch.x)
-        self._measure(batch, p, mask)
+        ps, masks, _ = self.run(batch.x)
+        self._measure(batch, ps, masks)
+
+    # Results -------------------------------------------------------------------------------------------------
 
     def reset_metrics(self):
         """Forget the running means of loss and metrics."""
-        for m in (self._mean, *self.metrics):
+        for m in (self._mean, *self._means, *self.metrics):
             m.reset_state()
+
+    def get_results(self):
+        """The running means of loss and metrics, and which metrics were chosen, for `set_results`."""
+        self._outputs()
+        chosen = [[[type(m).__name__, m.get_config(), m.get_state()] for m, _ in several] for several in self._measures or ()]
+        return {"means": [m.get_state() for m in (self._mean, *self._means)], "metrics": chosen}
+
+    def set_results(self, found):
+        """Go on from these running means."""
+        bound = self._outputs()
+        for m, state in zip((self._mean, *self._means), found["means"], strict=True):
+            m.set_state(state)
+        if self._measures is None and found["metrics"]:
+            asked = [[(m, False) for m in plain] + [(m, True) for m in weighted] for plain, weighted in zip(bound.metrics, bound.weighted, strict=True)]
+            self._measures = [[(m if isinstance(m, measures.Metric) else measures.CLASSES[kind](**config), flag)
+                               for (m, flag), (kind, config, _) in zip(some, several, strict=True)]
+                              for some, several in zip(asked, found["metrics"], strict=True)]
+            self._shown = None
+        for (m, _), (_, _, state) in zip([pair for several in self._measures or () for pair in several],
+                                         [one for several in found["metrics"] for one in several], strict=True):
+            m.set_state(state)
 
     @property
     def metrics_names(self):
         """Names in the order of what `evaluate` returns."""
-        return ["loss", *(m.name for m in self.metrics)]
+        return self._names_of(self._measures or ())
+
+    def _results(self):
+        """name -> value, in the order of `metrics_names`."""
+        if self._shown is None:
+            means = [m for m, loss in zip(self._means, self.losses, strict=True) if loss is not None] if self._means else []
+            self._shown = list(zip(self.metrics_names, [self._mean, *means, *self.metrics], strict=True))
+        return {name: m.result() for name, m in self._shown}
 
     def _logs(self):
-        logs = {"loss": self._mean.result(), **{m.name: m.result() for m in self.metrics}}
-        return dict(sorted(logs.items()))
+        return dict(sorted(self._results().items()))
 
     def _result(self, logs, return_dict):
         values = [logs[name] for name in self.metrics_names]
@@ -131,7 +253,7 @@ class Stepper(Stack):
         self._need_loss("train_on_batch")
         return_dict, batch = checks.flag(return_dict, "return_dict"), self._some(self._prepare(x, y, sample_weight, class_weight))
         self.reset_metrics()
-        self._train(batch)
+        self._train(arrays.whole(batch))
         return self._result(self._logs(), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -139,13 +261,76 @@ class Stepper(Stack):
         self._need_loss("test_on_batch")
         return_dict, batch = checks.flag(return_dict, "return_dict"), self._some(self._prepare(x, y, sample_weight))
         self.reset_metrics()
-        self._test(batch)
+        self._test(arrays.whole(batch))
         return self._result(self._logs(), return_dict)
 
     def predict_on_batch(self, x):
-        """Output for a batch."""
-        return self.run(self.accept(x)[0])[0]
+        """Output for a batch, or the list of outputs."""
+        return one_or_all(self._outputs_of(x, False))
 
     def __call__(self, x, training=False):
-        """Output for a batch; with training=True, dropout is applied as in the next training step."""
-        return self.run(self.accept(x)[0], checks.flag(training, "training"), self.step)[0]
+        """Output for a batch, or the list of outputs; for symbolic tensors, symbolic tensors.
+
+        With training=True, dropout is applied as in the next training step.
+        """
+        training = checks.flag(training, "training")
+        if is_symbolic(x):
+            return self.called_on(x)
+        return one_or_all(self._outputs_of(x, training))
+
+    def _outputs_of(self, x, training):
+        found, _ = self.accept(x)
+        return self.run(tuple(map(ragged.whole, found)), training, self.step)[0]
+
+
+class Bound:
+    """For each output its loss or None, the weight of the loss, and the metrics without and with sample weights."""
+
+    __slots__ = ("loss_weights", "losses", "metrics", "weighted")
+
+    def __init__(self, losses, loss_weights, metrics, weighted):
+        self.losses, self.loss_weights, self.metrics, self.weighted = losses, loss_weights, metrics, weighted
+
+
+def bind(settings, loss, names):
+    """`Bound`, from what compile was given."""
+    def each(value, what):
+        if len(names) == 1 and isinstance(value, (list, tuple)):
+            if what in ("loss", "loss_weights"):
+                if len(value) != 1:
+                    raise ValueError(f"{what}: expected one, for the output {names[0]!r}, received a list of {len(value)}")
+                value = value[0]
+            elif len(value) == 1 and isinstance(value[0], (list, tuple)):
+                value = value[0]
+        return arrays.by_output(value, names, what)
+
+    lists = [[[] if one is None else list(one) if isinstance(one, (list, tuple)) else [one] for one in each(settings[key], key)]
+             for key in ("metrics", "weighted_metrics")]
+    return Bound(each(loss, "loss"), [1.0 if w is None else w for w in each(settings["loss_weights"], "loss_weights")], *lists)
+
+
+def mapped(function, value):
+    """function of every leaf of lists and dicts, None left alone."""
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {k: mapped(function, v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [mapped(function, v) for v in value]
+    return function(value)
+
+
+def final_activation(layer):
+    """Name of the activation that makes a layer's output, or None."""
+    return getattr(getattr(layer, "activation", None), "name", None)
+
+
+def _mask_of(loss, mask):
+    return {"mask": mask} if loss.uses_mask else {}
+
+
+def _both(mask, weights):
+    """What multiplies values under a mask, with weights (B,) or (B, T)."""
+    if mask is None or weights is None:
+        return mask if weights is None else weights
+    return mask * (weights if weights.ndim >= mask.ndim else weights.reshape(weights.shape + (1,) * (mask.ndim - weights.ndim)))

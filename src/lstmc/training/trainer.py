@@ -2,20 +2,24 @@
 
 import itertools
 import math
+import sys
 
-import numpy as np
-
-from lstmc import seeds
 from lstmc.callbacks import CallbackList, History
 from lstmc.console import verbosity
 from lstmc.nn import checks
 from lstmc.training import data as arrays
+from lstmc.training import ragged
+from lstmc.training.backup import Fitting
+from lstmc.training.batches import Given, Stream, gives_batches
+from lstmc.training.collected import Collected
+from lstmc.training.graph import Padded
+from lstmc.training.network import one_or_all
 from lstmc.training.progress import Progress
 from lstmc.training.step import Stepper
 
 
 class Trainer(Stepper):
-    """A stack that can be trained.
+    """A network that can be trained.
 
     Attributes
     ----------
@@ -25,24 +29,28 @@ class Trainer(Stepper):
         Of the last `fit`; None before.
     """
 
-    def __init__(self, layers=None, name=None):
-        super().__init__(layers, name)
+    def __init__(self, name=None):
+        super().__init__(name)
         self.stop_training, self.history = False, None
+        self._fitting = None    # a `fit` under way: `Fitting`
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
-            validation_batch_size=None, validation_freq=1):
+            validation_steps=None, validation_batch_size=None, validation_freq=1):
         """Train.
 
         Parameters
         ----------
-        x : (N, ...) array, or iterable
-            Integers, booleans and floats of any precision are cast to the model's dtype. An iterable that is no array or list gives the
-            batches, (x, y) or (x, y, sample_weight), and is iterated once per epoch.
-        y : (N, ...) array
-            None with an iterable, as are batch_size and sample_weight.
+        x : (N, ...) array, list, dict, or iterable
+            Integers, booleans and floats of any precision are cast to the model's dtype; a memory map is cast batch by batch. A list of
+            arrays (T_i, ...) of unequal lengths is padded batch by batch, and the padding masked. A model of several inputs takes a list
+            or a dict of these. An iterable that is no array or list gives the batches, (x, y) or (x, y, sample_weight), and is iterated
+            once per epoch; what has `__getitem__` and `__len__` gives batch n as x[n], read by a thread ahead of its use.
+        y : (N, ...) array, list or dict
+            Where x is a list of sequences and there is a target per step, a list of them. None with an iterable, as are batch_size and
+            sample_weight.
         batch_size : int, optional
-            32 if None. The last batch of an epoch may be smaller.
+            32 if None, or with steps_per_epoch N / steps_per_epoch, as in Keras. The last batch of a pass may be smaller.
         epochs : int
             Number of the last epoch, which starts at `initial_epoch`.
         verbose : {"auto", 0, 1, 2}
@@ -53,7 +61,7 @@ class Trainer(Stepper):
         validation_data : tuple, optional
             (x, y) or (x, y, sample_weight), or an iterable of such batches; used instead of a split.
         shuffle : bool
-            Whether to go through the samples in a new random order every epoch.
+            Whether to go through the samples in a new random order every epoch (through batches that are indexed, too).
         class_weight : dict, optional
             Weight of the loss by class; 1 for classes that are not named.
         sample_weight : (N,) or (N, T) array, optional
@@ -61,11 +69,14 @@ class Trainer(Stepper):
         initial_epoch : int
             To go on counting after an earlier call.
         steps_per_epoch : int, optional
-            Batches per epoch; the next epoch goes on where this one stopped. How many an iterable has, if None.
+            Batches per epoch; the next epoch goes on where this one stopped, and an epoch ends, with a warning, where the data do. All
+            batches of a pass if None.
+        validation_steps : int, optional
+            Batches of a validation; all if None.
         validation_batch_size : int, optional
             `batch_size` if None.
-        validation_freq : int
-            Validate after every so many epochs.
+        validation_freq : int or list of int
+            Validate after every so many epochs, or after the epochs with these numbers, the first of which is 1.
 
         Returns
         -------
@@ -73,150 +84,189 @@ class Trainer(Stepper):
             `.history`: name -> one value per epoch.
         """
         self._need_loss("fit")
-        given, batch_size = arrays.gives_batches(x), _size(x, y, batch_size, sample_weight)
+        given, steps = gives_batches(x), optional(steps_per_epoch, "steps_per_epoch")
         epochs, initial_epoch = checks.integer(epochs, "epochs", 0), checks.integer(initial_epoch, "initial_epoch", 0)
-        shuffle, validation_freq = checks.flag(shuffle, "shuffle"), checks.integer(validation_freq, "validation_freq", 1)
-        if steps_per_epoch is not None:
-            steps_per_epoch = checks.integer(steps_per_epoch, "steps_per_epoch", 1)
-        train = arrays.Batches(x, steps_per_epoch) if given else self._some(self._prepare(x, y, sample_weight, class_weight))
+        shuffle, validated = checks.flag(shuffle, "shuffle"), validations(validation_freq)
+        train = self._given(x, y, batch_size, sample_weight, shuffle) if given else self._some(self._prepare(x, y, sample_weight, class_weight))
+        validation = None
         if validation_data is not None:
             validation = self._prepare_validation(validation_data)
         elif given and (validation_split is None or checks.number(validation_split, "validation_split") != 0):
             raise ValueError("validation_split: expected 0 where x gives batches, of which nobody knows the last; pass validation_data")
-        else:
-            train, validation = (train, None) if given else arrays.split(train, validation_split)
-        steps = train.steps if given else steps_per_epoch or math.ceil(train.size / batch_size)
-        validation_batch = batch_size if validation_batch_size is None else checks.integer(validation_batch_size, "validation_batch_size", 1)
+        elif not given:
+            train, validation = arrays.split(train, validation_split)
+        asked = optional(batch_size, "batch_size")
+        stream = train if given else Stream(train, asked or default_size(train.size, steps), self.shuffle_seed if shuffle else None, self.passes)
+        validation_size = optional(validation_batch_size, "validation_batch_size") or asked
+        validation_steps = optional(validation_steps, "validation_steps")
+        expected = steps or stream.steps
         verbose = verbosity(verbose)
         self.history, self.stop_training = History(), False
-        params = {"verbose": verbose, "epochs": epochs, "steps": steps}
+        params = {"verbose": verbose, "epochs": epochs, "steps": expected}
         hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, self.history], self, params)
-        stream = None if given else self._stream(train, batch_size, shuffle)
-        logs = {}
-        hooks.call("on_train_begin")
-        for epoch in range(initial_epoch, epochs):
-            self.reset_metrics()
-            hooks.call("on_epoch_begin", epoch)
-            progress = Progress(verbose, steps, f"Epoch {epoch + 1}/{epochs} - " if epochs > 1 else "")
-            for n, batch in enumerate(self._prepared(train, class_weight) if given else itertools.islice(stream, steps)):
-                hooks.call("on_train_batch_begin", n)
-                self._train(batch)
-                logs = self._logs()
-                hooks.call("on_train_batch_end", n, logs)
-                progress.update(n + 1, logs)
+        logs, here = {}, Fitting(stream, hooks, initial_epoch)
+        self._fitting = here
+        try:
+            hooks.call("on_train_begin")
+            here.resume(self)
+            for epoch in range(here.epoch, epochs):
+                logs, done, here.epoch = {}, here.done, epoch
+                if not done:
+                    self.reset_metrics()
+                hooks.call("on_epoch_begin", epoch)
+                progress = Progress(verbose, expected, f"Epoch {epoch + 1}/{epochs} - " if epochs > 1 else "")
+                n = done - 1
+                for n, batch in enumerate(self._batches(stream, None if steps is None else steps - done, class_weight), done):
+                    hooks.call("on_train_batch_begin", n)
+                    self._train(batch)
+                    here.done, logs = n + 1, self._logs()
+                    hooks.call("on_train_batch_end", n, logs)
+                    progress.update(n + 1, logs)
+                    if self.stop_training:
+                        break
+                here.done, self.passes = 0, stream.begun
+                expected = expected or n + 1
+                logs = dict(logs or self._logs())
+                if validation is not None and validated(epoch + 1):
+                    found = self._evaluate(validation, validation_size, validation_steps, hooks)
+                    logs.update({f"val_{name}": value for name, value in found.items()})
+                progress.end(n + 1, logs)
+                hooks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
-            steps = steps or n + 1
-            logs = dict(logs)
-            if validation is not None and (epoch + 1) % validation_freq == 0:
-                found = self._evaluate(validation, validation_batch, hooks)
-                logs.update({f"val_{name}": value for name, value in found.items()})
-            progress.end(n + 1, logs)
-            hooks.call("on_epoch_end", epoch, logs)
-            if self.stop_training:
-                break
-        hooks.call("on_train_end", logs)
+            hooks.call("on_train_end", logs)
+        finally:
+            self.passes, self._fitting = stream.begun, None
+            stream.close()
         return self.history
 
+    def _given(self, x, y, batch_size, sample_weight, shuffle=False, name="x"):
+        """`Given` batches of an x that comes without what belongs to them."""
+        for argument, value in (("y", y), ("batch_size", batch_size), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(f"{argument}: expected None where x gives batches, received {type(value).__name__}")
+        found = Given(x, self.shuffle_seed if shuffle else None, name)
+        found.passes = self.passes
+        return found
+
     def _prepare_validation(self, validation_data):
-        if arrays.gives_batches(validation_data):
-            return arrays.Batches(validation_data, name="validation_data")
+        if gives_batches(validation_data):
+            return Given(validation_data, name="validation_data")
         found = arrays.unpack(validation_data)
         try:
             return self._some(self._prepare(*found))
         except (TypeError, ValueError) as error:
             raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation_data: {error}") from None
 
-    def _stream(self, data, batch_size, shuffle):
-        """Batches of one pass over the data after another."""
-        while True:
-            order = seeds.generator(self.shuffle_seed, self.passes).permutation(data.size) if shuffle else None
-            self.passes += 1
-            for index in arrays.batches(data.size, batch_size, order):
-                yield data[index]
+    def _batches(self, stream, steps, class_weight=None):
+        """The `Data` of every batch of an epoch."""
+        if isinstance(stream, Stream):
+            return stream.epoch(steps)
+        return (arrays.whole(self._some(self._prepare(*batch, class_weight))) for batch in stream.epoch(steps))
 
-    def _prepared(self, batches, class_weight=None):
-        """The `Data` of every batch of a pass."""
-        for batch in batches.one_pass():
-            yield self._some(self._prepare(*batch, class_weight))
-
-    def _evaluate(self, found, batch_size, hooks, progress=None):
+    def _evaluate(self, found, batch_size, steps, hooks, progress=None):
         hooks.call("on_test_begin")
         self.reset_metrics()
-        given = isinstance(found, arrays.Batches)
-        for n, batch in enumerate(self._prepared(found) if given else (found[index] for index in arrays.batches(found.size, batch_size))):
+        if isinstance(found, Given):
+            batches = self._batches(found, steps)
+        else:
+            batches = itertools.islice((found[index] for index in arrays.slices(found.size, batch_size or default_size(found.size, steps))), steps)
+        for n, batch in enumerate(batches):
             hooks.call("on_test_batch_begin", n)
             self._test(batch)
             logs = self._logs()
             hooks.call("on_test_batch_end", n, logs)
             if progress:
                 progress.update(n + 1, logs)
+        if isinstance(found, Given):
+            found.close()
+            found.at = 0
         hooks.call("on_test_end", logs)
         return logs
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, callbacks=None, return_dict=False):
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None, return_dict=False):
         """Loss, or [loss, metrics...], over a data set; a dict by name with return_dict.
 
-        Parameters are those of `fit`.
+        Parameters are those of `fit`, and steps, the number of batches if not all.
         """
         self._need_loss("evaluate")
-        return_dict = checks.flag(return_dict, "return_dict")
-        batch_size = _size(x, y, batch_size, sample_weight)
-        found = arrays.Batches(x) if arrays.gives_batches(x) else self._some(self._prepare(x, y, sample_weight))
-        steps = found.steps if isinstance(found, arrays.Batches) else math.ceil(found.size / batch_size)
+        return_dict, steps = checks.flag(return_dict, "return_dict"), optional(steps, "steps")
+        if gives_batches(x):
+            found = self._given(x, y, batch_size, sample_weight)
+            expected = steps or found.steps
+        else:
+            found, batch_size = self._some(self._prepare(x, y, sample_weight)), optional(batch_size, "batch_size")
+            expected = min(n for n in (steps, math.ceil(found.size / (batch_size or default_size(found.size, steps)))) if n)
         verbose = verbosity(verbose)
-        hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": steps})
-        progress = Progress(verbose, steps)
-        logs = self._evaluate(found, batch_size, hooks, progress)
+        hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": expected})
+        progress = Progress(verbose, expected)
+        logs = self._evaluate(found, batch_size, steps, hooks, progress)
         progress.end(progress.step, logs)
         return self._result(logs, return_dict)
 
-    def predict(self, x, batch_size=None, verbose="auto", callbacks=None):
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The model's output for a data set. Safe to call from several threads at once.
 
         Parameters
         ----------
-        x : (N, ...) array, or iterable of batches
-            Of batches (x, y), y is left alone.
+        x : (N, ...) array, list, dict, or iterable of batches
+            As in `fit`. Of batches (x, y), y is left alone.
         batch_size : int, optional
             32 if None; results do not depend on it.
         verbose, callbacks
             As in `fit`.
+        steps : int, optional
+            Batches, if not all.
 
         Returns
         -------
         (N, ...) array
+            A list of (T_i, ...) arrays where x is a list of sequences and the output has a value per step. A list of all that where the
+            model has several outputs.
         """
-        batch_size = _size(x, None, batch_size)
-        verbose = verbosity(verbose)
-        if arrays.gives_batches(x):
-            batches = arrays.Batches(x)
-            parts, steps, y = (self.accept(part)[0] for part, _, _ in batches.one_pass()), batches.steps, []
+        verbose, steps = verbosity(verbose), optional(steps, "steps")
+        if gives_batches(x):
+            source = self._given(x, None, batch_size, None)
+            parts, expected = (tuple(map(ragged.whole, self.accept(part)[0])) for part, _, _ in source.epoch(steps)), steps or source.steps
+            outputs = []
         else:
-            x, shape = self.accept(x)
-            parts, steps = (x[index] for index in arrays.batches(len(x), batch_size)), math.ceil(len(x) / batch_size)
-            y = np.empty(shape, self.dtype)
-        hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": steps})
-        progress = Progress(verbose, steps)
+            found, shapes = self.accept(x)
+            n, size = len(found[0]), optional(batch_size, "batch_size")
+            size = size or max(default_size(n, steps), 1)
+            expected = min(k for k in (steps, max(math.ceil(n / size), 1)) if k)
+            parts = itertools.islice((tuple([a[index] for a in found]) for index in arrays.slices(n, size)), steps)
+            outputs = [Collected(shape, self.dtype) for shape in shapes]
+        hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": expected})
+        progress = Progress(verbose, expected)
         hooks.call("on_predict_begin")
         for n, part in enumerate(parts):
             hooks.call("on_predict_batch_begin", n)
-            outputs = self.run(part)[0]
-            if isinstance(y, list):
-                y.append(outputs)
-            else:
-                y[n * batch_size:(n + 1) * batch_size] = outputs
-            hooks.call("on_predict_batch_end", n, {"outputs": outputs})
+            ys, masks, _ = self.run(part)
+            outputs = outputs or [Collected(None, self.dtype) for _ in ys]
+            lengths = next((a.mask.sum(1) for a in part if isinstance(a, Padded)), None)
+            for some, y, mask in zip(outputs, ys, masks, strict=True):
+                some.take(y, None if mask is None else lengths)
+            hooks.call("on_predict_batch_end", n, {"outputs": one_or_all(ys)})
             progress.update(n + 1, {})
         hooks.call("on_predict_end")
         progress.end(progress.step, {})
-        return np.concatenate(y) if isinstance(y, list) else y
+        return one_or_all([some.result() for some in outputs])
 
 
-def _size(x, y, batch_size, sample_weight=None):
-    """The batch size, 32 if None; an x that gives batches comes without it and without what belongs to them."""
-    if arrays.gives_batches(x):
-        for name, value in (("y", y), ("batch_size", batch_size), ("sample_weight", sample_weight)):
-            if value is not None:
-                raise ValueError(f"{name}: expected None where x gives batches, received {type(value).__name__}")
-    return 32 if batch_size is None else checks.integer(batch_size, "batch_size", 1)
+def default_size(n, steps):
+    """The batch size of who asks for none: 32, or what makes so many steps of n samples, as in Keras."""
+    return 32 if steps is None else math.ceil(n / steps)
+
+
+def optional(value, name):
+    """value as an int of at least 1, or None."""
+    return None if value is None else min(checks.integer(value, name, 1), sys.maxsize)
+
+
+def validations(freq):
+    """Whether to validate after an epoch of this number, the first of which is 1."""
+    if isinstance(freq, (list, tuple, set)):
+        chosen = {checks.integer(n, "validation_freq", 1) for n in freq}
+        return lambda epoch: epoch in chosen
+    freq = checks.integer(freq, "validation_freq", 1)
+    return lambda epoch: epoch % freq == 0

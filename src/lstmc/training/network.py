@@ -1,0 +1,276 @@
+"""A model's layers and weights, and what inputs it accepts: what `Sequential` and `Model` share below training."""
+
+import numpy as np
+
+from lstmc.layers import Layer
+from lstmc.layers.base import default_name, described
+from lstmc.layers.symbolic import apply, is_symbolic
+from lstmc.nn import checks
+from lstmc.training import ragged
+from lstmc.training.data import named
+from lstmc.training.graph import Padded
+from lstmc.training.summary import table
+
+
+class Network:
+    """Layers and weights of a graph; subclasses say how the graph comes about.
+
+    Attributes
+    ----------
+    graph : Graph or None
+        None until built.
+    layers : list of Layer
+    """
+
+    graph = None
+
+    def __init__(self, name):
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a string, received {type(name).__name__}")
+        self.name = name
+
+    @property
+    def built(self):
+        """Whether weights exist."""
+        return self.graph is not None
+
+    def build(self, input_shape=None):
+        """Create the weights, if they do not exist yet."""
+        raise NotImplementedError
+
+    @property
+    def dtype(self):
+        """Of floats that go in, weights and outputs."""
+        self.build()
+        return next((layer.dtype for layer in self.graph.layers if not any_dtype(layer)), self.graph.layers[0].dtype)
+
+    @property
+    def inputs(self):
+        """The symbolic tensors of the inputs."""
+        self.build()
+        return list(self.graph.inputs)
+
+    @property
+    def outputs(self):
+        """The symbolic tensors of the outputs."""
+        self.build()
+        return list(self.graph.outputs)
+
+    @property
+    def input(self):
+        """That of the only input, or a list of all."""
+        return one_or_all(self.inputs)
+
+    @property
+    def output(self):
+        """That of the only output, or a list of all."""
+        return one_or_all(self.outputs)
+
+    @property
+    def input_names(self):
+        """By which `fit` finds inputs in a dict."""
+        return [t.name for t in self.inputs]
+
+    @property
+    def output_names(self):
+        """The names of the layers that give the outputs, each once: a second output of one has its number behind it."""
+        names = [t.name for t in self.outputs]
+        return [n if n not in names[:i] else f"{n}_{i}" for i, n in enumerate(names)]
+
+    # What goes in --------------------------------------------------------------------------------------------
+
+    def accept(self, x):
+        """(inputs, shapes of the outputs): x as a tuple with an array, `ragged.Sequences` or `Padded` for each input."""
+        self.build()
+        given = self._by_input(x)
+        found = []
+        for n, (name, a) in enumerate(zip(self.input_names, given, strict=True)):
+            a = self.accepted(a, self.graph.caster(n), "x" if len(given) == 1 else f"x[{name!r}]")
+            found.append(a)
+        sizes = [len(a.values) if isinstance(a, Padded) else len(a) for a in found]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"x: expected as many samples for every input, received {', '.join(map(str, sizes))}")
+        return tuple(found), self.graph.shapes([shape_of(a) for a in found])
+
+    def _by_input(self, x):
+        """x as a list with an entry for every input."""
+        names = self.input_names
+        if isinstance(x, dict):
+            if set(x) != set(names):
+                raise ValueError(f"x: expected a dict with {', '.join(map(repr, names))}, received one with {', '.join(map(repr, x))}")
+            return [x[name] for name in names]
+        if len(names) == 1:
+            alone = isinstance(x, (list, tuple)) and len(x) == 1 and isinstance(x[0], (np.ndarray, ragged.Sequences)) \
+                and x[0].ndim == self.graph.inputs[0].ndim
+            return [x[0] if alone else x]
+        if not isinstance(x, (list, tuple)) or len(x) != len(names):
+            raise ValueError(f"x: expected a list with an array for each of the {len(names)} inputs {', '.join(map(repr, names))}, received {described(x)}")
+        return list(x)
+
+    @staticmethod
+    def accepted(a, layer, name):
+        """One input as the layer that takes it needs it."""
+        if isinstance(a, (ragged.Sequences, Padded)):
+            return a
+        if ragged.is_ragged(a):
+            return ragged.Sequences(a, layer.cast, name)
+        if is_symbolic(a):
+            raise TypeError(f"{name}: expected arrays, received {a!r}")
+        if ragged.on_disk(a, layer):
+            return ragged.Lazy(a, layer.cast)
+        a = named(lambda: layer.cast(a), name, "x")
+        if a.ndim < 2:
+            raise ValueError(f"{name}: expected a batch of samples, (batch, ...), received shape {checks.shape_text(a.shape)}")
+        return a
+
+    # Weights -------------------------------------------------------------------------------------------------
+
+    @property
+    def trainable(self):
+        """Whether any layer is trained; setting it sets that of all layers."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value):
+        for layer in self.layers:
+            layer.trainable = value
+
+    @property
+    def variables(self):
+        """(name, Variable) of every weight, by layer."""
+        layers = self.graph.layers if self.built else self.layers
+        return [(f"{layer.name}/{v.name}", v) for layer in layers for v in layer.variables]
+
+    @property
+    def trained(self):
+        """(name, Variable) of the weights that training changes, as of the last `compile`; the optimizer's state is in this order."""
+        self.build()
+        g = self.graph
+        pairs = [(layer, v) for layer in g.layers for v in layer.trainable_variables] if g.plan is None else g.trained
+        return [(f"{layer.name}/{v.name}", v) for layer, v in pairs]
+
+    @property
+    def weights(self):
+        """The live weight arrays, in the layout of the kernels."""
+        return [v.array for _, v in self.variables]
+
+    @property
+    def trainable_weights(self):
+        """The live arrays of the weights that training changes."""
+        return [v.array for layer in self.layers for v in layer.trainable_variables]
+
+    @property
+    def non_trainable_weights(self):
+        """The live arrays of the others."""
+        trained = {id(v) for layer in self.layers for v in layer.trainable_variables}
+        return [v.array for _, v in self.variables if id(v) not in trained]
+
+    def count_params(self):
+        """Number of weights."""
+        return sum(w.size for w in self.weights)
+
+    def get_weights(self):
+        """Copies of all weights in Keras' order and layout."""
+        return [v.get() for _, v in self.variables]
+
+    def set_weights(self, weights):
+        """Replace all weights by arrays in Keras' order and layout."""
+        self.build()
+        count = len(self.variables)
+        if not isinstance(weights, (list, tuple)) or len(weights) != count:
+            raise ValueError(f"weights: expected {count} arrays, received {described(weights)}")
+        before, at = self.get_weights(), 0
+        try:
+            for layer in self.graph.layers:
+                n = len(layer.variables)
+                layer.set_weights(weights[at:at + n])
+                at += n
+        except (TypeError, ValueError):
+            for (_, v), w in zip(self.variables, before, strict=True):
+                v.set(w)
+            raise
+
+    def get_layer(self, name=None, index=None):
+        """The layer of a name, or of an index in `layers`."""
+        if (name is None) == (index is None):
+            raise ValueError("name, index: expected one of the two")
+        if name is None:
+            index = checks.integer(index, "index", -len(self.layers), len(self.layers) - 1)
+            return self.layers[index]
+        found = next((layer for layer in self.layers if layer.name == name), None)
+        if found is None:
+            raise ValueError(f"name: expected one of {', '.join(repr(layer.name) for layer in self.layers)}, received {name!r}")
+        return found
+
+    # Running -------------------------------------------------------------------------------------------------
+
+    def reset_states(self):
+        """Let all stateful layers begin with zeros again."""
+        for layer in self.graph.recurrent_layers() if self.built else ():
+            layer.reset_states()
+
+    def called_on(self, x):
+        """The output for symbolic tensors: the calls of this model's graph once more, of the same layers."""
+        self.build()
+        given = list(x) if isinstance(x, (list, tuple)) else [x]
+        if len(given) != len(self.graph.inputs):
+            raise ValueError(f"{self.name}: expected {len(self.graph.inputs)} inputs, received {len(given)}")
+        for t, own in zip(given, self.graph.inputs, strict=True):
+            own.call.layer.check_shape(t.shape)
+        found = given + [None] * (len(self.graph.tensors) - len(given))
+        for step in self.graph.steps:
+            inputs = [found[i] for i in step.inputs]
+            y = apply(step.layer, inputs if step.layer.merges else inputs[0], [found[i] for i in step.states])
+            for i, t in zip(step.outputs, y if isinstance(y, list) else [y], strict=True):
+                found[i] = t
+        return one_or_all([found[i] for i in self.graph.kept])
+
+    def summary(self, print_fn=None):
+        """Print a table of the layers.
+
+        Parameters
+        ----------
+        print_fn : callable, optional
+            Receives the text, line by line; `print` if None.
+        """
+        for line in table(self):
+            (print_fn or print)(line)
+
+
+def one_or_all(found):
+    """The only element, or the list."""
+    return found[0] if len(found) == 1 else found
+
+
+def shape_of(a):
+    """The shape of an accepted input."""
+    return a.values.shape if isinstance(a, Padded) else a.shape
+
+
+def any_dtype(layer):
+    """Whether a layer leaves the dtype to others."""
+    return getattr(layer, "any_dtype", False)
+
+
+def unique_names(layers):
+    """Give layers whose names were made a number where one of the same name is before them; ValueError for two equal names that were given."""
+    taken, given = set(), {layer.name for layer in layers if not layer.auto_named}
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {type(layer).__name__}")
+        if layer.name in taken or (layer.auto_named and layer.name in given):
+            if not layer.auto_named:
+                raise ValueError(f"name: expected a unique name, received {layer.name!r} twice")
+            base, n = default_name(type(layer).__name__), 1
+            while f"{base}_{n}" in taken | given:
+                n += 1
+            layer.name = f"{base}_{n}"
+        taken.add(layer.name)
+
+
+def one_dtype(layers):
+    """Raise ValueError unless all layers have one dtype."""
+    fixed = [layer for layer in layers if not any_dtype(layer)]
+    for layer in fixed[1:]:
+        if layer.dtype != fixed[0].dtype:
+            raise ValueError(f"dtype: expected {fixed[0].dtype}, as of {fixed[0].name!r}, received {layer.dtype} for {layer.name!r}")

@@ -1,0 +1,284 @@
+"""lstmc.Model: graphs with shared layers, several inputs and outputs, against central differences, `Sequential` and themselves loaded again."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import lstmc
+from lstmc import Model, Sequential
+from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Dense, Dropout, Embedding, Input, RepeatVector, TimeDistributed
+from recipes import bits
+
+pytestmark = pytest.mark.once
+RNG = np.random.default_rng(3)
+A, B = RNG.normal(size=(7, 5, 3)), RNG.normal(size=(7, 4, 2))
+LABELS, VALUES = RNG.integers(0, 4, (7, 4)), RNG.normal(size=(7, 1))
+F64 = {"dtype": "float64"}
+
+
+def branched(dtype="float64", dropout=0.0, name=None):
+    """Two inputs, two outputs, a layer that is called twice, states handed on."""
+    a, b = Input((None, 3), name="a"), Input((None, 2), name="b")
+    shared = Dense(3, "tanh", dtype=dtype, seed=1, name="shared")
+    y, *states = LSTM(4, return_state=True, dtype=dtype, seed=2, name="encoder", dropout=dropout)(shared(shared(a)))
+    steps = LSTM(4, return_sequences=True, dtype=dtype, seed=3, name="decoder")(b, initial_state=states)
+    tags = Dense(4, "softmax", dtype=dtype, seed=4, name="tags")(steps)
+    value = Dense(1, dtype=dtype, seed=5, name="value")(y)
+    return Model([a, b], [tags, value], name)
+
+
+def compiled(model, **arguments):
+    model.compile(lstmc.optimizers.Adam(0.01), ["sparse_categorical_crossentropy", "mse"], **{"loss_weights": [1.0, 0.3], **arguments})
+    model.shuffle_seed = 11
+    return model
+
+
+def test_gradients_of_a_graph():
+    model = compiled(branched())
+    batch = model._prepare([A, B], [LABELS, VALUES])
+    ps, masks, tapes = model.run(batch.x, True, 0)
+    grads = model._gradients(batch, ps, masks, tapes, model._measure(batch, ps, masks))
+    names = [name for name, _ in model.trained]
+    assert names[:2] == ["shared/kernel", "shared/bias"]
+    eps, n = 1e-6, 0
+    for (name, v), g in zip(model.trained, grads, strict=True):
+        w = v.array.reshape(-1) if v.array.flags.c_contiguous else v.array
+        for i in range(0, w.size, 5):
+            at = np.unravel_index(i, v.array.shape)
+            found = []
+            for d in (eps, -eps):
+                v.array[at] += d
+                found.append(model.evaluate([A, B], [LABELS, VALUES], verbose=0, return_dict=True)["loss"])
+                v.array[at] -= d
+            assert np.isclose((found[0] - found[1]) / (2 * eps), g[at], rtol=1e-6, atol=1e-8), (name, at)
+            n += 1
+    assert n > 50
+
+
+def test_a_row_of_calls_is_a_sequential():
+    def layers():
+        return [Embedding(9, 3, mask_zero=True, seed=1), Bidirectional(GRU(5, return_sequences=True, seed=2)), Dropout(0.3, seed=6), LSTM(3, seed=3),
+                Dense(2, "softmax", seed=4)]
+
+    x, y = np.arange(60).reshape(10, 6) % 9, np.arange(10) % 2
+    row = Sequential([Input((6,)), *layers()])
+    t = first = Input((6,))
+    for layer in layers():
+        t = layer(t)
+    graph = Model(first, t)
+    results = []
+    for model in (row, graph):
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.shuffle_seed = 5
+        history = model.fit(x, y, epochs=3, batch_size=4, verbose=0).history
+        results.append((history, bits(model), model.predict(x, verbose=0).tobytes(), [w.shape for w in model.get_weights()]))
+    assert results[0] == results[1]
+
+
+def test_results_of_several_outputs():
+    model = compiled(branched(), metrics=[["accuracy"], []], weighted_metrics=[None, ["mse"]])
+    found = model.evaluate([A, B], [LABELS, VALUES], batch_size=3, verbose=0)
+    assert model.metrics_names == ["loss", "tags_loss", "value_loss", "tags_accuracy", "value_mse"]
+    p, v = model.predict({"b": B, "a": A}, batch_size=2, verbose=0)
+    assert p.shape == (7, 4, 4)
+    tags = -np.log(np.take_along_axis(p, LABELS[..., None], -1)).mean()
+    value = np.square(v - VALUES).mean()
+    assert np.allclose(found, [tags + 0.3 * value, tags, value, (p.argmax(-1) == LABELS).mean(), value], rtol=1e-12)
+    by_name = compiled(branched(), metrics={"tags": "accuracy"})
+    by_name.loss = {"tags": by_name.loss[0], "value": by_name.loss[1]}
+    assert by_name.evaluate({"a": A, "b": B}, {"value": VALUES, "tags": LABELS}, batch_size=3, verbose=0)[:3] == found[:3]
+    weights = np.arange(7) / 3
+    weighted = compiled(branched(), weighted_metrics={"value": ["mse"]})
+    logs = weighted.evaluate([A, B], [LABELS, VALUES], sample_weight={"value": weights}, verbose=0, return_dict=True)
+    assert np.isclose(logs["value_loss"], (np.square(v - VALUES)[:, 0] * weights).mean())
+    assert logs["tags_loss"] == pytest.approx(found[1], rel=1e-12)
+    both = weighted.evaluate([A, B], [LABELS, VALUES], sample_weight=weights, verbose=0, return_dict=True)
+    assert np.isclose(both["tags_loss"], (-np.log(np.take_along_axis(p, LABELS[..., None], -1))[..., 0] * weights[:, None]).mean())
+
+
+def test_an_output_without_a_loss_is_not_trained():
+    model = branched("float32")
+    model.compile("sgd", {"value": "mse"})
+    before = model.get_layer("decoder").get_weights(), model.get_layer("encoder").get_weights()
+    history = model.fit([A, B], {"value": VALUES}, verbose=0).history
+    assert list(history) == ["loss", "value_loss"]
+    assert all(np.array_equal(a, b) for a, b in zip(before[0], model.get_layer("decoder").get_weights(), strict=True))
+    assert not np.array_equal(before[1][0], model.get_layer("encoder").get_weights()[0])
+
+
+def test_saved_and_loaded_in_mid_training(tmp_path):
+    whole, half = (compiled(branched("float32", 0.2, "twins"), metrics=[["accuracy"], ["mae"]]) for _ in range(2))
+    first = whole.fit([A, B], [LABELS, VALUES], epochs=4, batch_size=3, verbose=0).history
+    half.fit([A, B], [LABELS, VALUES], epochs=2, batch_size=3, verbose=0)
+    half.save(tmp_path / "m.safetensors")
+    again = lstmc.load(tmp_path / "m.safetensors")
+    assert type(again) is Model
+    assert again.name == "twins"
+    assert again.get_config() == half.get_config()
+    rest = again.fit([A, B], [LABELS, VALUES], epochs=4, initial_epoch=2, batch_size=3, verbose=0).history
+    assert {k: v[2:] for k, v in first.items()} == rest
+    assert bits(again) == bits(whole)
+    new = Model.from_config(half.get_config())
+    assert [w.shape for w in new.get_weights()] == [w.shape for w in half.get_weights()]
+    half.save_weights(tmp_path / "w.safetensors")
+    for name in ("w", "m"):
+        new.set_weights([w * 0 for w in new.get_weights()])
+        new.load_weights(tmp_path / f"{name}.safetensors")
+        assert all(np.array_equal(a, b) for a, b in zip(new.get_weights(), half.get_weights(), strict=True))
+    other = Sequential([Input((3,)), Dense(2)])
+    other.build()
+    before = bits(other)
+    with pytest.raises(lstmc.FormatError, match="are missing"):
+        other.load_weights(tmp_path / "w.safetensors")
+    assert bits(other) == before
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"])
+def test_copies_share_nothing(again):
+    model = compiled(branched("float32"))
+    model.fit([A, B], [LABELS, VALUES], verbose=0)
+    twin = again(model)
+    before = bits(model)
+    assert bits(twin) == before
+    twin.fit([A, B], [LABELS, VALUES], verbose=0)
+    assert bits(model) == before != bits(twin)
+    model.fit([A, B], [LABELS, VALUES], verbose=0)
+    assert bits(model) == bits(twin)
+
+
+def test_a_long_row():
+    t = first = Input((2,))
+    for _ in range(990):
+        t = Activation("relu")(t)
+    model = pickle.loads(pickle.dumps(Model(first, t)))
+    assert np.array_equal(model.predict(np.eye(2), verbose=0), np.eye(2))
+
+
+def test_inference_models_share_the_layers():
+    source, target = Input((None, 3)), Input((None, 2))
+    encoder, decoder, head = LSTM(4, return_state=True), LSTM(4, return_sequences=True, return_state=True), Dense(2, "softmax")
+    _, *states = encoder(source)
+    y, _, _ = decoder(target, initial_state=states)
+    model = Model([source, target], head(y))
+    encode = Model(source, states)
+    inputs = [Input((4,)), Input((4,))]
+    z, *more = decoder(target, initial_state=inputs)
+    decode = Model([target, *inputs], [head(z), *more])
+    model.compile("adam", "mse")
+    model.fit([A, B], B, epochs=2, verbose=0)
+    want = model.predict([A, B], verbose=0)
+    h = encode.predict(A, verbose=0)
+    for t in range(B.shape[1]):
+        p, *h = decode.predict([B[:, t:t + 1], *h], verbose=0)
+        assert p.tobytes() == np.ascontiguousarray(want[:, t:t + 1]).tobytes()
+    in_list = Model([target, *inputs], decoder([target, *inputs])[0])
+    assert in_list.predict([B, *encode.predict(A, verbose=0)], verbose=0).shape == (7, 4, 4)
+
+
+def test_models_in_models():
+    encoder = Sequential([Input((5, 3)), LSTM(4)], name="encoder")
+    x, code = Input((5, 3)), Input((4,))
+    decoder = Model(code, TimeDistributed(Dense(3))(LSTM(4, return_sequences=True)(RepeatVector(5)(code))))
+    auto = Model(x, decoder(encoder(x)))
+    auto.compile("adam", "mse")
+    auto.fit(A, A, verbose=0)
+    assert np.array_equal(auto.predict(A, verbose=0), decoder.predict(encoder.predict(A, verbose=0), verbose=0))
+    assert [type(layer).__name__ for layer in auto.layers] == ["InputLayer", "LSTM", "RepeatVector", "LSTM", "TimeDistributed"]
+    assert [layer.name for layer in auto.layers] == ["input_layer", "lstm", "repeat_vector", "lstm_1", "time_distributed"]
+
+
+def test_frozen_layers():
+    model = branched("float32")
+    model.get_layer("encoder").trainable = False
+    compiled(model)
+    before = model.get_layer("encoder").get_weights(), model.get_layer("shared").get_weights()
+    model.fit([A, B], [LABELS, VALUES], verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before[0], model.get_layer("encoder").get_weights(), strict=True))
+    assert not np.array_equal(before[1][0], model.get_layer("shared").get_weights()[0])      # gradients pass through
+    assert len(model.trainable_weights) == len(model.weights) - 3
+    model.trainable = False
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
+    before = bits(model)
+    model.fit([A, B], [LABELS, VALUES], verbose=0)
+    assert bits(model) == before
+
+
+def test_the_table(capsys):
+    branched(name="both").summary()
+    assert capsys.readouterr().out.splitlines() == [
+        'Model: "both"',
+        " Layer (type)    Output shape     Parameters  Called on",
+        " -------------------------------------------------------",
+        " a (InputLayer)  (None, None, 3)           0  -",
+        " b (InputLayer)  (None, None, 2)           0  -",
+        " shared (Dense)  (None, None, 3)          12  a",
+        " shared (Dense)  (None, None, 3)           0  shared",
+        " encoder (LSTM)  (None, 4)               128  shared",
+        "                 (None, 4)",
+        "                 (None, 4)",
+        " decoder (LSTM)  (None, None, 4)         112  b",
+        "                                              encoder[1]",
+        "                                              encoder[2]",
+        " tags (Dense)    (None, None, 4)          20  decoder",
+        " value (Dense)   (None, 1)                 5  encoder[0]",
+        " Total parameters: 277 (2.2 KiB)",
+    ]
+
+
+def test_pop_and_get_layer():
+    model = Sequential([Input((4, 2)), LSTM(3), Dense(2), Dense(5)])
+    model.build()
+    kept = model.get_weights()[:5]
+    assert model.pop().units == 5
+    assert model.output_shape == (None, 2)
+    assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_weights(), strict=True))
+    assert model.get_layer("lstm") is model.get_layer(index=0)
+    model.compile("sgd", "mse")
+    model.fit(np.ones((3, 4, 2)), np.ones((3, 2)), verbose=0)
+    with pytest.raises(ValueError, match="name: expected one of 'lstm', 'dense', received 'gru'"):
+        model.get_layer("gru")
+    with pytest.raises(ValueError, match="expected one of the two"):
+        model.get_layer()
+
+
+def one():
+    return Input((None, 3))
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: Model(), TypeError, "Model: expected inputs and outputs"),
+    (lambda: Model(one(), np.ones(3)), TypeError, "outputs: expected symbolic tensors, which Input and layers give, received ndarray"),
+    (lambda: Model([], []), ValueError, "expected at least one of each"),
+    (lambda: Model(one(), LSTM(2)(one())), ValueError, "inputs: expected all that outputs depend on, received none for 'input_layer'"),
+    (lambda: Model([t := one(), one()], LSTM(2)(t)), ValueError, "inputs: expected inputs that outputs depend on, received 'input_layer' of which nothing"),
+    (lambda: Model([t := one(), t], LSTM(2)(t)), ValueError, "expected every input once"),
+    (lambda: Model(t := LSTM(2)(one()), Dense(1)(t)), ValueError, "inputs: expected tensors that Input gives, received the output of 'lstm'"),
+    (lambda: Model({"a": one()}, one()), TypeError, "received a dict"),
+    (lambda: Model(t := one(), Dense(1, dtype="float64")(LSTM(2)(t))), ValueError, "dtype: expected float32, as of 'lstm', received float64 for 'dense'"),
+    (lambda: Model(t := one(), Dense(1, name="a")(Dense(1, name="a")(t))), ValueError, "name: expected a unique name, received 'a' twice"),
+    (lambda: LSTM(2)(Input((3,))), ValueError, r"lstm: expected input of shape \(batch, time, features\), received \(None, 3\)"),
+    (lambda: LSTM(2)(one(), initial_state=[Input((2,))]), ValueError, r"initial_state: expected a list of 2 states of shape \(batch, 2\)"),
+    (lambda: LSTM(2)(one(), initial_state=[Input((2,)), Input((3,))]), ValueError, r"received \(None, 2\), \(None, 3\)"),
+    (lambda: LSTM(2)(one(), mask=np.ones((2, 2))), ValueError, "lstm: mask: expected None with symbolic tensors"),
+    (lambda: np.asarray(one()), TypeError, "stands for arrays to come and has no values"),
+    (lambda: Sequential([Input((3, 2)), LSTM(2, return_state=True)]), ValueError, "with return_state=True, which has states beside it; lstmc.Model"),
+    (lambda: Sequential([Sequential([Dense(2)])]), TypeError, "received the model 'sequential'; add its layers"),
+    (lambda: branched().predict([A]), ValueError, "x: expected a list with an array for each of the 2 inputs 'a', 'b', received 1 of them"),
+    (lambda: branched().predict({"a": A}), ValueError, "x: expected a dict with 'a', 'b', received one with 'a'"),
+    (lambda: branched().predict([A, B[:3]]), ValueError, "x: expected as many samples for every input, received 7, 3"),
+    (lambda: branched().predict([A, A]), ValueError, r"b: expected input of shape \(batch, any, 2\)"),
+    (lambda: branched().predict([A, B.astype(str)]), TypeError, r"x\['b'\]: expected real numbers"),
+    (lambda: compiled(branched()).fit([A, B], LABELS), ValueError, "y: expected a list with an entry for each of the 2 outputs 'tags', 'value'"),
+    (lambda: compiled(branched()).fit([A, B], {"tags": LABELS}), ValueError, r"y\['value'\]: expected targets, received None"),
+    (lambda: compiled(branched()).fit([A, B], [LABELS, VALUES[:2]]), ValueError, r"y\['value'\]: expected 7 entries"),
+    (lambda: compiled(branched()).fit([A, B], [LABELS + 1, VALUES]), ValueError, r"y\['tags'\]: expected labels from 0 to 3"),
+    (lambda: compiled(branched()).fit([A, B], [LABELS, VALUES], class_weight={0: 1}), ValueError, "class_weight: expected None for a model of several"),
+    (lambda: branched().compile("sgd", ["mse"]), ValueError, "loss: expected a list with an entry for each of the 2 outputs"),
+    (lambda: branched().compile("sgd", {"tag": "mse"}), ValueError, "loss: expected a dict by the outputs 'tags', 'value', received 'tag'"),
+    (lambda: branched().compile("sgd", "mse"), ValueError, "loss: expected a list with an entry"),
+])  # fmt: skip
+def test_wrong_graphs_and_arguments(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
