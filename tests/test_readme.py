@@ -20,7 +20,7 @@ def test_there_is_an_example_for_each_face():
     assert any("lstmc.Sequential(" in block for block in BLOCKS)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=[f"block{n}" for n in range(1, len(BLOCKS) + 1)])
+@pytest.mark.parametrize("block", BLOCKS, ids=[f"block{n}{'-sklearn' * ('lstmc.sklearn' in block)}" for n, block in enumerate(BLOCKS, 1)])
 def test_a_block_runs_as_written(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "readme"}

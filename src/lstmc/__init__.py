@@ -13,7 +13,9 @@ from lstmc.runtime import build_info, get_num_threads, set_num_threads, threads
 _LAZY = {name: f"lstmc.{name}" for name in ("activations", "callbacks", "datasets", "initializers", "layers", "losses", "metrics", "models", "nn",
                                             "optimizers", "reference", "training", "utils")}
 _LAZY |= {"Input": "lstmc.layers", "Model": "lstmc.training", "Sequential": "lstmc.training", "load": "lstmc.training"}
+# Not shown by dir(): what looks at every name there shall not need an optional package.
+_OPTIONAL = {"sklearn": "lstmc.sklearn"}
 
 __all__ = ["FormatError", "Input", "Model", "Sequential", "__version__", "build_info", "get_num_threads", "load", "set_num_threads", "threads"]
 
-__getattr__, __dir__ = names.face(__name__, {*__all__, *_LAZY}, _LAZY)
+__getattr__, __dir__ = names.face(__name__, {*__all__, *_LAZY}, _LAZY | _OPTIONAL)
