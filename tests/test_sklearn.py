@@ -3,7 +3,9 @@
 import doctest
 import importlib
 import pickle
+import runpy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ EXPECTED_FAILED_CHECKS = {
     "check_sample_weight_equivalence_on_dense_data":
         "a sample of weight 2 is one sample of its batch, two samples may be in two; the check passes where a batch holds all (float64)",
 }
+EXAMPLE = Path(__file__).parents[1] / "examples" / "sklearn_pipeline.py"
 CLASSIFIERS, REGRESSORS = (LSTMClassifier, GRUClassifier), (LSTMRegressor, GRURegressor)
 
 rng = np.random.default_rng(0)
@@ -413,3 +416,9 @@ def test_the_docstrings_example():
     found = doctest.testmod(importlib.import_module(LSTMClassifier.__module__))
     assert found.attempted >= 6
     assert not found.failed
+
+
+def test_the_example_runs(capsys):
+    main = runpy.run_path(str(EXAMPLE))["main"]
+    assert main(images=300, epochs=2) > 0.2
+    assert "test accuracy" in capsys.readouterr().out
