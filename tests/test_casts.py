@@ -137,8 +137,8 @@ IN_MODELS = {
     "mask": lambda: layers.LSTM(2)(X, mask=hide(np.ones((4, 3), bool))),
     "dense/kernel": set_masked_weights,
     "y_pred": lambda: losses.MeanSquaredError()(X, hide(X)),
-    "y-loss": lambda: losses.MeanSquaredError()(hide(X), X),
-    "y-labels": lambda: losses.SparseCategoricalCrossentropy()(hide(np.zeros(4, int)), X[:, 0]),
+    "y_true-loss": lambda: losses.MeanSquaredError()(hide(X), X),
+    "y_true-labels": lambda: losses.SparseCategoricalCrossentropy()(hide(np.zeros(4, int)), X[:, 0]),
     "y_true": lambda: metrics.MeanAbsoluteError().update_state(hide(X), X),
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lstmc import names
 from lstmc.layers.base import default_name, text_name
-from lstmc.losses import same_shape
+from lstmc.losses.base import same_shape
 from lstmc.nn import checks
 
 

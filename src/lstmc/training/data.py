@@ -1,12 +1,12 @@
-"""From arrays to batches: checks, validation split, class weights, and how much every value counts."""
+"""From arrays to batches: checks, validation split, class weights."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from lstmc import losses
 from lstmc.layers.base import described
+from lstmc.losses.base import spread
 from lstmc.nn import checks
 from lstmc.training import ragged
 from lstmc.training.graph import Padded
@@ -135,7 +135,7 @@ def weights_of(sample_weight, names, shapes, n):
         w = _numbers(one).astype(np.float64)
         if None in shape[1:-1] and w.ndim > 1:
             raise ValueError("sample_weight: expected a weight per sample, or a list of sequences as x is one")
-        yield losses.spread(w, (n, *shape[1:-1]))
+        yield spread(w, (n, *shape[1:-1]))
 
 
 def _numbers(value):
@@ -188,19 +188,3 @@ def slices(n, batch_size):
 def values_of(a):
     """An entry of a batch as an array: sequences are padded in it."""
     return a.values if isinstance(a, Padded) else a
-
-
-def counts(shape, weights, mask):
-    """What each of the values of this shape contributes to the loss: a number, or an array of float64.
-
-    Without weights and mask, 1 / size. A mask takes the mean over valid steps instead; weights multiply, and the
-    divisor stays, as in Keras.
-    """
-    size = math.prod(shape)
-    c = 1 / size if size else 0.0
-    if mask is not None and mask.shape == tuple(shape[:mask.ndim]):
-        c = mask * (c * mask.size / max(mask.sum(), 1))
-        c = c.reshape(mask.shape + (1,) * (len(shape) - mask.ndim))
-    if weights is not None:
-        c = weights * c
-    return np.broadcast_to(c, shape) if np.ndim(c) else c

@@ -147,7 +147,7 @@ class Stepper(Network):
             y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
             if loss is not None:
                 values = loss.values(arrays.values_of(batch.targets[n]), p, **_mask_of(loss, mask))
-                c = arrays.counts(values.shape, weights, None if loss.uses_mask else mask)
+                c = loss.counts(arrays.values_of(batch.targets[n]), values.shape, weights, None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
                 value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
                 total += weight * value

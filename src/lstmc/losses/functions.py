@@ -1,0 +1,94 @@
+"""Keras' loss functions: the values per sample of the loss of the same name with these settings, in the dtype of the predictions."""
+
+from lstmc.losses import crossentropy, focal, margins, probabilistic, regression
+from lstmc.losses.base import per_sample
+
+
+def mean_squared_error(y_true, y_pred):
+    """Values of `MeanSquaredError`."""
+    return per_sample(regression.MeanSquaredError(), y_true, y_pred)
+
+
+def mean_absolute_error(y_true, y_pred):
+    """Values of `MeanAbsoluteError`."""
+    return per_sample(regression.MeanAbsoluteError(), y_true, y_pred)
+
+
+def mean_absolute_percentage_error(y_true, y_pred):
+    """Values of `MeanAbsolutePercentageError`."""
+    return per_sample(regression.MeanAbsolutePercentageError(), y_true, y_pred)
+
+
+def mean_squared_logarithmic_error(y_true, y_pred):
+    """Values of `MeanSquaredLogarithmicError`."""
+    return per_sample(regression.MeanSquaredLogarithmicError(), y_true, y_pred)
+
+
+def huber(y_true, y_pred, delta=1.0):
+    """Values of `Huber`."""
+    return per_sample(regression.Huber(delta), y_true, y_pred)
+
+
+def log_cosh(y_true, y_pred):
+    """Values of `LogCosh`."""
+    return per_sample(regression.LogCosh(), y_true, y_pred)
+
+
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """Values of `CosineSimilarity`."""
+    return per_sample(regression.CosineSimilarity(axis), y_true, y_pred)
+
+
+def quantile(y_true, y_pred, quantile=None, quantiles=None):
+    """Values of `Quantile`."""
+    return per_sample(regression.Quantile(quantile, quantiles), y_true, y_pred)
+
+
+def hinge(y_true, y_pred):
+    """Values of `Hinge`."""
+    return per_sample(margins.Hinge(), y_true, y_pred)
+
+
+def squared_hinge(y_true, y_pred):
+    """Values of `SquaredHinge`."""
+    return per_sample(margins.SquaredHinge(), y_true, y_pred)
+
+
+def categorical_hinge(y_true, y_pred):
+    """Values of `CategoricalHinge`."""
+    return per_sample(margins.CategoricalHinge(), y_true, y_pred)
+
+
+def poisson(y_true, y_pred):
+    """Values of `Poisson`."""
+    return per_sample(probabilistic.Poisson(), y_true, y_pred)
+
+
+def kl_divergence(y_true, y_pred):
+    """Values of `KLDivergence`."""
+    return per_sample(probabilistic.KLDivergence(), y_true, y_pred)
+
+
+def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """Values of `BinaryCrossentropy`."""
+    return per_sample(crossentropy.BinaryCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """Values of `CategoricalCrossentropy`."""
+    return per_sample(crossentropy.CategoricalCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+    """Values of `SparseCategoricalCrossentropy`."""
+    return per_sample(crossentropy.SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis), y_true, y_pred)
+
+
+def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1):
+    """Values of `BinaryFocalCrossentropy`."""
+    return per_sample(focal.BinaryFocalCrossentropy(apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1):
+    """Values of `CategoricalFocalCrossentropy`."""
+    return per_sample(focal.CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis), y_true, y_pred)
