@@ -1,4 +1,4 @@
-"""Losses against Keras' own results (`golden/make_keras_losses.py`): values, gradients, weights, reductions, names."""
+"""Losses and metrics against Keras' own results (`golden/make_keras_losses.py`): values, gradients, weights, reductions, names."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstmc import losses
+from lstmc import losses, metrics
 
 GOLDEN = np.load(Path(__file__).with_name("golden") / "keras_losses.npz")
-LOSSES = json.loads(str(GOLDEN["losses"]))
+LOSSES, METRICS = (json.loads(str(GOLDEN[name])) for name in ("losses", "metrics"))
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight")
 
 pytestmark = pytest.mark.once
@@ -45,8 +45,29 @@ def check_loss(name, case, dtype):
     assert np.allclose(found, GOLDEN[f"loss {name}/reduced"], tolerance, tolerance)
 
 
+@pytest.mark.parametrize("kind", sorted({case["class"] for case in METRICS.values()}))
+def test_metrics(kind):
+    for name, case in METRICS.items():
+        if case["class"] == kind:
+            check_metric(name, case)
+
+
+def check_metric(name, case):
+    metric = getattr(metrics, case["class"])(**case["config"])
+    found = []
+    for n in range(3):
+        y, p = (data(case["data"], f"{part}{n}") for part in "yp")
+        metric.update_state(y, p, sample_weight=data(case["data"], f"{case['weights']}{n}") if case["weights"] else None)
+        found.append(metric.result())
+    assert np.allclose(found, GOLDEN[name], 1e-11, 1e-11), name
+    assert isinstance(found[0], float) or found[0].shape == GOLDEN[name][0].shape
+
+
 def test_names():
-    for kind, (own, identifier) in json.loads(str(GOLDEN["loss_names"])).items():
-        assert getattr(losses, kind)().name == own
-        for name in (kind, identifier):
-            assert type(losses.get(name)) is getattr(losses, kind)
+    for module, known in ((losses, "loss_names"), (metrics, "names")):
+        for kind, (own, identifier) in json.loads(str(GOLDEN[known])).items():
+            assert getattr(module, kind)().name == own
+            for name in {kind, identifier} - {"Accuracy", "accuracy"}:      # which the targets choose
+                found = module.get(name)
+                assert type(found) is getattr(module, kind)
+                assert found.name == (own if module is losses else name)

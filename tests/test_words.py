@@ -46,6 +46,7 @@ SOME = {"x": X, "y": LABELS}
 # Calls with arguments that are right; each of their parameters is then wrong in every way.
 CALLS = {c.__name__: of(c, {}) for group in (initializers, losses, metrics, optimizers) for c in group.CLASSES.values() if group is not losses}
 CALLS |= {f"losses.{c.__name__}": of(c, {}) for c in losses.CLASSES.values()}
+CALLS["MeanMetricWrapper"] = of(metrics.MeanMetricWrapper, {"fn": "mse"})
 CALLS |= {f"nn.{c.__name__}": of(c, {"input_size": 3, "hidden_size": 4, "num_layers": 2}) for c in (nn.LSTM, nn.GRU, nn.RNN)}
 CALLS |= {c.__name__: of(c, base) for c, base in (
     (Dense, {"units": 2}), (LSTM, {"units": 2}), (layers.GRU, {"units": 2}), (layers.SimpleRNN, {"units": 2}),

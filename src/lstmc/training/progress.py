@@ -2,6 +2,8 @@
 
 import time
 
+import numpy as np
+
 from lstmc import console
 
 INTERVAL = 0.05     # seconds between two drawings of a line
@@ -32,7 +34,8 @@ class Progress:
     def _draw(self, step, clock, now, logs, end):
         count = f"{step}" if self.steps is None else f"{step:{len(str(self.steps))}d}/{self.steps}"
         parts = [f"{self.title}{count}", f"{clock} {duration((now - self.start) / max(step, 1))}/step"]
-        parts += [f"{name}: {value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{name}: {value:.4e}" for name, value in logs.items()]
+        means = {name: float(np.mean(value)) for name, value in logs.items()}       # of a metric with a value for each output, as in Keras
+        parts += [f"{name}: {value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{name}: {value:.4e}" for name, value in means.items()]
         line = " - ".join(parts)
         start = "\r" if self.verbose == 1 else ""
         if not console.say(start + line + " " * (self.width - len(line) if self.verbose == 1 else 0), end):
