@@ -41,6 +41,10 @@ def check_loss(name, case, dtype):
     assert each.dtype == dtype
     assert np.allclose(each, want, tolerance, tolerance)
     weights = [None, data(case["data"], "w0" if p.ndim == 2 else "s0")]
+    if f"loss {name}/masked" in GOLDEN.files and loss.valid(targets) is None:
+        mask = data(case["data"], "m0")
+        found = [(want * kind(**case["config"], reduction=r).counts(targets, want.shape, w, mask)).sum() for w in weights for r in REDUCTIONS]
+        assert np.allclose(found, GOLDEN[f"loss {name}/masked"], 1e-12)
     found = [kind(**case["config"], reduction=r)(y, p, sample_weight=w) for w in weights for r in REDUCTIONS]
     assert np.allclose(found, GOLDEN[f"loss {name}/reduced"], tolerance, tolerance)
 

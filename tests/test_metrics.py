@@ -1,4 +1,4 @@
-"""Metrics: weights and masks, state, functions, names, directions, what training makes of them, and arguments that are refused."""
+"""Metrics: weights and masks, state, functions, names, directions, and arguments that are refused."""
 
 import json
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import lstmc
-from lstmc import callbacks, losses, metrics
-from recipes import LABELS, PADDED, STEPS, X, build
+from lstmc import losses, metrics
+from recipes import LABELS, build
 
 pytestmark = pytest.mark.once
 
@@ -88,6 +88,15 @@ def test_state_goes_on_in_another_metric(kind):
     metric.reset_state()
     assert metric.get_state().keys() == untouched.keys()
     assert metric.result() == 0
+
+
+def test_state_of_the_mean_loss():
+    mean, other = metrics.LossMean(), metrics.LossMean()
+    mean.update_state(0.5, 3)
+    other.set_state(mean.get_state())
+    for m in (mean, other):
+        m.update_state(0.25, 1)
+        assert m.result() == 1.75 / 4
 
 
 def test_state_of_several_outputs():
@@ -189,47 +198,6 @@ def test_names_choose():
     assert metrics.SparseCategoricalCrossentropy(ignore_class=-1)([0, -1, 1], np.full((3, 2), 0.5), [1, 1, 0]) == pytest.approx(np.log(2))
 
 
-def test_training_leaves_out_what_is_masked():
-    chosen = ["accuracy", metrics.SparseTopKCategoricalAccuracy(2, "top"), metrics.SparseCategoricalCrossentropy("ce"), losses.sparse_categorical_crossentropy]
-    model, x, y, _ = build("steps-masked")
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=chosen)
-    found = model.evaluate(x, y, verbose=0, return_dict=True)
-    p, mask = model.predict(x, verbose=0), (x != 0).any(-1)
-    assert found["accuracy"] == pytest.approx((p.argmax(-1) == y)[mask].mean())
-    assert found["top"] == pytest.approx(metrics.sparse_top_k_categorical_accuracy(y, p, 2)[mask].mean())
-    assert found["ce"] == pytest.approx(found["loss"])
-    assert found["sparse_categorical_crossentropy"] == pytest.approx(found["loss"])
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[lambda y, p: (p.argmax(-1) == y).any(-1)])
-    assert model.evaluate(x, y, verbose=0)[1] == (p.argmax(-1) == y).any(-1).mean()     # a value per sample has no steps to leave out
-    one_hot = np.eye(4)[STEPS]
-    model.compile("sgd", "categorical_crossentropy", metrics=["auc", "Precision", metrics.F1Score("macro"), "r2_score", "root_mean_squared_error"])
-    found = model.evaluate(PADDED, one_hot, verbose=0, return_dict=True)
-    for name, kind in (("auc", metrics.AUC()), ("Precision", metrics.Precision()), ("f1_score", metrics.F1Score("macro")), ("r2_score", metrics.R2Score()),
-                       ("root_mean_squared_error", metrics.RootMeanSquaredError())):
-        assert found[name] == pytest.approx(kind(one_hot[mask], p[mask]))
-
-
-def test_a_metric_with_a_value_for_each_output(capsys):
-    model, *_ = build("last")
-    model.compile("sgd", "categorical_crossentropy", metrics=[metrics.F1Score()])
-    y = np.eye(4)[LABELS]
-    history = model.fit(X, y, epochs=2, verbose=2).history
-    assert [a.shape for a in history["f1_score"]] == [(4,), (4,)]
-    assert "f1_score: " in capsys.readouterr().out
-    assert np.array_equal(model.evaluate(X, y, verbose=0)[1], metrics.F1Score()(y, model.predict(X, verbose=0)))
-
-
-def test_early_stopping_knows_what_is_better():
-    model, x, y, _ = build("last")
-    for name, better in (("auc", "max"), ("r2_score", "max"), ("f1_score", "max"), ("mape", "min"), ("logcosh", "min"), (losses.huber, "min")):
-        metric = metrics.LogCoshError() if name == "logcosh" else name
-        model.compile("sgd", "categorical_crossentropy", metrics=[metric])
-        stop = callbacks.EarlyStopping(getattr(name, "__name__", name))
-        stop.set_model(model)
-        model.test_on_batch(x, np.eye(4)[y])
-        assert stop._direction() == better
-
-
 def test_predictions_and_targets_at_the_ends():
     y, p = np.array([0, 1, 0, 1]), np.array([0.25, np.nan, 0.75, 1.0])
     assert (metrics.Precision()(y, p), metrics.Recall()(y, p), metrics.FalseNegatives()(y, p)) == (0.5, 0.5, 1)       # what is not a number is not positive
@@ -238,29 +206,6 @@ def test_predictions_and_targets_at_the_ends():
     score.update_state([[1, 0], [0, 1]], [[0, 0], [0, 1]])                                      # of two zeros none is the largest
     assert (score.true_positives, score.false_positives, score.false_negatives) == (1, 0, 1)
     assert metrics.R2Score()([[2.0], [2.0]], [[2.0], [3.0]]) == 0                               # as in Keras, not minus infinity
-
-
-class Largest(metrics.Metric):
-    """A metric of a user."""
-
-    state = ("largest",)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        self.largest = max(self.largest, float(np.abs(y_true - y_pred).max()))
-
-    def result(self):
-        return self.largest
-
-
-def test_a_metric_of_a_user():
-    model, *_ = build("backwards-flat")
-    y = np.zeros((11, 2))
-    model.compile("sgd", "mse", metrics=[Largest(name="worst")])
-    found = model.evaluate(X, y, batch_size=4, verbose=0, return_dict=True)
-    assert found["worst"] == np.abs(model.predict(X, verbose=0)).max()
-    other = Largest()
-    other.set_state(model.metrics[0].get_state())
-    assert other.result() == found["worst"]
 
 
 @pytest.mark.parametrize(("call", "error", "message"), [

@@ -8,7 +8,8 @@ Data come in kinds, three batches of different sizes each: "KIND/y0", "KIND/p0",
 sample, and "KIND/s0", ... for each step where there are steps, some of them 0.
 
 "losses" is JSON, name -> {"class", "config", "data"}; the first batch of the data goes through a loss. "NAME/values" has its values, "NAME/gradient" the
-gradient of their sum, "NAME/reduced" what the reductions in `REDUCTIONS` make of them with the weights of samples, and of steps.
+gradient of their sum, "NAME/reduced" what the reductions in `REDUCTIONS` make of them with the weights of samples, and of steps. Where there are
+steps, "NAME/masked" is the same under the mask "KIND/m0".
 
 "metrics" is JSON, name -> {"class", "config", "data", "weights"}; all three batches go into a metric, and "NAME" has the result after each.
 
@@ -27,6 +28,7 @@ os.environ |= {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "
 import jax
 import keras
 import numpy as np
+from keras.src.losses.loss import reduce_weighted_values
 from keras.src.utils.naming import to_snake_case
 
 SIZES, STEPS, C = (5, 3, 4), (4, 2, 3), 4
@@ -115,6 +117,7 @@ def batch(rng, kind, size, steps):
     }[kind.removesuffix("_steps")]
     found = {"y": y, "p": p, "w": grid(rng, 0.25, 2, size)}
     if len(shape) == 3:
+        found["m"] = np.arange(shape[1]) < rng.integers(1, shape[1] + 1, (size, 1))
         found["s"] = grid(rng, 0.25, 2, shape[:2]) * (rng.uniform(size=shape[:2]) < 0.7)
     return found
 
@@ -125,7 +128,9 @@ def loss_case(kind, config, found):
     make = getattr(keras.losses, kind)
     each = make(**config, reduction=None, dtype="float64")
     weights = [found[name] for name in ("w0", "s0") if name in found and (p.ndim == 2) == (name == "w0")]
-    return {
+    masked = {} if "m0" not in found else {"masked": [
+        reduce_weighted_values(each(y, p), w, found["m0"], r, "float64") for w in (None, found["s0"]) for r in REDUCTIONS]}
+    return masked | {
         "values": each(y, p),
         "gradient": jax.grad(lambda p: each(y, p).sum())(p),
         "reduced": [make(**config, reduction=r, dtype="float64")(y, p, sample_weight=w) for w in (None, *weights) for r in REDUCTIONS],
