@@ -122,7 +122,7 @@ def test_directions_and_settings(kind, tmp_path):
     model.compile("sgd", "mse", metrics=[kind.__name__, kind, metric] if "Accuracy" not in kind.__name__ else [metric])
     model.save(tmp_path / "m.safetensors")
     found = lstmc.load(tmp_path / "m.safetensors")
-    assert repr(metrics.get(found._metric_names[-1])) == repr(metric)
+    assert repr(metrics.get(found._settings["metrics"][-1])) == repr(metric)
 
 
 def test_settings_that_are_not_the_default():
