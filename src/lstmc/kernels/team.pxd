@@ -131,7 +131,7 @@ cdef struct Team:
     lstmc_progress *progress # [threads] if shared
 
 
-# Signals during a call: the thread that called asks Python for them every now and then, and all stop at their next step.
+# Signals during a call: the thread that called, if it is Python's main thread, asks for them every now and then, and all stop at their next step.
 cdef struct Stop:
     int stopped
     void *error              # the exception that a signal's handler raised, owned

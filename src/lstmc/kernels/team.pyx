@@ -17,11 +17,20 @@ from lstmc.kernels.core cimport balanced
 from lstmc.kernels.plan cimport can_start, plan_of
 from lstmc.kernels.schedule cimport len_of
 
+import os
+import threading
+
+cdef extern from "pythread.h":
+    unsigned long PyThread_get_thread_ident() noexcept nogil
+
 # Seconds between looks at the clock, and between questions to Python, for which a thread needs the interpreter's lock.
 LOOK_SECONDS = 5e-3
 ASK_SECONDS = 50e-3
 
 cdef double look_seconds = LOOK_SECONDS, ask_seconds = ASK_SECONDS
+# Python handles signals in this thread alone. Others must not ask inside a parallel region: when the interpreter ends, a thread that waits
+# for its lock is ended where it stands, and the OpenMP library frees what such a thread did not own.
+cdef unsigned long main_thread
 
 # What a step costs a thread beside its rows, in rows: reading the weights, the ends of tiles.
 cdef enum: STEP_ROWS = 3
@@ -33,7 +42,7 @@ def better_alone(long long_waits, double waited, double seconds, Py_ssize_t n):
 
 
 cdef void look(Stop *s) noexcept nogil:
-    """Ask Python for signals if it was not asked for a while; look again when about LOOK seconds have passed."""
+    """Ask Python for signals if it was not asked for a while and this is its main thread; look again when about LOOK seconds have passed."""
     cdef double now = lstmc_clock()
     cdef Py_ssize_t steps = s.every
     if steps == 0:
@@ -42,9 +51,19 @@ cdef void look(Stop *s) noexcept nogil:
     else:
         s.every = max(min(<Py_ssize_t>(look_seconds * steps / max(now - s.looked, 1e-9)), 16 * steps), <Py_ssize_t>1)
     s.left, s.looked = s.every - 1, now
-    if now - s.asked > ask_seconds:
+    if now - s.asked > ask_seconds and PyThread_get_thread_ident() == main_thread:
         s.asked = now
         ask(s)
+
+
+def _note_main_thread():
+    global main_thread
+    main_thread = threading.main_thread().ident
+
+
+_note_main_thread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_main_thread)
 
 
 cdef void ask(Stop *s) noexcept with gil:
