@@ -186,6 +186,28 @@ if hasattr(os, "fork"):
     print("done")
     """, 60) == "done"
 
+    def test_a_fork_while_another_thread_trains():
+        """The child may train that model: whoever trained it does not exist there."""
+        assert printed(PREPARE + HELD + """
+    from lstmc.callbacks import Callback
+
+    class Waits(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if os.getpid() == parent:
+                held.set()
+                over.wait(5)
+
+    made, y = model(), np.zeros((12, 3))
+    made.compile("sgd", "mse")
+    thread = begin(lambda: made.fit(x, y, verbose=0, callbacks=[Waits()]))
+    ended = in_child(lambda: np.isfinite(made.train_on_batch(x, y)) and made.fit(x, y, verbose=0))
+    over.set()
+    thread.join()
+    assert ended
+    assert made.fit(x, y, verbose=0)
+    print("done")
+    """, 60) == "done"
+
     def test_a_fork_within_a_build():
         """By the thread that builds: both go on."""
         assert printed(PREPARE + HELD + """

@@ -3,6 +3,7 @@
 Every test brings about the meeting by itself: a call is held in the middle by an argument or a function that waits.
 """
 
+import copy
 import sys
 import threading
 
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from conftest import assert_same_bits, named
-from lstmc import initializers, layers, nn, seeds
+from lstmc import callbacks, initializers, layers, nn, seeds
 from lstmc.nn import module, passes, session, step_many
-from lstmc.training import Sequential
+from lstmc.training import Sequential, set_random_seed
 
 SECONDS = 20        # longer than anything here takes: a test that waits so long has failed
 X = np.random.default_rng(0).standard_normal((6, 4, 5), dtype=np.float32)
@@ -239,3 +240,82 @@ def test_seeds_are_drawn_once_each():
     seeds.set_random_seed(0)
     found = at_once(4, lambda i: [seeds.next_seed() for _ in range(50)])
     assert sorted(s for part in found for s in part) == sorted(want)
+
+
+def trainable(seed=3):
+    """A compiled model."""
+    set_random_seed(seed)
+    model = Sequential([layers.Input((None, 5)), layers.LSTM(6), layers.Dropout(0.3), layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.build()
+    return model
+
+
+def everything(model):
+    """Bytes of all that training changes."""
+    return [a.tobytes() for a in (*model.get_weights(), *(a for slots in model.optimizer.state or () for a in slots.values()))], model.step, model.passes
+
+
+XB = X.swapaxes(0, 1)
+YB = np.ones((4, 2), np.float32)
+TRAINS = {
+    "fit": lambda m: m.fit(XB, YB, verbose=0),
+    "train_on_batch": lambda m: m.train_on_batch(XB, YB),
+    "evaluate": lambda m: m.evaluate(XB, YB, verbose=0),
+    "test_on_batch": lambda m: m.test_on_batch(XB, YB),
+}
+
+
+class Held(callbacks.Callback):
+    """Stops a fit after its first batch until it may go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside, self.over = threading.Event(), threading.Event()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.inside.set()
+        assert self.over.wait(SECONDS)
+
+
+@pytest.mark.parametrize("name", TRAINS)
+def test_a_model_in_training_refuses_who_would_change_it(name):
+    model, alone, held, found = trainable(), trainable(), Held(), []
+    want = alone.fit(XB, YB, 2, epochs=2, verbose=0).history
+    thread = threading.Thread(target=lambda: found.append(model.fit(XB, YB, 2, epochs=2, verbose=0, callbacks=[held]).history))
+    thread.start()
+    assert held.inside.wait(SECONDS)
+    try:
+        before, history = everything(model), model.history
+        with pytest.raises(RuntimeError, match=f"^{name}: expected a model that one thread at a time trains or evaluates, received one in another"):
+            TRAINS[name](model)
+        assert everything(model) == before
+        assert model.history is history
+        assert model.predict(XB, verbose=0).shape == (4, 2)     # reads only
+        TRAINS[name](copy.deepcopy(model))
+    finally:
+        held.over.set()
+        thread.join(SECONDS)
+    assert found == [want]
+    assert everything(model) == everything(alone)
+    TRAINS[name](model)
+
+
+def test_a_callback_may_use_the_model_that_trains():
+    class Measures(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(self.model.evaluate(XB, YB, verbose=0))
+            self.model.train_on_batch(XB, YB)
+
+    model, seen = trainable(), []
+    model.fit(XB, YB, epochs=3, verbose=0, callbacks=[Measures()])
+    assert len(seen) == 3
+    assert model.step == 6
+
+
+def test_a_model_is_free_again_after_an_error():
+    model = trainable()
+    for wrong in (lambda: model.fit(XB, YB[:3], verbose=0), lambda: model.train_on_batch(XB[..., :3], YB), lambda: model.evaluate(XB, YB, verbose=7)):
+        with pytest.raises(ValueError, match="expected"):
+            wrong()
+        assert at_once(1, lambda i: TRAINS["test_on_batch"](model))[0] == model.test_on_batch(XB, YB)

@@ -13,6 +13,7 @@ import pytest
 
 from conftest import assert_same_bits, named
 from lstmc import layers, nn
+from lstmc.training import Sequential, set_random_seed
 from processes import printed
 from test_forks import PREPARE
 
@@ -59,6 +60,14 @@ class Storm:
             assert not thread.is_alive()
         for error in self.errors:
             raise error
+
+
+def trainable():
+    set_random_seed(7)
+    model = Sequential([layers.Input((None, 4)), layers.LSTM(6, return_sequences=True), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.build()
+    return model
 
 
 def trained(m, steps, threads=None):
@@ -140,13 +149,32 @@ def test_threads(quick_switches):
             w[...] = values[name]
         assert_same_bits(written(X)[0], before)
 
-    for work in (fight, step, build, write):
+    # A model that all want to train: every step that is taken is the next of one who trains alone.
+    losses, refused = {}, "train_on_batch: expected a model that one thread at a time trains or evaluates, received one in another thread's call"
+
+    def fit(n):
+        try:
+            loss = model.train_on_batch(X, X[..., :2])
+        except RuntimeError as error:
+            refusals.add(str(error))
+            return
+        with lock:
+            losses[loss] = losses.get(loss, 0) + 1
+
+    model, single = trainable(), trainable()
+
+    for work in (fight, step, build, write, fit):
         for _ in range(2):
             storm.start(work)
     storm.run()
     assert max(served.values()) == 1
-    assert refusals <= {"tape: expected a tape that has not been used, received one that has served its backward",
+    assert refusals <= {refused, "tape: expected a tape that has not been used, received one that has served its backward",
                         "session: expected one call at a time, received one while another thread's is in it"}
+    want = {}
+    for _ in range(sum(losses.values())):
+        loss = single.train_on_batch(X, X[..., :2])
+        want[loss] = want.get(loss, 0) + 1
+    assert losses == want
     alone = m.session(1)
     assert sorted(steps) == sorted(alone.step(x).tobytes() for _ in range(len(steps)))
 

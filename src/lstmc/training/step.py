@@ -12,6 +12,7 @@ from lstmc.nn import checks
 from lstmc.training import data as arrays
 from lstmc.training import ragged
 from lstmc.training.network import Network, one_or_all
+from lstmc.training.turn import Turn, in_turn
 
 COMPILE_UNSUPPORTED = {
     "run_eagerly": (False, "kernels are compiled once for all"),
@@ -28,6 +29,7 @@ class Stepper(Network):
         super().__init__(name)
         self.optimizer = self.loss = self.shuffle_seed = None
         self.step = self.passes = 0
+        self._turn = Turn()
         self._settings = {"loss_weights": None, "metrics": None, "weighted_metrics": None}
         self._forget_bound()
 
@@ -248,6 +250,7 @@ class Stepper(Network):
         values = [logs[name] for name in self.metrics_names]
         return logs if return_dict else values if len(values) > 1 else values[0]
 
+    @in_turn
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step; loss (and metrics) of the batch before the step."""
         self._need_loss("train_on_batch")
@@ -256,6 +259,7 @@ class Stepper(Network):
         self._train(arrays.whole(batch))
         return self._result(self._logs(), return_dict)
 
+    @in_turn
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss (and metrics) of a batch."""
         self._need_loss("test_on_batch")

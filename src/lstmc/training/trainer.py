@@ -16,6 +16,7 @@ from lstmc.training.graph import Padded
 from lstmc.training.network import one_or_all
 from lstmc.training.progress import Progress
 from lstmc.training.step import Stepper
+from lstmc.training.turn import in_turn
 
 
 class Trainer(Stepper):
@@ -34,6 +35,7 @@ class Trainer(Stepper):
         self.stop_training, self.history = False, None
         self._fitting = None    # a `fit` under way: `Fitting`
 
+    @in_turn
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
             validation_steps=None, validation_batch_size=None, validation_freq=1):
@@ -184,6 +186,7 @@ class Trainer(Stepper):
         hooks.call("on_test_end", logs)
         return logs
 
+    @in_turn
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None, return_dict=False):
         """Loss, or [loss, metrics...], over a data set; a dict by name with return_dict.
 
