@@ -123,6 +123,18 @@ def test_files_of_another_system_stay_for_a_day(model, tmp_path):
     assert names(tmp_path) == sorted([KEPT, new.name])
 
 
+def test_where_nothing_is_locked_all_leftovers_stay_for_a_day(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)       # as on Windows
+    new, old = files.unfinished(tmp_path), files.unfinished(tmp_path)
+    for _, f in (new, old):
+        f.close()
+    an_age = time.time() - 2 * files.DAY
+    os.utime(old[0], (an_age, an_age))
+    model.save(tmp_path / KEPT)
+    assert names(tmp_path) == sorted([KEPT, new[0].name])
+    assert bits(lstmc.load(tmp_path / KEPT)) == bits(model)
+
+
 def test_who_loses_an_unfinished_file_before_the_lock_takes_another(tmp_path, monkeypatch):
     lock, lost = files.fcntl.flock, []
 

@@ -3,6 +3,7 @@
 A writer holds a lock on its unfinished file until that has its final name. The system releases the lock when the process ends, however
 it ends, so an unfinished file whose lock is free is a leftover, which the next writer in its directory removes. Locks are certain within
 one running system; files that another one left, through a shared file system, are removed once nothing was written to them for a day.
+So are all on Windows, where nothing is locked, and no file can be removed that is open.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from lstmc.errors import FormatError
 
 try:
     import fcntl
-except ImportError:     # Windows: nothing is locked, and leftovers stay
+except ImportError:     # Windows
     fcntl = None
 
 DAY = 86400
@@ -112,8 +113,6 @@ def unfinished(directory):
 
 def remove_leftovers(directory):
     """Remove what ended processes left unfinished in a directory; what cannot be told or removed stays."""
-    if fcntl is None:
-        return
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             found = UNFINISHED.fullmatch(entry.name)
@@ -123,15 +122,24 @@ def remove_leftovers(directory):
 
 
 def remove_leftover(path, ours):
+    if fcntl is None:
+        if abandoned(os.lstat(path)):
+            os.unlink(path)
+        return
     how = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY        # some network file systems lock for writers only
     fd = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         found = os.fstat(fd)
-        if stat.S_ISREG(found.st_mode) and (ours or time.time() - found.st_mtime > DAY):
+        if (stat.S_ISREG(found.st_mode) and ours) or abandoned(found):
             os.unlink(path)
     finally:
         os.close(fd)
+
+
+def abandoned(found):
+    """Whether it is a regular file to which nothing was written for a day."""
+    return stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > DAY
 
 
 @contextlib.contextmanager
