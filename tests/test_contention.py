@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import lstmc
 from cases import Case
 from conftest import CREDIT, assert_same_bits, module_of, numbers_of, train
 from lstmc import nn
@@ -85,6 +86,16 @@ def test_every_region_is_judged(name):
     before = contention.won()
     CALLS[name](m, tape)
     assert (contention.won() != before) == core.has_openmp()
+
+
+def test_explain_says_so_as_long_as_it_lasts():
+    m, line = nn.LSTM(8, 24, seed=0), "slow path, for now: 2 thread(s)"
+    with lstmc.threads(4):
+        assert line not in m.explain()
+        contention.report(4, 1.0, NOW)              # until long after this test
+        assert (line in m.explain()) == core.has_openmp()
+        contention.start_with(0)
+        assert line not in m.explain()
 
 
 def test_what_a_large_call_would_use_stays_the_same():
