@@ -5,10 +5,11 @@ state. Phase 2 (sums.pyx) is what sums over all steps. Jobs are as in forward.py
 """
 
 from cython.parallel cimport parallel, threadid
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from lstmc.kernels.backward_loop cimport Backward, run_thread
-from lstmc.kernels.contention cimport Region, enter, leave
+from lstmc.kernels.contention cimport BACKWARD, Region, enter, kind_of, leave
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, span, span_or_null
 from lstmc.kernels.norm cimport take_sums
 from lstmc.kernels.parts cimport write_sums
@@ -94,6 +95,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     cdef Rows s
     cdef Plan plan
     cdef Region region
+    cdef uint64_t kind
     cdef Stop stop
     cdef WeightSums total
     cdef list scratch = []
@@ -123,6 +125,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     s.B = schedule.rows.B
     load = load_of(r, &s, D, bands)
     load.parts = ((r[0].w.R + r[0].nu - 1) // r[0].nu + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+    kind = kind_of(BACKWARD, load.pairs, load.weights * load.itemsize, load.T)
     plan = plan_of_call(&load, threads, forced)
     steps = block_steps(&schedule.rows, bands)
     try:
@@ -133,11 +136,12 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
                 dh, dc = direction(dh_in, i // bands), direction(dc_in, i // bands)
                 final_gradient(&g[i], &dh, &dc)
             while at < jobs and not stop.stopped:
-                enter(&region, plan.at_once * g[at].team.threads, g[at].team.shared)
+                enter(&region, plan.at_once * g[at].team.threads, g[at].team.shared, kind)
                 with parallel(num_threads=plan.at_once * g[at].team.threads):
                     run_thread(&g[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
                     leave(&region, threadid())
-                end(&region, &g[at].team)
+                if not stop.stopped:
+                    end(&region, g[at].team.progress)
                 at += plan.at_once
         raise_error(&stop)
         with nogil:

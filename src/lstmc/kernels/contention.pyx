@@ -7,7 +7,15 @@ regions lose that way and what they win is added up; once more is lost than won,
 as the loss, and for twice that time whenever the next attempt loses as well. So attempts cost a twentieth of the time at first and
 less and less after that, whatever else runs on the machine, and on a quiet machine a late thread costs nothing:
 what was won covers it. No bit of a result depends on the number of threads.
+
+A thread that has lost its core seems to work, by the clock on the wall. What it worked is what the processor's clock of the thread says.
+Some systems count that time in ticks longer than whole calls: there, and in regions too short for a system call, a share of work takes little
+more than the quickest of its kind did, and what goes beyond was lost. Where threads wait for each other inside a region, what the first
+has lost counts as a loss, for all have waited; where each has its own rows, as nothing.
 """
+
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
 
 cdef extern from *:
     """
@@ -30,12 +38,25 @@ PAUSE = 20
 DOUBLINGS = 6
 LONGEST = 1.0
 
-cdef enum: UNLIMITED = 1 << 30
+# A processor's clock that once moves by less than so many seconds between two readings tells what a thread works; where it does not, a share
+# takes so many times the quickest of its kind at most, which is slowly forgotten: caches and frequencies change, too.
+TELLING = 20e-6
+USUAL = 1.5
+FORGET = 64
+
+cdef enum:
+    UNLIMITED = 1 << 30
+    READS = 64
+    KINDS = 64
+    TIME_BITS = 39          # of nanoseconds, below what is left of the number of a kind
 
 cdef double longest = LONGEST
 cdef long long pause = PAUSE, most_doublings = DOUBLINGS
 # Nanoseconds: losses less wins, what wins count at most, and the time until which `most` threads at most are used.
 cdef long long balance = 0, credit = <long long>(CREDIT * 1e9), until = 0, most = UNLIMITED, losses = 0
+cdef long long records[KINDS]           # of a kind: part of its number, and the nanoseconds of its quickest share
+cdef double usual = USUAL, telling_seconds = TELLING
+cdef Py_ssize_t forget = FORGET
 
 
 cdef long long ns(double seconds) noexcept nogil:
@@ -57,17 +78,46 @@ cdef Py_ssize_t limit_at(double now) noexcept nogil:
     return UNLIMITED
 
 
-cdef void judge(const Region *r, double waited, bint gave_up, double usual=0) noexcept nogil:
-    """After a region. waited: seconds that its first thread waited inside for others; gave_up: then it went on alone, so what it waited
-    was in vain; usual: what its work takes at most while it keeps its core, if that is known: all beyond was lost."""
-    cdef double end, lost, worked = r.worked - waited, late = 0
-    if r.threads < 2:
-        return
-    end = lstmc_clock()
-    if 0 < usual < worked:
-        late = worked - usual
-    lost = waited if gave_up else waited + late + (end - r.finished) - (worked - late)
-    settle(r.threads, lost, end)
+cdef void judge(const Region *r) noexcept nogil:
+    """After a region."""
+    cdef double end
+    if r.threads > 1:
+        end = lstmc_clock()
+        settle(r.threads, lost_by(r, end, cpu_clock_tells), end)
+
+
+cdef double lost_by(const Region *r, double end, bint telling) noexcept nogil:
+    """Seconds that a region lost, which ended then, less what it won; telling: as `cpu_clock_tells`."""
+    cdef double busy = max(r.finished - r.start - r.waited, 0), work = busy
+    if r.gave_up:
+        return r.waited
+    if r.usual > 0:
+        work = min(busy, r.usual)
+    elif r.kind and telling:
+        work = min(busy, max(r.cpu - r.spun, 0))
+    elif r.kind:
+        work = min(busy, usual * quickest(r.kind, busy))
+    return end - r.finished + (r.waited + busy - work if r.shared else 0) - work
+
+
+cdef double quickest(uint64_t kind, double busy) noexcept nogil:
+    """Seconds of the quickest share of that kind, of which one has just taken `busy`."""
+    cdef long long *record = &records[kind % KINDS]
+    cdef long long known = lstmc_read(record), mask = (<long long>1 << TIME_BITS) - 1, best = min(ns(busy), mask)
+    cdef long long name = <long long>(kind >> TIME_BITS + 1) | 1
+    if known >> TIME_BITS == name:
+        best = min(best, (known & mask) + (known & mask) // forget)
+    lstmc_write(record, name << TIME_BITS | best)
+    return 1e-9 * best
+
+
+cdef bint tells(const double *reading, Py_ssize_t n) noexcept nogil:
+    """Whether a clock tells a thread's work that was read so often in a row: it moves, and not in ticks."""
+    cdef Py_ssize_t i
+    for i in range(1, n):
+        if 0 < reading[i] - reading[i - 1] < telling_seconds:
+            return True
+    return False
 
 
 cdef void settle(Py_ssize_t threads, double lost, double now) noexcept nogil:
@@ -83,6 +133,17 @@ cdef void settle(Py_ssize_t threads, double lost, double now) noexcept nogil:
     lstmc_write(&losses, min(doublings + 1, most_doublings))
     lstmc_write(&until, ns(now) + min((pause * sum) << doublings, ns(longest)))
     lstmc_write(&most, max(threads // 2, 1))
+
+
+cdef bint cpu_clock_read_often() noexcept:
+    cdef double reading[READS]
+    cdef Py_ssize_t i
+    for i in range(READS):
+        reading[i] = lstmc_cpu_clock()
+    return tells(reading, READS)
+
+
+cdef bint cpu_clock_tells = cpu_clock_read_often()
 
 
 # For tests and `explain` -----------------------------------------------------------------------------------
@@ -109,3 +170,24 @@ def start_with(double seconds):
     lstmc_write(&balance, -ns(seconds))
     lstmc_write(&losses, 0)
     lstmc_write(&most, UNLIMITED)
+    memset(records, 0, sizeof(records))
+
+
+def telling(readings):
+    """Whether a processor's clock with these readings in a row would be believed."""
+    cdef double reading[READS]
+    cdef Py_ssize_t i
+    for i in range(READS):
+        reading[i] = readings[i]
+    return bool(tells(reading, READS))
+
+
+def lost(double end, double finished, telling, **more):
+    """Seconds that a region lost, or won if negative, whose first thread began at 0 and had then done its share.
+
+    more: fields of Region; kind is 1 unless given."""
+    cdef Region r
+    r.threads, r.start, r.finished = 2, 0, finished
+    r.kind, r.shared, r.gave_up = more.get("kind", 1), more.get("shared", False), more.get("gave_up", False)
+    r.cpu, r.waited, r.spun, r.usual = [more.get(name, 0.0) for name in ("cpu", "waited", "spun", "usual")]
+    return lost_by(&r, end, telling)

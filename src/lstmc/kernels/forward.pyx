@@ -7,11 +7,11 @@ y and states have unit feature stride.
 """
 
 from cython.parallel cimport parallel, threadid
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.cells cimport across, row_stride, slots_of_h
-from lstmc.kernels.contention cimport Region, enter, leave
+from lstmc.kernels.contention cimport FORWARD, Region, enter, kind_of, leave
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
 from lstmc.kernels.forward_loop cimport run_thread
 from lstmc.kernels.inputs cimport z_blocks
@@ -145,6 +145,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     cdef Load load
     cdef Plan plan
     cdef Region region
+    cdef uint64_t kind
     cdef Stop stop
     cdef Tape tape
     memset(f, 0, sizeof(f))
@@ -172,6 +173,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     load = load_of(&f[0].r, &s, D, bands)
     load.undivided |= dropping
     load.x_apart |= dropping and w.o.cell.first > 0
+    kind = kind_of(FORWARD, load.pairs, load.weights * load.itemsize, 2 * load.T + train)
     plan = plan_of_call(&load, threads, forced)
     try:
         for i in range(jobs):
@@ -183,11 +185,12 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
                 sh, sc = direction(h_in, i // bands), direction(c_in, i // bands)
                 initial_state(&f[i], &sh, &sc)
             while at < jobs and not stop.stopped:
-                enter(&region, plan.at_once * f[at].team.threads, f[at].team.shared)
+                enter(&region, plan.at_once * f[at].team.threads, f[at].team.shared, kind)
                 with parallel(num_threads=plan.at_once * f[at].team.threads):
                     run_thread(&f[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
                     leave(&region, threadid())
-                end(&region, &f[at].team)
+                if not stop.stopped:
+                    end(&region, f[at].team.progress)
                 at += plan.at_once
         raise_error(&stop)
         with nogil:

@@ -11,7 +11,7 @@ outside an array.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
-from lstmc.kernels.contention cimport Region, enter, judge, leave
+from lstmc.kernels.contention cimport GRADIENT, PRODUCT, Region, enter, judge, kind_of, leave
 from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer,
                                  lstmc_tile, lstmc_walk, dense, span, table)
 from lstmc.kernels.plan cimport threads_for
@@ -66,12 +66,12 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
         for j in range(M):
             rows[j] = y.p + j * y.stride[0] * es
         n_tiles = balanced(tiles, 0, M, k.mr)
-        enter(&region, nt, False)
+        enter(&region, nt, False, kind_of(PRODUCT, M, K, N * es))
         for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
             multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles + i * n_tiles // nt,
                      (i + 1) * n_tiles // nt - i * n_tiles // nt)
             leave(&region, i)
-        judge(&region, 0, False)
+        judge(&region)
     arena.give(*keep)
     return 0
 
@@ -247,11 +247,11 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
                 pad_rows(dy, g.dy, g.wide, i * g.M // nt, (i + 1) * g.M // nt)
         if g.M == 0:
             memset(g.sums, 0, g.features * g.wide * es)
-        enter(&region, nt, False)
+        enter(&region, nt, False, kind_of(GRADIENT, g.M, g.features, g.N * es))
         for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
             share(&g, i * chunks // nt, (i + 1) * chunks // nt, packs + i * pack_size)
             leave(&region, i)
-        judge(&region, 0, False)
+        judge(&region)
     arena.give(*keep)
     return 0
 

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport give_back
 from lstmc.kernels.cells cimport Sizes, count, row_stride
-from lstmc.kernels.contention cimport Region, at_most, enter, judge, leave
+from lstmc.kernels.contention cimport Region, at_most, enter, leave
 from lstmc.kernels.clock cimport lstmc_clock
 from lstmc.kernels.core cimport LSTMC_CAN_SHARE, LSTMC_SLOTS, Span, balanced, dense, lstmc_kernels, lstmc_options, lstmc_product, lstmc_tile, lstmc_walk, span
 from lstmc.kernels.workspace cimport Forward
@@ -23,7 +23,7 @@ from lstmc.kernels.options cimport Options
 from lstmc.kernels.plan cimport can_start, step_threads
 from lstmc.kernels.schedule cimport Schedule
 from lstmc.kernels.states cimport copy_blocks, load_state
-from lstmc.kernels.team cimport lstmc_barrier, lstmc_progress, lstmc_team_size
+from lstmc.kernels.team cimport end, lstmc_barrier, lstmc_progress, lstmc_team_size
 from lstmc.kernels.turn cimport lstmc_enter, lstmc_leave
 from lstmc.kernels.weights cimport Operands, Weights, block
 
@@ -228,12 +228,13 @@ cdef class Stream:
             else:
                 memset(self.progress, 0, n * sizeof(lstmc_progress))
                 self.progress[0].start, self.progress[0].alone_from = start, alone_from
-                enter(&region, n, True)
+                enter(&region, n, True, 0)
                 with parallel(num_threads=n):
                     self.part(sx.stride[1], threadid(), lstmc_team_size())
                     leave(&region, threadid())
-                self.work = min(self.work, region.worked - self.progress[0].waited)
-                judge(&region, self.progress[0].waited, self.progress[0].gave_up, min(USUAL * self.work, self.alone))
+                self.work = min(self.work, region.finished - region.start - self.progress[0].waited)
+                region.usual = min(USUAL * self.work, self.alone)
+                end(&region, self.progress)
             self.slot = 1 - self.slot
             for j in range(self.B):
                 memcpy(sy.p + j * sy.stride[0] * self.es, top.rows[self.slot * self.B + j], top.R * self.es)

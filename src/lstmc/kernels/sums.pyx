@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport give_back
 from lstmc.kernels.cells cimport across, round_up
-from lstmc.kernels.contention cimport Region, enter, judge, leave
+from lstmc.kernels.contention cimport SUMS, Region, enter, judge, kind_of, leave
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_outer, lstmc_tile, lstmc_walk
 from lstmc.kernels.norm cimport sum_norms
 from lstmc.kernels.parts cimport Part, Source, Sums, lay_out, set_sources, sums_of
@@ -248,11 +248,12 @@ cdef class WeightSums:
                 b[i].dx_tiles = <lstmc_tile *>block(scratch, each * b[i].dx_rows * sizeof(lstmc_tile))
             with nogil:
                 while at < jobs and not stop.stopped:
-                    enter(&region, at_once * each, False)
+                    enter(&region, at_once * each, False, kind_of(SUMS, load.pairs, load.weights * load.itemsize, 2 * at + (dx.p != NULL)))
                     with parallel(num_threads=at_once * each):
                         run_thread(&g[at], &b[at % bands], at_once, each, threadid(), lstmc_team_size(), &stop)
                         leave(&region, threadid())
-                    judge(&region, 0, False)
+                    if not stop.stopped:
+                        judge(&region)
                     at += at_once
                 if r.w.norm != NULL:
                     for i in range(bands):

@@ -1,5 +1,5 @@
 # team.pxd -- the threads of one call: what each owns, and how those that share rows wait for each other.
-from lstmc.kernels.clock cimport lstmc_clock
+from lstmc.kernels.clock cimport lstmc_clock, lstmc_cpu_clock
 from lstmc.kernels.contention cimport Region
 from lstmc.kernels.core cimport lstmc_tile
 from lstmc.kernels.plan cimport Load, Plan
@@ -30,8 +30,8 @@ cdef extern from *:
         long epoch;                 /* the last one that this thread has finished */
         long alone_from;            /* of thread 0: the epoch from which on it works alone, 0: never */
         long long_waits, gave_up;
-        double start, waited;       /* seconds: when the call began, how long thread 0 has waited */
-        char pad[64 - 4 * sizeof(long) - 2 * sizeof(double)];
+        double start, waited, spun; /* seconds: when the call began; how long thread 0 has waited, and what of that it had a core */
+        char pad[64 - 4 * sizeof(long) - 3 * sizeof(double)];
     } lstmc_progress;
 
     static inline int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch)
@@ -49,17 +49,18 @@ cdef extern from *:
     /* thread i waits until thread j has finished `epoch` */
     static inline void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch)
     {
-        double since = 0;
+        double since = 0, cpu = 0;
         for (long spins = 0; !lstmc_reached(team, j, epoch); spins++) {
-            if (spins == LSTMC_SPINS) since = lstmc_clock();
+            if (spins == LSTMC_SPINS && i == 0) since = lstmc_clock(), cpu = lstmc_cpu_clock();
             if (spins >= LSTMC_SPINS) sched_yield();
     #if defined(__x86_64__) || defined(__i386__)
             else if (spins % 16 == 15) __builtin_ia32_pause();
     #endif
         }
-        if (i == 0 && since) {
+        if (since > 0) {
             const double waited = lstmc_clock() - since;
             team[0].waited += waited;
+            team[0].spun += lstmc_cpu_clock() - cpu;
             team[0].long_waits += waited > LSTMC_LONG;
         }
     }
@@ -94,7 +95,7 @@ cdef extern from *:
     }
     #define lstmc_prefetch(p) __builtin_prefetch(p)
     #else
-    typedef struct { long epoch, alone_from, long_waits, gave_up; double start, waited; } lstmc_progress;
+    typedef struct { long epoch, alone_from, long_waits, gave_up; double start, waited, spun; } lstmc_progress;
     static int lstmc_flag(const int *p) { return *p; }
     static void lstmc_raise_flag(int *p) { *p = 1; }
     static int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) { return 1; }
@@ -111,7 +112,7 @@ cdef extern from *:
     void lstmc_raise_flag(int *p) noexcept nogil
     ctypedef struct lstmc_progress:
         long epoch, alone_from, gave_up
-        double start, waited
+        double start, waited, spun
     int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) noexcept nogil
     bint lstmc_alone_after(const lstmc_progress *team, long epoch) noexcept nogil
     void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
@@ -146,7 +147,7 @@ cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) exc
 cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept nogil
 cdef bint may_go_on(const Team *team, Py_ssize_t i, long epoch) noexcept nogil
 cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
-cdef void end(const Region *r, const Team *team) noexcept nogil
+cdef void end(Region *r, const lstmc_progress *progress) noexcept nogil
 cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 cdef void release(Team *team) noexcept
 

@@ -179,12 +179,11 @@ cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize
     return j
 
 
-cdef void end(const Region *r, const Team *team) noexcept nogil:
-    """After a parallel region whose first thread was the first of this team."""
-    if team.progress == NULL:
-        judge(r, 0, False)
-    else:
-        judge(r, team.progress[0].waited, team.progress[0].gave_up)
+cdef void end(Region *r, const lstmc_progress *progress) noexcept nogil:
+    """After a parallel region that came to its end; progress: of the team of its first thread, NULL if that waited for nobody."""
+    if progress != NULL:
+        r.waited, r.spun, r.gave_up = progress[0].waited, progress[0].spun, progress[0].gave_up
+    judge(r)
 
 
 cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil:

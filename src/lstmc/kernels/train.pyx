@@ -8,7 +8,7 @@ in index order. The equations are in csrc/train.h.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
-from lstmc.kernels.contention cimport Region, enter, judge, leave
+from lstmc.kernels.contention cimport UPDATE, Region, enter, judge, kind_of, leave
 from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_update, span, table
 from lstmc.kernels.plan cimport threads_for
 
@@ -104,11 +104,11 @@ cdef int update(Rule rule, object w, object g, object m, object v, lstmc_update 
         sm = flat("m", m, n, es, True)
     if v is not None:
         sv = flat("v", v, n, es, True)
-    enter(&region, nt, False)
+    enter(&region, nt, False, kind_of(UPDATE, <int>rule, n, es))
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         slice_of(k, rule, sw.p, sg.p, sm.p, sv.p, es, i * n // nt, (i + 1) * n // nt, &u)
         leave(&region, i)
-    judge(&region, 0, False)
+    judge(&region)
     return 0
 
 
