@@ -14,7 +14,7 @@ from libc.string cimport memset
 from lstmc.kernels.contention cimport GRADIENT, PRODUCT, Region, enter, judge, kind_of, leave
 from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer,
                                  lstmc_tile, lstmc_walk, dense, span, table)
-from lstmc.kernels.plan cimport threads_for
+from lstmc.kernels.plan cimport can_start, threads_for
 from lstmc.kernels.cells cimport round_up
 from lstmc.kernels.weights cimport block
 
@@ -232,7 +232,7 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
     nt = threads_for(2.0 * g.M * g.features * g.N, round_up(g.features, k.mr) // k.mr, threads)
     g.per = min(<Py_ssize_t>FEATURE_CHUNK, round_up(round_up(g.features, nt) // nt, k.mr))
     chunks = round_up(g.features, g.per) // g.per
-    nt = min(nt, chunks)
+    nt = can_start(min(nt, chunks))
     g.sums = block(keep, g.features * g.wide * es)
     pack_size = g.per * LSTMC_KBLOCK * es
     packs = block(keep, nt * pack_size)

@@ -3,7 +3,8 @@ cdef extern from *:
     """
     #if defined(_OPENMP) && !defined(_WIN32) && (defined(__GNUC__) || defined(__clang__))
     #include <pthread.h>
-    /* Threads that the calling thread's last parallel region had. The library keeps them until a region has fewer. */
+    /* Threads that the calling thread's last parallel region had. The library keeps them until a region has fewer, so a region must have as many as
+     * were last asked for here; one thread changes nothing. */
     static __thread Py_ssize_t lstmc_had = 1;
     #define LSTMC_TRIAL 64          /* threads tried at a time */
     static void *lstmc_trial(void *gate)

@@ -93,6 +93,7 @@ cdef Plan plan_of_call(const Load *load, object threads, dict forced) except *:
     cdef Py_ssize_t n = plan.at_once * plan.threads, started = can_start(n)
     if started < n:
         plan = plan_of(load, threads, started)
+        can_start(plan.at_once * plan.threads)     # fewer still, perhaps
     if forced is not None:
         plan.one_by_one, plan.alone_from = forced.get("one_by_one", False), forced.get("alone_from", 0)
     return plan
