@@ -1,5 +1,7 @@
 """Small models with their data, and the results that Keras has for them."""
 
+import json
+
 import numpy as np
 
 import lstmc
@@ -97,3 +99,9 @@ def trained(threads=1, seed=1, epochs=2, n=90):
         model.compile(optimizers.Adam(0.01, global_clipnorm=1.0), SPARSE, metrics=["accuracy"])
         history = model.fit(x, y, epochs=epochs, verbose=0, validation_split=0.2)
         return model, history.history, x, y
+
+
+def settings(model):
+    """All that a file holds beside weights, as a text."""
+    return json.dumps([[layer.get_config() for layer in model.layers], model.optimizer.get_config(), model.loss.get_config(), model.step, model.passes,
+                       model.shuffle_seed, model.optimizer.iterations, model.name, str(model.input_shape)])

@@ -1,6 +1,5 @@
 """Bad model files: a corpus that is refused as FormatError in little memory, and flipped bits, none of which changes a prediction."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,8 @@ import pytest
 
 import lstmc
 from bad_files import joined, parts
-from recipes import bits, build
+from fuzz.files import damage
+from recipes import bits, build, settings
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,6 @@ def flips(content, n, seed=0):
         yield at, bytes(flipped)
 
 
-def settings(model):
-    return json.dumps([[layer.get_config() for layer in model.layers], model.optimizer.get_config(), model.loss.get_config(), model.step, model.passes,
-                       model.shuffle_seed, model.optimizer.iterations, model.name, str(model.input_shape)])
-
-
 def test_a_flipped_bit_is_found_or_changes_nothing(good, tmp_path):
     path, loaded = tmp_path / "m.safetensors", 0
     path.write_bytes(good)
@@ -99,3 +94,8 @@ def test_the_checksum_speaks(good, tmp_path):
     path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     with pytest.raises(lstmc.FormatError, match=r"m\.safetensors: expected the checksum crc32:[0-9a-f]{8}, received crc32:[0-9a-f]{8}: the file is damaged"):
         lstmc.load(path)
+
+
+def test_files_damaged_at_random(tmp_path):
+    tried, refused = damage(tmp_path / "m.safetensors", np.random.default_rng(0), 100, 150)
+    assert 100 < refused <= tried == 150
