@@ -35,6 +35,10 @@ class Trainer(Stepper):
         self.stop_training, self.history = False, None
         self._fitting = None    # a `fit` under way: `Fitting`
 
+    def __getstate__(self):
+        """For copy and pickle: a `fit` under way is the original's."""
+        return {**self.__dict__, "_fitting": None}
+
     @in_turn
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
