@@ -83,17 +83,15 @@ def test_a_gradient_that_is_not_finite_shows_in_all_rows():
     assert np.isnan(w).all()
 
 
-def test_plain_sgd_touches_the_rows_of_the_batch_alone(monkeypatch):
+@pytest.mark.parametrize("kind", optimizers.CLASSES)
+def test_no_optimizer_makes_a_dense_gradient(kind, monkeypatch):
     def dense(self):
         raise AssertionError("dense")
 
-    model = Sequential([Embedding(10**6, 4), GRU(3), Dense(1)])
-    model.compile("sgd", "mse")
     monkeypatch.setattr(Rows, "dense", dense)
+    model = Sequential([Embedding(10**4, 4), GRU(3), Dense(1)])
+    model.compile(kind, "mse")
     model.fit(NUMBERS, np.zeros(40), verbose=0)
-    model.compile("adam", "mse")
-    with pytest.raises(AssertionError, match="dense"):
-        model.fit(NUMBERS, np.zeros(40), verbose=0)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64", "float32", "float64", bool])

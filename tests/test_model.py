@@ -117,7 +117,7 @@ def test_wrong_models():
     with pytest.raises(ValueError, match=r"fit: expected compile\(optimizer, loss\) first"):
         model.fit(X, np.zeros(11))
     with pytest.raises(ValueError, match="optimizer: expected one of"):
-        model.compile("adagrad")
+        model.compile("adagard")
     with pytest.raises(ValueError, match="compile: steps_per_execution=2 is not supported"):
         model.compile("adam", steps_per_execution=2)
     model.build()

@@ -9,12 +9,12 @@ import lstmc
 from lstmc import names
 from lstmc.layers import Activation, Dense
 
-NAMESPACES = ("activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers", "utils")
+NAMESPACES = ("activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers", "optimizers.schedules", "utils")
 
 
 @pytest.mark.parametrize("where", ["", *NAMESPACES])
 def test_dir_shows_public_names_that_exist(where):
-    module = getattr(lstmc, where) if where else lstmc
+    module = importlib.import_module(f"lstmc.{where}" if where else "lstmc")
     shown = dir(module)
     assert set(module.__all__) <= set(shown)
     assert all(not name.startswith("_") or name == "__version__" for name in shown)

@@ -73,77 +73,84 @@ def test_sumsq(n, dtype):
     assert abs(got - want) <= 1e-6 * max(want, 1)
 
 
+# name: the rule, its slots, the numbers of three steps, a step of (w, g, slots, numbers) in float64
+def sgd(w, g, s, u):
+    s[0] = u["momentum"] * s[0] - u["lr"] * g
+    return w + (u["momentum"] * s[0] - u["lr"] * g if u["nesterov"] else s[0])
+
+
+def rmsprop(w, g, s, u):
+    s[0] = u["beta2"] * s[0] + u["gain"] * g**2
+    s[2] = u["beta2"] * s[2] + u["gain"] * g
+    s[1] = u["momentum"] * s[1] + u["lr"] * g / np.sqrt(s[0] - s[2] ** 2 + u["eps"])
+    return w - s[1]
+
+
+def adam(w, g, s, u):
+    s[0] = u["beta1"] * s[0] + (1 - u["beta1"]) * g
+    s[1] = u["beta2"] * s[1] + (1 - u["beta2"]) * g**2
+    s[2] = np.maximum(s[2], s[1])
+    return w - u["lr"] * s[0] / (np.sqrt(s[2]) + u["eps"])
+
+
+def nadam(w, g, s, u):
+    s[0] = u["beta1"] * s[0] + (1 - u["beta1"]) * g
+    s[1] = u["beta2"] * s[1] + (1 - u["beta2"]) * g**2
+    return w - u["lr"] * (u["of_m"] * s[0] + u["of_g"] * g) / (np.sqrt(s[1] / u["of_v"]) + u["eps"])
+
+
+def adamax(w, g, s, u):
+    s[0] = u["beta1"] * s[0] + (1 - u["beta1"]) * g
+    s[1] = np.maximum(u["beta2"] * s[1], np.abs(g))
+    return w - u["lr"] * s[0] / (s[1] + u["eps"])
+
+
+def adadelta(w, g, s, u):
+    s[0] = u["beta2"] * s[0] + u["gain"] * g**2
+    x = np.sqrt(s[1] + u["eps"]) * g / np.sqrt(s[0] + u["eps"])
+    s[1] = u["beta2"] * s[1] + u["gain"] * x**2
+    return w - u["lr"] * x
+
+
+def lion(w, g, s, u):
+    c = u["beta1"] * s[0] + (1 - u["beta1"]) * g
+    s[0] = u["beta2"] * s[0] + (1 - u["beta2"]) * g
+    return w - u["lr"] * np.sign(c)
+
+
+NUMBERS = {"lr": 0.1, "beta1": 0.9, "beta2": 0.75, "eps": 0.01, "momentum": 0.5, "nesterov": True, "decay": 0.3, "gain": 0.3, "of_m": 0.7, "of_g": 0.2,
+           "of_v": 0.6}
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 17, 5000])
-def test_adam(n, dtype):
-    start = np.random.default_rng(2).standard_normal((6, n)).astype(dtype)
+@pytest.mark.parametrize(("rule", "slots"), [(sgd, 1), (rmsprop, 3), (adam, 3), (nadam, 2), (adamax, 2), (adadelta, 2), (lion, 1)])
+def test_updates(rule, slots, n, dtype):
+    """Scaled by its norm, a gradient of all slots; some of it is 0, and some almost."""
+    rng = np.random.default_rng(2)
+    start = rng.standard_normal((4, n)).astype(dtype)
+    start[1:, ::5] = 0
+    start[1:, 1::5] *= np.finfo(dtype).smallest_normal
+    names = tuple("abc"[:slots])
 
     def compute(threads):
-        w, m, v = start[0].copy(), np.zeros(n, dtype), np.zeros(n, dtype)
-        for t, g in enumerate(start[1:], 1):
-            lr = 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-            train.adam(w, g, m, v, lr, 0.9, 0.999, 1e-7, 0.01 / lr * 0.1, 0.5, threads)
-        return w, m, v
+        w, state = start[0].copy(), [{name: np.zeros(n, dtype) for name in names}]
+        for g in start[1:]:
+            train.apply(train.RULES[rule.__name__], [g], [w], state, names, **NUMBERS, clipnorm=0.5, threads=threads)
+        return (w, *state[0].values())
 
     got = same_bits(compute)
-    w, m, v = start[0].astype(np.float64), np.zeros(n), np.zeros(n)
-    for t, g in enumerate(start[1:], 1):
-        g = 0.5 * g.astype(np.float64)
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-        w = w * (1 - 0.01 * 0.1) - 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-7 / np.sqrt(1 - 0.999**t))
-    for a, want in zip(got, (w, m, v), strict=True):
+    w, s = start[0].astype(np.float64), [np.zeros(n) for _ in range(slots)]
+    for g in start[1:].astype(np.float64):
+        w = rule(w * (1 - NUMBERS["lr"] * NUMBERS["decay"]), g * 0.5 / max(np.linalg.norm(g), 0.5), s, NUMBERS)
+    for a, want in zip(got, (w, *s), strict=True):
         assert np.abs(a - want).max() <= 20 * TOLERANCE[dtype] * np.abs(want).max()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_rmsprop(momentum, dtype):
-    n = 4099
-    start = np.random.default_rng(3).standard_normal((6, n)).astype(dtype)
-
-    def compute(threads):
-        w, v, m = start[0].copy(), np.zeros(n, dtype), np.zeros(n, dtype) if momentum else None
-        for g in start[1:]:
-            train.rmsprop(w, g, m, v, 0.01, 0.9, 1e-7, momentum, 0.1, 2.0, threads)
-        return w, v
-
-    got = same_bits(compute)
-    w, m, v = start[0].astype(np.float64), np.zeros(n), np.zeros(n)
-    for g in start[1:]:
-        g = 2 * g.astype(np.float64)
-        v = 0.9 * v + 0.1 * g**2
-        m = momentum * m + 0.01 * g / np.sqrt(v + 1e-7)
-        w = w * (1 - 0.01 * 0.1) - m
-    for a, want in zip(got, (w, v), strict=True):
-        assert np.abs(a - want).max() <= 20 * TOLERANCE[dtype] * np.abs(want).max()
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
-def test_sgd(momentum, nesterov, dtype):
-    n = 4099
-    start = np.random.default_rng(4).standard_normal((6, n)).astype(dtype)
-
-    def compute(threads):
-        w, m = start[0].copy(), np.zeros(n, dtype) if momentum else None
-        for g in start[1:]:
-            train.sgd(w, g, m, 0.1, momentum, nesterov, 0.01, 0.5, threads)
-        return (w,)
-
-    (got,) = same_bits(compute)
-    w, m = start[0].astype(np.float64), np.zeros(n)
-    for g in start[1:]:
-        step = 0.1 * 0.5 * g.astype(np.float64)
-        m = momentum * m - step
-        w = w * (1 - 0.1 * 0.01) + (momentum * m - step if nesterov else m)
-    assert np.abs(got - w).max() <= 20 * TOLERANCE[dtype] * np.abs(w).max()
-
-
-def test_disagreeing_arrays_are_refused():
-    w, g = np.zeros(5, np.float32), np.zeros(4, np.float32)
-    with pytest.raises(ValueError, match=r"^g: expected 5 elements"):
-        train.sgd(w, g, None, 0.1)
-    with pytest.raises(ValueError, match=r"^g: expected 5 elements"):
-        train.sgd(w, np.zeros(5), None, 0.1)
-    with pytest.raises(ValueError, match=r"^w: expected a C-contiguous array"):
-        train.sgd(np.zeros(10, np.float32)[::2], np.zeros(5, np.float32), None, 0.1)
+@pytest.mark.parametrize(("rule", "names"), [("adam", ("m",)), ("adam", (None, "v")), ("lion", ()), ("rmsprop", (None,)), ("sgd", ("a", "b", "c", "d"))])
+def test_rules_without_their_slots_are_refused(rule, names):
+    a = np.zeros(5, np.float32)
+    with pytest.raises(ValueError, match="expected "):
+        train.apply(train.RULES[rule], [a], [a], [dict.fromkeys("mvabcd", a)], names, 0.1)
+    with pytest.raises(ValueError, match="expected a known rule"):
+        train.apply(99, [a], [a], [{}], (), 0.1)

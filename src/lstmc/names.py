@@ -59,12 +59,13 @@ MISSING = (
     ("metrics", "logcosh", "use log_cosh"),
     ("metrics", "kullback_leibler_divergence", "use kl_divergence"),
     ("metrics", "serialize deserialize", "use type(metric).__name__ and metric.get_config()"),
-    ("optimizers", "schedules", "set optimizer.learning_rate between epochs in a callback"),
-    ("optimizers", "Nadam Adamax Adadelta Adagrad Adafactor Ftrl Lion Lamb Muon", "use Adam, AdamW, RMSprop or SGD"),
+    ("optimizers", "Adafactor Ftrl Lamb Muon MultiOptimizer OptimizerMap ScheduleFreeAdamW", "use Adam, AdamW, Nadam, RMSprop or SGD"),
     ("optimizers", "LossScaleOptimizer", "gradients are float32 or float64 and need no scaling"),
-    ("callbacks", "ModelCheckpoint", "call model.save(path) in LambdaCallback(on_epoch_end=...)"),
-    ("callbacks", "ReduceLROnPlateau LearningRateScheduler", "set model.optimizer.learning_rate in LambdaCallback(on_epoch_begin=...)"),
-    ("callbacks", "CSVLogger TensorBoard RemoteMonitor ProgbarLogger", "write History.history, or the logs in LambdaCallback(on_epoch_end=...)"),
+    ("optimizers", "legacy", "use lstmc.optimizers"),
+    ("optimizers", "serialize deserialize", "use optimizer.get_config() and from_config of its class"),
+    ("optimizers.schedules", "serialize deserialize", "use schedule.get_config() and from_config of its class"),
+    ("callbacks", "TensorBoard RemoteMonitor ProgbarLogger", "write History.history, or the logs in LambdaCallback(on_epoch_end=...) or CSVLogger"),
+    ("callbacks", "SwapEMAWeights OrbaxCheckpoint", "use ModelCheckpoint"),
     ("initializers", "Identity TruncatedNormal", "use RandomNormal or Orthogonal, or set_weights"),
 )
 _INSTEAD = {(where, name): instead for where, names, instead in MISSING for name in names.split()}

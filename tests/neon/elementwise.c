@@ -1,4 +1,6 @@
 /* elementwise.c -- what has no product: functions over all bit patterns, cells whose sums hold them, training, random masks. */
+#include <math.h>
+
 #include "harness.h"
 
 static void elementary(const char *name, void (*fn)(void *, const void *, ptrdiff_t))
@@ -103,22 +105,33 @@ static void training(ptrdiff_t n)
     hash_word(word);
     end("sumsq %td", 5 * n);
 
-    const lstmc_update u = {0.01, 0.9, 0.999, 1e-7, 0.7, 0.04, 0.3, 1};
-    char *w = dyadic(3, n, 0), *g = dyadic(4, n, 0), *m = zeros(n), *v = zeros(n);
-    for (int i = 0; i < 3; i++) k->adam(w, g, m, v, n, &u);
+    const lstmc_update u = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7, .momentum = 0.7, .decay = 0.04, .gain = 1 - 0.999,
+                            .of_m = 0.6, .of_g = 0.8, .of_v = 0.3, .scale = 0.3, .clip = INFINITY, .nesterov = 1};
+    char *w = dyadic(3, n, 0), *g = dyadic(4, n, 0), *m = zeros(n), *v = zeros(n), *more = zeros(n);
+    for (int i = 0; i < 3; i++) k->rules[LSTMC_ADAM](w, g, m, v, NULL, n, &u);
     begin();
     hash(w, n), hash(m, n), hash(v, n);
     end("adam %td", n);
-    for (int i = 0; i < 3; i++) k->rmsprop(w, g, m, v, n, &u);
-    for (int i = 0; i < 3; i++) k->rmsprop(w, g, NULL, v, n, &u);
+    for (int i = 0; i < 3; i++) k->rules[LSTMC_RMSPROP](w, g, v, m, NULL, n, &u);
+    for (int i = 0; i < 3; i++) k->rules[LSTMC_RMSPROP](w, g, v, NULL, NULL, n, &u);
     begin();
     hash(w, n), hash(m, n), hash(v, n);
     end("rmsprop %td", n);
-    for (int i = 0; i < 3; i++) k->sgd(w, g, m, n, &u);
-    for (int i = 0; i < 3; i++) k->sgd(w, g, NULL, n, &u);
+    for (int i = 0; i < 3; i++) k->rules[LSTMC_SGD](w, g, m, NULL, NULL, n, &u);
+    for (int i = 0; i < 3; i++) k->rules[LSTMC_SGD](w, g, NULL, NULL, NULL, n, &u);
     begin();
     hash(w, n), hash(m, n);
     end("sgd %td", n);
+
+    lstmc_update clipped = u;
+    clipped.clip = 0.1;
+    for (int rule = 0; rule < LSTMC_RULES; rule++) {
+        char *slot = zeros(n), *other = zeros(n);
+        for (int i = 0; i < 3; i++) k->rules[rule](w, i == 1 ? NULL : g, slot, other, more, n, &clipped);
+        begin();
+        hash(w, n), hash(slot, n), hash(other, n), hash(more, n);
+        end("rule %d with all slots %td", rule, n);
+    }
     forget(0);
 }
 

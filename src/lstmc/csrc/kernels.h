@@ -16,12 +16,14 @@
 #define FN(name) PASTE(name, REAL)
 #if defined(_MSC_VER) && !defined(__clang__)
 #define INLINE static __forceinline
+#define NOINLINE __declspec(noinline)
 #define UNROLL
 #define PREFETCH(p) ((void)(p))
 #define PREFETCH_FAR(p) ((void)(p))
 #define PREFETCH_OWN(p) ((void)(p))
 #else
 #define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE __attribute__((noinline))
 #define UNROLL _Pragma("GCC unroll 24")
 #define PREFETCH(p) __builtin_prefetch(p)
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)     /* to the second-level cache */

@@ -221,11 +221,16 @@ typedef struct {
     ptrdiff_t panel_stride, k_stride;
 } lstmc_matrix;
 
-/* One optimizer update of n elements; see train.h for the equations. */
+/* One optimizer update of n elements: see train.h for the equations and the slots s0, s1, s2. */
 typedef struct {
-    double lr, beta1, beta2, eps, momentum, decay, scale;   /* scale multiplies the gradient (clipping) */
+    double lr, beta1, beta2, eps, momentum, decay;
+    double gain;                  /* rmsprop, adadelta: what g^2 counts in its mean */
+    double of_m, of_g, of_v;      /* nadam */
+    double scale, clip;           /* of the gradient: a factor, then the largest absolute value */
     int nesterov;
 } lstmc_update;
+enum { LSTMC_SGD, LSTMC_RMSPROP, LSTMC_ADAM, LSTMC_NADAM, LSTMC_ADAMAX, LSTMC_ADADELTA, LSTMC_LION, LSTMC_RULES };
+typedef void (*lstmc_rule)(void *w, const void *g, void *s0, void *s1, void *s2, ptrdiff_t n, const lstmc_update *);
 
 typedef struct {
     const char *isa;
@@ -251,9 +256,7 @@ typedef struct {
     void (*softmax)(void *dst, const void *src, ptrdiff_t rows, ptrdiff_t n);
     void (*softmax_bwd)(void *dst, const void *y, const void *dy, ptrdiff_t rows, ptrdiff_t n);
     double (*sumsq)(const void *src, ptrdiff_t n);   /* one fixed tree for a fixed n */
-    void (*adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
-    void (*rmsprop)(void *w, const void *g, void *m, void *v, ptrdiff_t n, const lstmc_update *);
-    void (*sgd)(void *w, const void *g, void *m, ptrdiff_t n, const lstmc_update *);
+    lstmc_rule rules[LSTMC_RULES];
     /* random masks, see random.h: the key of a call, and 0 or 1/(1-p) for n units of one sequence at one time */
     void (*derive)(uint32_t key[2], uint64_t seed, uint64_t step, uint32_t layer, uint32_t purpose);
     void (*keep_rows)(void *dst, ptrdiff_t n, const uint32_t key[2], double p, uint32_t time, uint32_t sequence);

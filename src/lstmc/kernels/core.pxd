@@ -146,8 +146,11 @@ cdef extern from "lstmc.h" nogil:
         Py_ssize_t xs, hs
 
     ctypedef struct lstmc_update:
-        double lr, beta1, beta2, eps, momentum, decay, scale
+        double lr, beta1, beta2, eps, momentum, decay, gain, of_m, of_g, of_v, scale, clip
         int nesterov
+
+    enum: LSTMC_SGD, LSTMC_RMSPROP, LSTMC_ADAM, LSTMC_NADAM, LSTMC_ADAMAX, LSTMC_ADADELTA, LSTMC_LION
+    ctypedef void (*lstmc_rule)(void *, const void *, void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
 
     ctypedef struct lstmc_kernels:
         const char *isa
@@ -169,9 +172,7 @@ cdef extern from "lstmc.h" nogil:
         void softmax(void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void softmax_bwd(void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         double sumsq(const void *, Py_ssize_t) noexcept nogil
-        void adam(void *, const void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
-        void rmsprop(void *, const void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
-        void sgd(void *, const void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
+        lstmc_rule rules[7]
         void derive(uint32_t *, uint64_t, uint64_t, uint32_t, uint32_t) noexcept nogil
         void keep_rows(void *, Py_ssize_t, const uint32_t *, double, uint32_t, uint32_t) noexcept nogil
         void multiply(void *, const void *, const void *, Py_ssize_t) noexcept nogil

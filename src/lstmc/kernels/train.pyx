@@ -2,14 +2,19 @@
 
 All arrays are C-contiguous and of one float type. Rows of a softmax and elements of an update are independent
 and may be split between threads anywhere; the squared norm is split at its fixed blocks, whose sums are added
-in index order. The equations are in csrc/train.h.
+in index order. The equations are in csrc/train.h. A step of an optimizer is one call for all weights: of a small model it is worth no more
+than a few microseconds, so arrays are lent (Py_buffer) and checked each time, and nothing is kept from step to step.
 """
 
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cython.parallel cimport prange
-from libc.string cimport memset
+from libc.math cimport INFINITY, NAN, isfinite, sqrt
+from libc.string cimport memcmp
 
 from lstmc.kernels.contention cimport UPDATE, Region, enter, judge, kind_of, leave
-from lstmc.kernels.core cimport Span, lstmc_kernels, lstmc_update, span, table
+from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC_LION, LSTMC_NADAM, LSTMC_RMSPROP, LSTMC_SGD, Span, lstmc_kernels,
+                                 lstmc_update, span, table)
 from lstmc.kernels.plan cimport threads_for
 
 import numpy as np
@@ -69,82 +74,215 @@ def sumsq(array, threads=None):
     A block of 4096 elements is summed in the array's precision, the blocks in float64.
     """
     cdef Span s = flat("array", array, -1, 0, False)
-    cdef const lstmc_kernels *k = table(s.itemsize)
-    cdef Py_ssize_t n = size(s), blocks = (n + SUM_BLOCK - 1) // SUM_BLOCK, nt = threads_for(2.0 * n, blocks, threads), i
+    return squares(table(s.itemsize), s.p, size(s), threads)
+
+
+cdef double squares(const lstmc_kernels *k, const char *p, Py_ssize_t n, object threads) except? -1:
+    cdef Py_ssize_t blocks = (n + SUM_BLOCK - 1) // SUM_BLOCK, nt = threads_for(2.0 * n, blocks, threads), i
     cdef double total = 0
-    cdef double *p
+    cdef double *sums
     if nt == 1:
         with nogil:
-            total = k.sumsq(s.p, n)
+            total = k.sumsq(p, n)
         return total
     parts = np.empty(blocks)
-    p = <double *>span(parts, True).p
+    sums = <double *>span(parts, True).p
     for i in prange(blocks, nogil=True, num_threads=nt, schedule="static"):
-        p[i] = k.sumsq(s.p + i * SUM_BLOCK * s.itemsize, min(<Py_ssize_t>SUM_BLOCK, n - i * SUM_BLOCK))
+        sums[i] = k.sumsq(p + i * SUM_BLOCK * k.itemsize, min(<Py_ssize_t>SUM_BLOCK, n - i * SUM_BLOCK))
     for i in range(blocks):
-        total += p[i]
+        total += sums[i]
     return total
 
 
 # Updates ---------------------------------------------------------------------------------------------------
 
-cdef enum Rule:
-    ADAM, RMSPROP, SGD
+RULES = {"sgd": LSTMC_SGD, "rmsprop": LSTMC_RMSPROP, "adam": LSTMC_ADAM, "nadam": LSTMC_NADAM, "adamax": LSTMC_ADAMAX,
+         "adadelta": LSTMC_ADADELTA, "lion": LSTMC_LION}
+
+cdef enum: SLOTS = 3
 
 
-cdef int update(Rule rule, object w, object g, object m, object v, lstmc_update u, object threads) except -1:
-    cdef Span sw = flat("w", w, -1, 0, True), sg, sm, sv
-    cdef const lstmc_kernels *k = table(sw.itemsize)
-    cdef Py_ssize_t n = size(sw), es = sw.itemsize, nt = threads_for(10.0 * n, (n + 1023) // 1024, threads), i
-    cdef Region region
-    memset(&sm, 0, sizeof(sm))
-    memset(&sv, 0, sizeof(sv))
-    sg = flat("g", g, n, es, False)
-    if m is not None:
-        sm = flat("m", m, n, es, True)
-    if v is not None:
-        sv = flat("v", v, n, es, True)
-    enter(&region, nt, False, kind_of(UPDATE, <int>rule, n, es))
-    for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
-        slice_of(k, rule, sw.p, sg.p, sm.p, sv.p, es, i * n // nt, (i + 1) * n // nt, &u)
-        leave(&region, i)
-    judge(&region)
+# One weight array of a step: n elements, of which the gradient's rows (numbers.buf not NULL) have `width` each.
+cdef struct Job:
+    const lstmc_kernels *k
+    Py_buffer w, g, numbers
+    Py_buffer slots[SLOTS]      # buf is NULL where an option does not want one
+    Py_ssize_t n, width, rows
+    double scale
+    bint only_rows              # a gradient of 0 changes nothing
+
+
+cdef int lend(Py_buffer *view, object array, bint writable, str name, Py_ssize_t i, const Py_buffer *like) except -1:
+    """The memory of a float array, which must be of the dtype and shape of `like` unless that is NULL. Whoever lends gives back."""
+    try:
+        PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
+    except TypeError:
+        raise TypeError(f"{name}[{i}]: expected an array, received {type(array).__name__}") from None
+    except (BufferError, ValueError):
+        raise ValueError(f"{name}[{i}]: expected a C-contiguous{' and writable' if writable else ''} array, received one with strides {array.strides}"
+                         f"{'' if array.flags.writeable else ' that is read-only'}") from None
+    if view.format[0] not in (b"f", b"d") or view.format[1]:
+        raise TypeError(f"{name}[{i}]: expected float32 or float64 of this machine's byte order, received {array.dtype}")
+    if like != NULL and view.itemsize != like.itemsize:
+        raise TypeError(f"{name}[{i}]: expected {like.itemsize} bytes an element, as its weight has, received {array.dtype}")
+    if like != NULL and (view.ndim != like.ndim or memcmp(view.shape, like.shape, view.ndim * sizeof(Py_ssize_t))):
+        raise ValueError(f"{name}[{i}]: expected the {view.len // view.itemsize if like == NULL else like.len // like.itemsize} elements of its "
+                         f"weight in their shape, received shape {array.shape}")
     return 0
 
 
-cdef void slice_of(const lstmc_kernels *k, Rule rule, char *w, char *g, char *m, char *v, Py_ssize_t es, Py_ssize_t n0,
-                   Py_ssize_t n1, const lstmc_update *u) noexcept nogil:
-    """Elements n0 .. n1-1 of one update; m may be NULL."""
-    cdef Py_ssize_t at = n0 * es
-    cdef char *moment = m + at if m != NULL else NULL
-    if rule == ADAM:
-        k.adam(w + at, g + at, moment, v + at, n1 - n0, u)
-    elif rule == RMSPROP:
-        k.rmsprop(w + at, g + at, moment, v + at, n1 - n0, u)
-    else:
-        k.sgd(w + at, g + at, moment, n1 - n0, u)
+cdef int lend_rows(Job *job, object rows, Py_ssize_t i) except -1:
+    """The memory of a gradient that is 0 but in a few rows: their numbers, each once and in ascending order, their values, the table's shape."""
+    cdef const long long *number
+    cdef Py_ssize_t j, least = 0
+    lend(&job.g, rows[1], False, "values of grads", i, NULL)
+    PyObject_GetBuffer(rows[0], &job.numbers, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+    if job.numbers.ndim != 1 or job.numbers.itemsize != sizeof(long long) or job.numbers.format[0] not in (b"l", b"q") or job.numbers.format[1]:
+        raise TypeError(f"numbers of grads[{i}]: expected a row of int64, received {rows[0].dtype} of shape {rows[0].shape}")
+    job.rows, job.width = job.numbers.shape[0], job.w.len // job.w.itemsize // max(job.w.shape[0], 1) if job.w.ndim else 0
+    if job.g.itemsize != job.w.itemsize or job.g.len != job.rows * job.width * job.g.itemsize or job.w.ndim != 2:
+        raise ValueError(f"values of grads[{i}]: expected {job.rows} rows of {job.width} elements of {job.w.itemsize} bytes, received "
+                         f"{rows[1].dtype} of shape {rows[1].shape}")
+    number = <const long long *>job.numbers.buf
+    for j in range(job.rows):
+        if not least <= number[j] < job.w.shape[0]:
+            raise ValueError(f"numbers of grads[{i}]: expected ascending ones from 0 to {job.w.shape[0] - 1}, received {number[j]} at place {j}")
+        least = number[j] + 1
+    return 0
 
 
-def adam(w, g, m, v, double lr, double beta1, double beta2, double eps, double decay=0.0, double scale=1.0, threads=None):
-    """One Adam step in place on w, m and v. lr holds the bias correction; w first loses lr*decay of itself."""
+def apply(int rule, list grads, list weights, list state, tuple names, double lr, double beta1=0, double beta2=0, double eps=0, double momentum=0,
+          bint nesterov=False, double decay=0, double gain=0, double of_m=0, double of_g=0, double of_v=1, double clipnorm=0,
+          double global_clipnorm=0, double clipvalue=INFINITY, threads=None):
+    """One step of an optimizer in place on all weights and on their slots; nothing is written unless all arrays fit.
+
+    Parameters
+    ----------
+    rule : int
+        One of `RULES`; its equation and what the numbers are is in csrc/train.h.
+    grads : list
+        Arrays like the weights. (numbers, values, shape) for a table of which only rows with these numbers, ascending, have a gradient.
+    weights : list of arrays
+    state : list of dict
+        For each weight its slots by name.
+    names : tuple of str or None
+        The slots that the rule's s0, s1, s2 are.
+    clipnorm, global_clipnorm, clipvalue : float
+        Largest norm of a gradient, of all together (0: any), largest absolute value.
+    """
+    cdef Py_ssize_t count = len(weights), i, j, nt, total = 0
+    cdef double work = 0, norm = 0
+    cdef bint still = not decay and isfinite(lr) and (rule == LSTMC_SGD or rule == LSTMC_RMSPROP and beta2 == 1 and eps > 0)
     cdef lstmc_update u
-    memset(&u, 0, sizeof(u))
-    u.lr, u.beta1, u.beta2, u.eps, u.decay, u.scale = lr, beta1, beta2, eps, decay, scale
-    update(ADAM, w, g, m, v, u, threads)
+    cdef Region region
+    cdef Job *job
+    cdef Job *jobs
+    u.lr, u.beta1, u.beta2, u.eps, u.momentum, u.nesterov, u.decay, u.gain = lr, beta1, beta2, eps, momentum, nesterov, decay, gain
+    u.of_m, u.of_g, u.of_v, u.scale, u.clip = of_m, of_g, of_v, 1, clipvalue
+    if not 0 <= rule < len(RULES) or len(grads) != count or len(state) != count or len(names) > SLOTS:
+        raise ValueError(f"expected a known rule, a gradient and slots for each of {count} weights, received rule {rule}, {len(grads)} and {len(state)}")
+    if rule != LSTMC_SGD and (not names or names[0] is None) or rule in (LSTMC_ADAM, LSTMC_NADAM, LSTMC_ADAMAX, LSTMC_ADADELTA) and (
+            len(names) < 2 or names[1] is None):
+        raise ValueError(f"expected names of the slots that the rule has, received {names}")
+    jobs = <Job *>PyMem_Calloc(max(count, 1), sizeof(Job))
+    if jobs == NULL:
+        raise MemoryError
+    try:
+        for i in range(count):
+            job = &jobs[i]
+            lend(&job.w, weights[i], True, "weights", i, NULL)
+            if isinstance(grads[i], tuple):
+                lend_rows(job, grads[i], i)
+            else:
+                lend(&job.g, grads[i], False, "grads", i, &job.w)
+            slots = state[i]
+            for j in range(len(names)):
+                if names[j] is not None:
+                    lend(&job.slots[j], slots[names[j]], True, names[j], i, &job.w)
+            job.k, job.n, job.scale = table(job.w.itemsize), job.w.len // job.w.itemsize, 1
+            if clipnorm or global_clipnorm:
+                norm = squares(job.k, <const char *>job.g.buf, job.g.len // job.g.itemsize, threads) + (0 if clipnorm else norm)
+                if clipnorm:
+                    job.scale = clipnorm / bounded(sqrt(norm), clipnorm)
+        if global_clipnorm:
+            # As in Keras, a gradient that is not finite makes every update NaN instead of hiding behind a factor of 0.
+            norm = sqrt(norm)
+            norm = global_clipnorm / bounded(norm, global_clipnorm) if isfinite(norm) else NAN
+        for i in range(count):
+            job = &jobs[i]
+            if global_clipnorm:
+                job.scale = norm
+            job.only_rows = still and isfinite(job.scale) and (rule == LSTMC_RMSPROP or not job.slots[0].buf) and not job.slots[1].buf and (
+                not job.slots[2].buf)
+            total += job.n
+            work += 10.0 * (job.rows * job.width if job.only_rows and job.numbers.buf else job.n)
+        nt = threads_for(work, (total + 1023) // 1024, threads)
+        enter(&region, nt, False, kind_of(UPDATE, rule, total, jobs[0].w.itemsize))
+        for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
+            share(jobs, count, rule, i * total // nt, (i + 1) * total // nt, &u)
+            leave(&region, i)
+        judge(&region)
+    finally:
+        for i in range(count):
+            job = &jobs[i]
+            PyBuffer_Release(&job.w)
+            PyBuffer_Release(&job.g)
+            PyBuffer_Release(&job.numbers)
+            for j in range(SLOTS):
+                PyBuffer_Release(&job.slots[j])
+        PyMem_Free(jobs)
 
 
-def rmsprop(w, g, m, v, double lr, double rho, double eps, double momentum=0.0, double decay=0.0, double scale=1.0,
-            threads=None):
-    """One RMSprop step in place on w, v and, with momentum, m (else None)."""
-    cdef lstmc_update u
-    memset(&u, 0, sizeof(u))
-    u.lr, u.beta2, u.eps, u.momentum, u.decay, u.scale = lr, rho, eps, momentum, decay, scale
-    update(RMSPROP, w, g, m, v, u, threads)
+cdef double bounded(double norm, double least) noexcept nogil:
+    """The larger, or NaN if the norm is NaN."""
+    return least if norm < least else norm
 
 
-def sgd(w, g, m, double lr, double momentum=0.0, bint nesterov=False, double decay=0.0, double scale=1.0, threads=None):
-    """One SGD step in place on w and, with momentum, m (else None)."""
-    cdef lstmc_update u
-    memset(&u, 0, sizeof(u))
-    u.lr, u.momentum, u.nesterov, u.decay, u.scale = lr, momentum, nesterov, decay, scale
-    update(SGD, w, g, m, None, u, threads)
+cdef void share(const Job *jobs, Py_ssize_t count, int rule, Py_ssize_t n0, Py_ssize_t n1, const lstmc_update *u) noexcept nogil:
+    """Elements n0 .. n1-1 of all weights one after the other."""
+    cdef Py_ssize_t i
+    for i in range(count):
+        if n0 < jobs[i].n and n1 > 0:
+            if jobs[i].numbers.buf == NULL:
+                part(&jobs[i], rule, max(n0, 0), min(n1, jobs[i].n), <const char *>jobs[i].g.buf + max(n0, 0) * jobs[i].w.itemsize, u)
+            else:
+                by_rows(&jobs[i], rule, max(n0, 0), min(n1, jobs[i].n), u)
+        n0 -= jobs[i].n
+        n1 -= jobs[i].n
+
+
+cdef void by_rows(const Job *job, int rule, Py_ssize_t n0, Py_ssize_t n1, const lstmc_update *u) noexcept nogil:
+    """Elements n0 .. n1-1 of a table, some rows of which have a gradient."""
+    cdef const long long *number = <const long long *>job.numbers.buf
+    cdef Py_ssize_t width = job.width, j = 0, last = job.rows, middle, end
+    while j < last:                     # the first row with a gradient that ends after n0
+        middle = (j + last) // 2
+        if (number[middle] + 1) * width > n0:
+            last = middle
+        else:
+            j = middle + 1
+    while n0 < n1:
+        if j == job.rows or number[j] * width > n0:
+            end = n1 if j == job.rows else min(n1, <Py_ssize_t>number[j] * width)
+            if not job.only_rows:
+                part(job, rule, n0, end, NULL, u)
+        else:
+            last = j
+            while last + 1 < job.rows and number[last + 1] == number[last] + 1:
+                last += 1
+            end = min(n1, <Py_ssize_t>(number[last] + 1) * width)
+            part(job, rule, n0, end, <const char *>job.g.buf + ((j - number[j]) * width + n0) * job.g.itemsize, u)
+            j = last + 1
+        n0 = end
+
+
+cdef void part(const Job *job, int rule, Py_ssize_t n0, Py_ssize_t n1, const char *g, const lstmc_update *u) noexcept nogil:
+    """Elements n0 .. n1-1 of one weight, with the gradient from its element n0 on."""
+    cdef lstmc_update own = u[0]
+    cdef Py_ssize_t at = n0 * job.w.itemsize
+    own.scale = job.scale
+    job.k.rules[rule](<char *>job.w.buf + at, g, moved(job.slots[0].buf, at), moved(job.slots[1].buf, at), moved(job.slots[2].buf, at), n1 - n0, &own)
+
+
+cdef void *moved(void *p, Py_ssize_t at) noexcept nogil:
+    return NULL if p == NULL else <char *>p + at

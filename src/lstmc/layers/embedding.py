@@ -28,8 +28,9 @@ class Embedding(Layer):
 
     Notes
     -----
-    Gradients are `lstmc.layers.rows.Rows`. SGD without momentum and decay changes the rows of the batch alone. The definition of the other
-    optimizers moves every row that was ever looked up at every step, and they update the whole table: results are exactly those of a dense gradient.
+    Gradients are `lstmc.layers.rows.Rows`. SGD without momentum and Adagrad change the rows of the batch alone, unless weights decay. The definition
+    of the other optimizers moves every row that was ever looked up at every step, so they pass over the whole table, without a dense gradient: results
+    are exactly those of one.
     """
 
     fixed = Layer.fixed | {"input_dim", "output_dim", "mask_zero"}

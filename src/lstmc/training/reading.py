@@ -219,7 +219,7 @@ def compiled(header):
         several = [[metrics.check(m) if isinstance(m, str) else rebuilt(m, metrics.CLASSES) for m in one] for one in several]
         return several[0] if n == 1 else several
 
-    optimizer = rebuilt(config["optimizer"], optimizers.CLASSES)
+    optimizer = optimizers.CLASSES[config["optimizer"]["class"]].from_config(config["optimizer"]["config"])
     loss = None
     if config["loss"] is not None:
         loss = [None if entry is None else rebuilt(entry, losses.CLASSES) for entry in each(config["loss"], "loss")]
