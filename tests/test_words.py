@@ -10,6 +10,7 @@ import pytest
 import lstmc
 from lstmc import callbacks, initializers, layers, losses, metrics, nn, optimizers, utils
 from lstmc.layers import LSTM, Bidirectional, Dense, Input
+from lstmc.optimizers import schedules
 from lstmc.training import Sequential, set_random_seed
 from recipes import LABELS, X, build
 
@@ -47,6 +48,13 @@ SOME = {"x": X, "y": LABELS}
 CALLS = {c.__name__: of(c, {}) for group in (initializers, losses, metrics, optimizers) for c in group.CLASSES.values() if group is not losses}
 CALLS |= {f"losses.{c.__name__}": of(c, {}) for c in losses.CLASSES.values()}
 CALLS["MeanMetricWrapper"] = of(metrics.MeanMetricWrapper, {"fn": "mse"})
+CALLS |= {c.__name__: of(c, base) for c, base in (
+    (schedules.ExponentialDecay, {"initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5}),
+    (schedules.CosineDecay, {"initial_learning_rate": 1, "decay_steps": 2}),
+    (schedules.InverseTimeDecay, {"initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5}),
+    (schedules.PiecewiseConstantDecay, {"boundaries": [2], "values": [1, 0.5]}), (schedules.PolynomialDecay, {"initial_learning_rate": 1, "decay_steps": 2}),
+    (schedules.CosineDecayRestarts, {"initial_learning_rate": 1, "first_decay_steps": 2}),
+)}
 CALLS |= {f"nn.{c.__name__}": of(c, {"input_size": 3, "hidden_size": 4, "num_layers": 2}) for c in (nn.LSTM, nn.GRU, nn.RNN)}
 CALLS |= {c.__name__: of(c, base) for c, base in (
     (Dense, {"units": 2}), (LSTM, {"units": 2}), (layers.GRU, {"units": 2}), (layers.SimpleRNN, {"units": 2}),
@@ -54,6 +62,8 @@ CALLS |= {c.__name__: of(c, base) for c, base in (
     (layers.SpatialDropout1D, {"rate": 0.5}), (layers.GlobalAveragePooling1D, {}),
     (Input, {"shape": (3,)}), (layers.Dropout, {"rate": 0.1}), (layers.Masking, {}), (layers.Flatten, {}),
     (layers.Activation, {"activation": "relu"}), (callbacks.EarlyStopping, {}), (callbacks.TerminateOnNaN, {}), (Sequential, {}),
+    (callbacks.ReduceLROnPlateau, {}), (callbacks.ModelCheckpoint, {"filepath": "a.safetensors"}), (callbacks.LearningRateScheduler, {"schedule": print}),
+    (callbacks.CSVLogger, {"filename": "a.csv"}),
 )}
 CALLS |= {"TimeDistributed": (lambda **a: layers.TimeDistributed(**{"layer": Dense(2)} | a), {}, inspect.signature(layers.TimeDistributed))}
 ALL_THREE = inspect.signature(layers.recurrent.Recurrent)
