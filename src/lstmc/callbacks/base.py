@@ -111,7 +111,9 @@ class CallbackList(Callback):
         Whether to add a History if there is none.
     """
 
-    def __init__(self, callbacks=None, model=None, params=None, *, add_history=False, **more):
+    def __init__(self, callbacks=None, model=None, params=None, *, add_history=False, add_progbar=False, **more):
+        if add_progbar:
+            raise ValueError("add_progbar: expected False, received True; fit has verbose")
         self.callbacks, self._called = [], None
         self.set_params({**(params or {}), **more})
         self.set_model(model)

@@ -83,7 +83,7 @@ class EarlyStopping(MonitorCallback):
         self.baseline = None if baseline is None else checks.number(baseline, "baseline")
         self.restore_best_weights = checks.flag(restore_best_weights, "restore_best_weights")
         self.start_from_epoch = checks.integer(start_from_epoch, "start_from_epoch", 0)
-        self.on_train_begin()
+        EarlyStopping.on_train_begin(self)
 
     def on_train_begin(self, logs=None):
         self.wait = self.stopped_epoch = self.best_epoch = 0
@@ -145,7 +145,7 @@ class ReduceLROnPlateau(MonitorCallback):
             raise ValueError(f"min_lr: expected at least 0, received {min_lr}")
         self.patience, self.cooldown = checks.integer(patience, "patience", 0), checks.integer(cooldown, "cooldown", 0)
         self.verbose = verbosity(verbose)
-        self.on_train_begin()
+        ReduceLROnPlateau.on_train_begin(self)
 
     def on_train_begin(self, logs=None):
         self.best, self.wait, self.cooldown_counter = None, 0, 0

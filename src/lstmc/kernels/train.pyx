@@ -112,22 +112,26 @@ cdef struct Job:
     bint only_rows              # a gradient of 0 changes nothing
 
 
+cdef str described(object array):
+    if not isinstance(array, np.ndarray):
+        return type(array).__name__
+    return f"{array.dtype} of shape {array.shape}, strides {array.strides}{'' if array.flags.writeable else ', read-only'}"
+
+
 cdef int lend(Py_buffer *view, object array, bint writable, str name, Py_ssize_t i, const Py_buffer *like) except -1:
     """The memory of a float array, which must be of the dtype and shape of `like` unless that is NULL. Whoever lends gives back."""
     try:
         PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
     except TypeError:
-        raise TypeError(f"{name}[{i}]: expected an array, received {type(array).__name__}") from None
+        raise TypeError(f"{name}[{i}]: expected an array, received {described(array)}") from None
     except (BufferError, ValueError):
-        raise ValueError(f"{name}[{i}]: expected a C-contiguous{' and writable' if writable else ''} array, received one with strides {array.strides}"
-                         f"{'' if array.flags.writeable else ' that is read-only'}") from None
-    if view.format[0] not in (b"f", b"d") or view.format[1]:
-        raise TypeError(f"{name}[{i}]: expected float32 or float64 of this machine's byte order, received {array.dtype}")
-    if like != NULL and view.itemsize != like.itemsize:
-        raise TypeError(f"{name}[{i}]: expected {like.itemsize} bytes an element, as its weight has, received {array.dtype}")
+        raise ValueError(f"{name}[{i}]: expected a C-contiguous{' and writable' if writable else ''} array, received {described(array)}") from None
+    if view.format[0] not in (b"f", b"d") or view.format[1] or (like != NULL and view.itemsize != like.itemsize):
+        raise TypeError(f"{name}[{i}]: expected float{'32 or float64' if like == NULL else 8 * like.itemsize} of this machine's byte order, received "
+                        f"{described(array)}")
     if like != NULL and (view.ndim != like.ndim or memcmp(view.shape, like.shape, view.ndim * sizeof(Py_ssize_t))):
-        raise ValueError(f"{name}[{i}]: expected the {view.len // view.itemsize if like == NULL else like.len // like.itemsize} elements of its "
-                         f"weight in their shape, received shape {array.shape}")
+        raise ValueError(f"{name}[{i}]: expected the shape of its weight, {tuple([like.shape[j] for j in range(like.ndim)])}, received "
+                         f"{described(array)}")
     return 0
 
 
@@ -138,11 +142,11 @@ cdef int lend_rows(Job *job, object rows, Py_ssize_t i) except -1:
     lend(&job.g, rows[1], False, "values of grads", i, NULL)
     PyObject_GetBuffer(rows[0], &job.numbers, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
     if job.numbers.ndim != 1 or job.numbers.itemsize != sizeof(long long) or job.numbers.format[0] not in (b"l", b"q") or job.numbers.format[1]:
-        raise TypeError(f"numbers of grads[{i}]: expected a row of int64, received {rows[0].dtype} of shape {rows[0].shape}")
+        raise TypeError(f"numbers of grads[{i}]: expected a row of int64, received {described(rows[0])}")
     job.rows, job.width = job.numbers.shape[0], job.w.len // job.w.itemsize // max(job.w.shape[0], 1) if job.w.ndim else 0
     if job.g.itemsize != job.w.itemsize or job.g.len != job.rows * job.width * job.g.itemsize or job.w.ndim != 2:
         raise ValueError(f"values of grads[{i}]: expected {job.rows} rows of {job.width} elements of {job.w.itemsize} bytes, received "
-                         f"{rows[1].dtype} of shape {rows[1].shape}")
+                         f"{described(rows[1])}")
     number = <const long long *>job.numbers.buf
     for j in range(job.rows):
         if not least <= number[j] < job.w.shape[0]:
