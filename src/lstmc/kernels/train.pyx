@@ -221,6 +221,10 @@ def apply(int rule, list grads, list weights, list state, tuple names, double lr
             total += job.n
             work += 10.0 * (job.rows * job.width if job.only_rows and job.numbers.buf else job.n)
         nt = threads_for(work, (total + 1023) // 1024, threads)
+        if nt == 1:
+            with nogil:
+                share(jobs, count, rule, 0, total, &u)
+            return
         enter(&region, nt, False, kind_of(UPDATE, rule, total, jobs[0].w.itemsize))
         for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
             share(jobs, count, rule, i * total // nt, (i + 1) * total // nt, &u)
