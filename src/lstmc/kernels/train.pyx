@@ -248,13 +248,15 @@ cdef double bounded(double norm, double least) noexcept nogil:
 
 cdef void share(const Job *jobs, Py_ssize_t count, int rule, Py_ssize_t n0, Py_ssize_t n1, const lstmc_update *u) noexcept nogil:
     """Elements n0 .. n1-1 of all weights one after the other."""
+    cdef lstmc_update own = u[0]
     cdef Py_ssize_t i
     for i in range(count):
         if n0 < jobs[i].n and n1 > 0:
+            own.scale = jobs[i].scale
             if jobs[i].numbers.buf == NULL:
-                part(&jobs[i], rule, max(n0, 0), min(n1, jobs[i].n), <const char *>jobs[i].g.buf + max(n0, 0) * jobs[i].w.itemsize, u)
+                part(&jobs[i], rule, max(n0, 0), min(n1, jobs[i].n), <const char *>jobs[i].g.buf + max(n0, 0) * jobs[i].w.itemsize, &own)
             else:
-                by_rows(&jobs[i], rule, max(n0, 0), min(n1, jobs[i].n), u)
+                by_rows(&jobs[i], rule, max(n0, 0), min(n1, jobs[i].n), &own)
         n0 -= jobs[i].n
         n1 -= jobs[i].n
 
@@ -286,10 +288,8 @@ cdef void by_rows(const Job *job, int rule, Py_ssize_t n0, Py_ssize_t n1, const 
 
 cdef void part(const Job *job, int rule, Py_ssize_t n0, Py_ssize_t n1, const char *g, const lstmc_update *u) noexcept nogil:
     """Elements n0 .. n1-1 of one weight, with the gradient from its element n0 on."""
-    cdef lstmc_update own = u[0]
     cdef Py_ssize_t at = n0 * job.w.itemsize
-    own.scale = job.scale
-    job.k.rules[rule](<char *>job.w.buf + at, g, moved(job.slots[0].buf, at), moved(job.slots[1].buf, at), moved(job.slots[2].buf, at), n1 - n0, &own)
+    job.k.rules[rule](<char *>job.w.buf + at, g, moved(job.slots[0].buf, at), moved(job.slots[1].buf, at), moved(job.slots[2].buf, at), n1 - n0, u)
 
 
 cdef void *moved(void *p, Py_ssize_t at) noexcept nogil:
