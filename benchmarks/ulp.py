@@ -1,11 +1,11 @@
-"""The largest error of exp, sigmoid and tanh over all 2^32 float32 inputs.
+"""The largest error of exp, sigmoid, tanh and log over all 2^32 float32 inputs.
 
     python benchmarks/ulp.py [--isa avx2] [--stride 7] [--function tanh] [--processes N]
 
 Two figures a function: how many floats lie between the result and the correctly rounded value at most (the contract is 2;
 subnormal results and signed zeros count as floats), and the distance from the exact value in units in the last place of
 the correctly rounded one. The exact value is NumPy's in float64, whose own error is below 1e-7 of a float32's unit. A NaN must
-stay one, and no other input may give one.
+stay one, and no other input may give one but where the function has no value.
 """
 
 import argparse
@@ -37,6 +37,7 @@ EXACT = {
     "exp": np.exp,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
+    "log": np.log,
 }
 
 
@@ -58,7 +59,7 @@ def compare(function, x):
     with np.errstate(all="ignore"):
         exact = EXACT[function](x.astype(np.float64))
         rounded = exact.astype(np.float32)
-    nan = np.isnan(x)
+    nan = np.isnan(exact)
     wrong = int(np.count_nonzero(np.isnan(got) != nan))
     floats = np.abs(order(got) - order(rounded))
     floats[nan | np.isnan(got)] = 0
@@ -83,7 +84,7 @@ def worse(a, b):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Largest error of exp, sigmoid and tanh over the float32 inputs.")
+    parser = argparse.ArgumentParser(description="Largest error of exp, sigmoid, tanh and log over the float32 inputs.")
     parser.add_argument("--isa", choices=core.usable_isas(), default=core.isa())
     parser.add_argument("--stride", type=int, default=1, metavar="N", help="only every Nth bit pattern; odd, so that all signs and exponents occur")
     parser.add_argument("--function", choices=list(EXACT), action="append", help="may be given several times; default: all")

@@ -30,6 +30,9 @@ class Model:
     metrics = ()
     stop_training = False
 
+    def directions(self):
+        return {m.name: m.direction for m in self.metrics} | {"loss": "down"}
+
     def __init__(self):
         self.optimizer, self.saved = optimizers.SGD(0.1), []
 

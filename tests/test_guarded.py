@@ -15,6 +15,7 @@ from guarded import Guarded, guarded, like
 from lstmc.kernels import arena
 from lstmc.nn import step_many
 from processes import python
+from test_ctc import ctc, drawn
 
 PLAIN = variants_on(AWKWARD + LONG, ("lstm", "gru", "rnn"))
 SOME = {"float32": [Case(5, 7, 6, 8, L=2, bias=False), Case(5, 4, 3, 16, L=2, P=5)], "float64": [Case(7, 6, 5, 17, D=2, ragged=True)]}
@@ -160,3 +161,13 @@ def test_a_touch_of_forbidden_pages_ends_the_process(touch):
     """)
     assert done.stdout == "taken\n"
     assert done.returncode < 0, done.returncode
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ctc(dtype, isa):
+    for seed in range(12):
+        x, y, lengths, frames, blank = drawn(seed, dtype)
+        want, alone = ctc(x, y, lengths, frames, blank), ctc(x, y, lengths, frames, blank, gradient=False)
+        with guarded():
+            assert_same_bits(ctc(like(x), like(y), lengths, frames, blank, threads=2), want)
+            assert_same_bits(ctc(like(x), like(y), lengths, frames, blank, gradient=False), alone)

@@ -110,7 +110,7 @@ def test_early_stopping_knows_what_is_better():
         stop = callbacks.EarlyStopping(getattr(name, "__name__", name))
         stop.set_model(model)
         model.test_on_batch(x, np.eye(4)[y])
-        assert stop._direction() == better
+        assert stop.direction() == better
 
 
 class Largest(metrics.Metric):

@@ -1,4 +1,4 @@
-"""exp, sigmoid and tanh of the core: error, exact limits, special values, equal bits.
+"""exp, sigmoid, tanh and log of the core: error, exact limits, special values, equal bits.
 
 The error is counted in floats: how many representable numbers lie between the result and the correctly rounded
 value, subnormal ones included. The contract is at most 2 on every instruction set.
@@ -12,17 +12,17 @@ import pytest
 from conftest import DTYPES, FMA_ISAS, assert_same_bits
 from lstmc.kernels import core
 
-FUNCTIONS = ("exp", "sigmoid", "tanh")
+FUNCTIONS = ("exp", "sigmoid", "tanh", "log")
 ULP = 2
 # NumPy's own long double is no wider than double on some platforms; then its error is allowed for.
 EXTRA = 0 if np.finfo(np.longdouble).nmant > np.finfo(np.float64).nmant + 8 else 1
 INTS = {"float32": np.int32, "float64": np.int64}
 # Where the functions change their course, saturate or become subnormal.
 SPECIAL = {
-    "float32": [0, 1e-45, 1.2e-38, 1e-20, 1e-4, 0.35, 0.5, 0.69, 1, 9, 9.01, 16.6, 17, 17.3, 20, 40, 87.3, 87.34, 88, 88.72, 89, 103.97, 104,
-                110, 3.4e38],
-    "float64": [0, 5e-324, 2.2e-308, 1e-200, 1e-8, 0.35, 0.5, 0.69, 1, 18, 19.1, 22, 36.7, 37, 60, 120, 708.4, 709.78, 710, 744.4, 745.2, 746,
-                750, 1.7e308],
+    "float32": [0, 1e-45, 1.2e-38, 2**-100, 1e-20, 1e-4, 0.35, 0.5, 0.69, 0.5**0.5, 1, 2**0.5, 9, 9.01, 16.6, 17, 17.3, 20, 40, 87.3, 87.34, 88, 88.72, 89,
+                103.97, 104, 110, 3.4e38],
+    "float64": [0, 5e-324, 2.2e-308, 2**-1000, 1e-200, 1e-8, 0.35, 0.5, 0.69, 0.5**0.5, 1, 2**0.5, 18, 19.1, 22, 36.7, 37, 60, 120, 708.4, 709.78,
+                710, 744.4, 745.2, 746, 750, 1.7e308],
 }
 
 
@@ -35,10 +35,8 @@ def apply(name, x):
 def exact(name, x):
     """The function in the widest arithmetic there is."""
     with np.errstate(all="ignore"):
-        if name == "tanh":
-            return np.tanh(x)
-        if name == "exp":
-            return np.exp(x)
+        if name != "sigmoid":
+            return getattr(np, name)(x)
         e = np.exp(-np.abs(x))
         return np.where(x < 0, e, 1) / (1 + e)
 
@@ -65,10 +63,16 @@ def sample(dtype):
     return x[~np.isnan(x)]
 
 
+def inputs(name, dtype):
+    """The sample, as far as the function has values."""
+    x = sample(dtype)
+    return x[x >= 0] if name == "log" else x
+
+
 @cache
 def rounded(name, dtype):
-    """The correctly rounded values of the sample."""
-    x = sample(dtype)
+    """The correctly rounded values of the inputs."""
+    x = inputs(name, dtype)
     with np.errstate(all="ignore"):
         return exact(name, x.astype(np.float64 if dtype == "float32" else np.longdouble)).astype(dtype)
 
@@ -76,7 +80,7 @@ def rounded(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_error_in_ulp(name, dtype, isa):
-    x, want = sample(dtype), rounded(name, dtype)
+    x, want = inputs(name, dtype), rounded(name, dtype)
     got = apply(name, x)
     assert not np.isnan(got).any()
     error = np.abs(ordinal(got) - ordinal(want))
@@ -91,6 +95,8 @@ def test_exact_limits(dtype, isa):
     assert_same_bits(apply("exp", x), np.array([0, 0, 1, 1, np.inf, np.inf], dtype))
     assert_same_bits(apply("sigmoid", x), np.array([0, 0, 0.5, 0.5, 1, 1], dtype))
     assert_same_bits(apply("tanh", x), np.array([-1, -1, -0.0, 0.0, 1, 1], dtype))
+    assert_same_bits(apply("log", np.array([-0.0, 0.0, 1, np.inf], dtype)), np.array([-np.inf, -np.inf, 0, np.inf], dtype))
+    assert np.isnan(apply("log", np.array([-np.inf, -info.max, -1, -info.smallest_subnormal], dtype))).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -116,14 +122,18 @@ def test_subnormals_are_neither_flushed_nor_read_as_zero(dtype, isa):
     for name in ("exp", "sigmoid"):
         result = apply(name, deep)
         assert np.all((result > 0) & (result < np.finfo(dtype).smallest_normal))
+    few = tiny * np.array([1, 2, 3, 1000], dtype)
+    assert np.abs(ordinal(apply("log", few)) - ordinal(np.log(few.astype(np.longdouble)).astype(dtype))).max() <= ULP
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_symmetries_and_bounds(name, dtype, isa):
-    x = sample(dtype)
+    x = inputs(name, dtype)
     result = apply(name, x)
-    if name == "tanh":
+    if name == "log":
+        assert np.array_equal(np.sign(result), np.sign(x - 1))
+    elif name == "tanh":
         assert_same_bits(apply(name, -x), -result)
         assert np.all(np.abs(result) <= 1)
     elif name == "sigmoid":
@@ -135,7 +145,7 @@ def test_symmetries_and_bounds(name, dtype, isa):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_bits_do_not_depend_on_the_instruction_set(name, dtype, any_isa):
-    x = sample(dtype)
+    x = inputs(name, dtype)
     any_isa(FMA_ISAS[0])
     first = apply(name, x)
     for other in FMA_ISAS[1:]:
@@ -158,5 +168,5 @@ def test_bits_do_not_depend_on_position_or_length(name, dtype, isa):
 
 def test_an_unknown_name_is_refused():
     x = np.zeros(3, np.float32)
-    with pytest.raises(ValueError, match="exp, sigmoid or tanh, received 'cos'"):
+    with pytest.raises(ValueError, match="exp, sigmoid, tanh or log, received 'cos'"):
         core.elementary("cos", x, x.copy())

@@ -82,6 +82,7 @@ CALLS |= {
 CALLS |= {f"utils.{name}": of(getattr(utils, name), base) for name, base in {
     "pad_sequences": {"sequences": [[1, 2], [3]]}, "to_categorical": {"x": [0, 1]},
     "timeseries_dataset_from_array": {"data": np.arange(9), "targets": None, "sequence_length": 3},
+    "ctc_decode": {"inputs": np.zeros((1, 4, 3)), "sequence_lengths": [4], "strategy": "beam_search"},
 }.items()}
 # What would be right, and run for ever.
 LONG = {("fit", "epochs"), ("fit", "steps_per_epoch")}

@@ -46,7 +46,6 @@ MISSING = (
     ("utils", "split_dataset", "fit has validation_split"),
     ("utils", "Progbar", "fit has verbose"),
     ("utils", "clear_session", "nothing is kept between models; set_random_seed repeats one"),
-    ("losses", "CTC ctc", "subclass lstmc.losses.Loss"),
     ("losses", "Dice dice Tversky tversky Circle circle CategoricalGeneralizedCrossEntropy categorical_generalized_cross_entropy",
      "subclass lstmc.losses.Loss: `values` and `gradient`"),
     ("losses", "logcosh", "use log_cosh"),

@@ -1,12 +1,13 @@
-"""Keras' `utils` on NumPy arrays: padding, one-hot targets, windows over a series, and the seed of everything."""
+"""Keras' `utils` on NumPy arrays: padding, one-hot targets, windows over a series, the seed of everything; and Keras' `ops.ctc_decode`."""
 
 import numpy as np
 
 from lstmc import names, seeds
+from lstmc.ctc import ctc_decode
 from lstmc.nn import checks
 from lstmc.seeds import set_random_seed
 
-__all__ = ["pad_sequences", "set_random_seed", "timeseries_dataset_from_array", "to_categorical"]
+__all__ = ["ctc_decode", "pad_sequences", "set_random_seed", "timeseries_dataset_from_array", "to_categorical"]
 
 MOST = 2**50        # elements: more than any address space holds
 

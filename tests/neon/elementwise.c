@@ -1,7 +1,7 @@
-/* elementwise.c -- what has no product: functions over all bit patterns, cells whose sums hold them, training, random masks. */
-#include <math.h>
-
+/* elementwise.c -- what has no product: functions over all bit patterns, cells whose sums hold them, training, random masks,
+ * CTC. */
 #include "harness.h"
+#include <math.h>
 
 static void elementary(const char *name, void (*fn)(void *, const void *, ptrdiff_t))
 {
@@ -160,13 +160,41 @@ static void masks(void)
     }
 }
 
+/* CTC of labels with and without repetitions, with and without a gradient, and of too few frames. */
+static void ctc(ptrdiff_t T, ptrdiff_t C, ptrdiff_t L)
+{
+    const size_t before = es;
+    int64_t labels[16];
+    lstmc_ctc s = {T, C, L, labels, 0, NULL, (C + LSTMC_CTC_BLOCK - 1) / LSTMC_CTC_BLOCK * LSTMC_CTC_BLOCK, 1, NULL,
+                   (2 * L + 2 + LSTMC_CTC_PAD - 1) / LSTMC_CTC_PAD * LSTMC_CTC_PAD + 2 * LSTMC_CTC_PAD};
+    es = sizeof(double);        /* whatever the table */
+    for (ptrdiff_t i = 0; i < L; i++) labels[i] = 1 + i / 2 % (C - 1);
+    char *x = dyadic(9, T * C, -3), *rows = take(T * s.ld), *work = take(s.ld + (T + 4) * s.lds);
+    begin();
+    for (s.gradient = 0; s.gradient < 2; s.gradient++) {
+        for (ptrdiff_t i = 0; i < T * s.ld; i++) put(rows, i, i % s.ld < C ? get(x, i / s.ld * C + i % s.ld) : -INFINITY);
+        s.rows = (double *)(void *)rows, s.work = (double *)(void *)work;
+        const double loss = k->ctc(&s);
+        uint64_t word;
+        memcpy(&word, &loss, sizeof word);
+        hash_word(word);
+    }
+    hash_rows(rows, s.ld, T, C);
+    end("ctc T%td C%td L%td", T, C, L);
+    forget(0);
+    es = before;
+}
+
 void check_elementwise(void)
 {
     static const ptrdiff_t widths[] = {1, 3, 7, 8, 15, 16, 17, 33, 1000};
     elementary("exp", k->vexp);
     elementary("sigmoid", k->vsigmoid);
     elementary("tanh", k->vtanh);
+    elementary("log", k->vlog);
     cells_of_patterns();
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) training(widths[i]);
     masks();
+    for (ptrdiff_t L = 0; L <= 16; L += L < 4 ? 1 : 4)
+        for (ptrdiff_t T = 1; T < 40; T += 6) ctc(T, 3 + T, L);
 }

@@ -49,7 +49,7 @@ class MonitorCallback(Callback):
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
-        directions = {m.name: m.direction for m in self.model.metrics} | {"loss": "down"}
+        directions = self.model.directions()
         if directions.get(name) is None:
             raise ValueError(f"{type(self).__name__}: pass mode='min' or mode='max'; it is not known which is better for {self.monitor!r}")
         return "min" if directions[name] == "down" else "max"

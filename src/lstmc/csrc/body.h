@@ -30,15 +30,18 @@ INLINE void FN(v_store_n)(T *p, V v, ptrdiff_t n)
 #include "train.h"
 #include "norm.h"
 #include "probe.h"
+#if REAL == 64
+#include "ctc.h"
+#endif
 
 static const lstmc_kernels FN(table) = {
     ISA_NAME, sizeof(T), FN(NU), VL, TILE_ROWS, HAVE_FMA,
     CELLS,
     FN(pack_panels), FN(unpack_panels), FN(pack_bias), FN(pack_columns),
     FN(walk), FN(norm_fwd), FN(norm_bwd), FN(pack_outer), FN(outer),
-    FN(vexp), FN(vsigmoid), FN(vtanh),
+    FN(vexp), FN(vsigmoid), FN(vtanh), FN(vlog),
     FN(softmax), FN(softmax_bwd), FN(sumsq),
-    {FN(sgd), FN(rmsprop), FN(adam), FN(nadam), FN(adamax), FN(adadelta), FN(lion)},
+    {FN(sgd), FN(rmsprop), FN(adam), FN(nadam), FN(adamax), FN(adadelta), FN(lion)}, ctc_f64,
     derive, PASTE(keep_rows, REAL), FN(multiply), FN(add_masked), FN(zone_fwd), FN(zone_bwd),
     fingerprint,
     FN(probe_fma), FN(probe_read),

@@ -1,10 +1,12 @@
-/* functions.h -- exp, sigmoid and tanh on vectors: one sequence of IEEE operations on every instruction set.
+/* functions.h -- exp, sigmoid, tanh and log on vectors: one sequence of IEEE operations on every instruction set.
  *
  *   z = n ln2 + t, |t| <= ln2/2        n by adding and subtracting 1.5*2^(mantissa bits)
  *   expm1(t) = r = t + t^2 q(t)        q interpolates (e^t - 1 - t)/t^2 at Chebyshev nodes
  *   e^z = 2^n (1 + r)
  *   sigmoid(x) = {e^-|x| if x < 0, else 1} / (1 + e^-|x|)
  *   tanh(x) = copysign(-m / (m + 2), x), m = expm1(-2|x|) = 2^n r + (2^n - 1)
+ *   log(x) = n ln2 + log(1 + f), x = 2^n (1 + f), 1 + f in [sqrt(1/2), sqrt(2))
+ *   log(1 + f) = 2 atanh(s) = f - s (f - s^2 l(s^2)), s = f / (2 + f)      l interpolates (2 atanh(s)/s - 2)/s^2
  *
  * True division only, no estimate instructions. Measured over every float32, in units in the last place of
  * the correctly rounded value: see docs in README ("Accuracy"); at most 2 is the contract. Results that are
@@ -21,7 +23,11 @@
 #define M_EXP_MIN -104.0f                      /* below: e^z rounds to 0 */
 #define M_EXP_MAX 89.0f                        /* above: infinity */
 #define M_TANH_MIN -40.0f                      /* below: expm1 is -1 */
+#define M_LOG_SMALL 0x1p-100f                  /* below, log takes x 2^25: it needs numbers that are far from subnormal */
+#define M_LEAST 0x1p-149f
+#define M_MOST 0x1.fffffep+127f
 static const float FN(m_q)[] = {0x1.6d113cp-10f, 0x1.120ba2p-7f, 0x1.55551ap-5f, 0x1.5554dcp-3f, 0x1p-1f};
+static const float FN(m_l)[] = {0x1.2ef516p-2f, 0x1.997bdcp-2f, 0x1.55555cp-1f};
 #else
 #define M_MAGIC 6755399441055744.0             /* 1.5 * 2^52 */
 #define M_LOG2E 0x1.71547652b82fep+0
@@ -33,11 +39,16 @@ static const float FN(m_q)[] = {0x1.6d113cp-10f, 0x1.120ba2p-7f, 0x1.55551ap-5f,
 #define M_EXP_MIN -746.0
 #define M_EXP_MAX 710.0
 #define M_TANH_MIN -60.0
+#define M_LOG_SMALL 0x1p-1000
+#define M_LEAST 0x1p-1074
+#define M_MOST 0x1.fffffffffffffp+1023
 static const double FN(m_q)[] = {0x1.1f731ea5352cap-29, 0x1.af4e196027428p-26, 0x1.27e4db57442fbp-22,
     0x1.71de021a90822p-19, 0x1.a01a01a6dcaffp-16, 0x1.a01a01abef415p-13, 0x1.6c16c16c162ccp-10,
     0x1.11111111100cep-7, 0x1.5555555555556p-5, 0x1.5555555555557p-3, 0x1p-1};
+static const double FN(m_l)[] = {0x1.2b7fa64da1a6ap-3, 0x1.39fb2efe206abp-3, 0x1.7462cd53e5318p-3, 0x1.c71c628e9e0c9p-3,
+    0x1.2492492e35998p-2, 0x1.9999999995077p-2, 0x1.5555555555558p-1};
 #endif
-enum { FN(M_DEGREE) = sizeof FN(m_q) / sizeof FN(m_q)[0] };
+enum { FN(M_DEGREE) = sizeof FN(m_q) / sizeof FN(m_q)[0], FN(M_LOG_DEGREE) = sizeof FN(m_l) / sizeof FN(m_l)[0] };
 
 /* Functions work on n <= MATH_N vectors side by side: step by step over all of them, since one value is a chain of
  * some twenty dependent operations and the processor's window holds only a few such chains. */
@@ -128,6 +139,30 @@ INLINE V FN(v_tanh)(V x)
     return x;
 }
 
+/* log(x) - shift ln2 of x from M_LOG_SMALL on; a NaN stays one */
+INLINE V FN(log_normal)(V x, V shift)
+{
+    const V magic = v_set1(M_MAGIC), one = v_set1(1);
+    const V k = v_exponent(v_mul(x, v_set1(0x1.6a09e6p-1f)));       /* that of x / sqrt(2): n - 1 */
+    const V n = v_sub(v_add(v_sub(k, magic), one), shift);
+    const V f = v_sub(v_mul(v_mul(x, v_set1(0.25f)), v_pow2(v_add(v_sub(magic, v_sub(k, magic)), one))), one);
+    const V s = v_div(f, v_add(f, v_set1(2))), z = v_mul(s, s);
+    V r = v_fma(v_set1(FN(m_l)[0]), z, v_set1(FN(m_l)[1]));
+    UNROLL
+    for (int i = 2; i < FN(M_LOG_DEGREE); i++) r = v_fma(r, z, v_set1(FN(m_l)[i]));
+    r = v_fnma(z, r, f);
+    return v_fma(n, v_set1(M_LN2_HI), v_sub(f, v_fnma(n, v_set1(M_LN2_LO), v_mul(s, r))));
+}
+
+/* -infinity of both zeros, NaN of what is less */
+INLINE V FN(v_log)(V x)
+{
+    const V below = v_sub(x, v_set1(M_LOG_SMALL));
+    const V y = FN(log_normal)(v_mul(x, v_sel_neg(below, v_set1(M_RESPLIT), v_set1(1))), v_sel_neg(below, v_set1(M_SPLIT), v_set1(0)));
+    const V none = v_sel_neg(v_add(x, v_set1(0)), v_set1(NAN), v_set1(-INFINITY));
+    return v_sel_neg(v_sub(x, v_set1(M_LEAST)), none, v_sel_neg(v_sub(v_set1(M_MOST), x), x, y));
+}
+
 #define VMAP(name, op)                                                               \
     static void FN(name)(void *dst, const void *src, ptrdiff_t n)                    \
     {                                                                                \
@@ -140,6 +175,7 @@ INLINE V FN(v_tanh)(V x)
 VMAP(vexp, FN(v_exp))
 VMAP(vsigmoid, FN(v_sigmoid))
 VMAP(vtanh, FN(v_tanh))
+VMAP(vlog, FN(v_log))
 #undef VMAP
 #undef M_MAGIC
 #undef M_LOG2E
@@ -151,3 +187,6 @@ VMAP(vtanh, FN(v_tanh))
 #undef M_EXP_MIN
 #undef M_EXP_MAX
 #undef M_TANH_MIN
+#undef M_LOG_SMALL
+#undef M_LEAST
+#undef M_MOST

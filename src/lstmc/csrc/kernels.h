@@ -6,9 +6,11 @@
  *   v_abs v_neg_abs v_copysign  v_sel_neg(x,a,b) = x<0 ? a : b (either, for x = -0 or NaN)
  *   v_scalef(a,n) = a 2^n for whole n, rounded once (optional)
  *   v_pow2(k) = 2^n for k = 1.5*2^mantissa + n, n in the normal exponent range
+ *   v_exponent(a) = 1.5*2^mantissa + n for a in [2^n, 2^(n+1)), n in the same range
  *   v_zip_lo v_zip_hi  the lower, the upper half of both in turn: a0 b0 a1 b1 ..
  *   v_load_n v_store_n  the first n < VL lanes, others read as 0 (VEC_TAIL_BUFFER: generic ones below) */
 #include "lstmc.h"
+#include <math.h>
 #include <string.h>
 
 #define PASTE_(a, b) a##_f##b
@@ -32,6 +34,7 @@
 
 #include "fingerprint.h"
 #include "random.h"
+static double ctc_f64(const lstmc_ctc *);     /* of both tables: ctc.h */
 
 #define REAL 32
 #include VOCABULARY

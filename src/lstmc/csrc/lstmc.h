@@ -232,6 +232,19 @@ typedef struct {
 enum { LSTMC_SGD, LSTMC_RMSPROP, LSTMC_ADAM, LSTMC_NADAM, LSTMC_ADAMAX, LSTMC_ADADELTA, LSTMC_LION, LSTMC_RULES };
 typedef void (*lstmc_rule)(void *w, const void *g, void *s0, void *s1, void *s2, ptrdiff_t n, const lstmc_update *);
 
+/* One sequence of a CTC loss, in float64 whatever the table: ctc.h. Rows of logits and of states begin on cache lines. */
+enum { LSTMC_CTC_BLOCK = 16, LSTMC_CTC_PAD = 8 };
+typedef struct {
+    ptrdiff_t n_frames, n_classes, n_labels;
+    const int64_t *labels;        /* classes other than `blank` */
+    ptrdiff_t blank;
+    double *rows;                 /* [n_frames][ld]: logits, overwritten; with `gradient`, by the gradient of the loss, lanes beyond the classes by anything */
+    ptrdiff_t ld;                 /* classes in whole LSTMC_CTC_BLOCK */
+    int gradient;
+    double *work;                 /* overwritten: ld, and lds for each of 3 rows and n_frames + 1 (without `gradient`: 2) more */
+    ptrdiff_t lds;                /* 2 n_labels + 2 in whole LSTMC_CTC_PAD, and two LSTMC_CTC_PAD */
+} lstmc_ctc;
+
 typedef struct {
     const char *isa;
     int itemsize, nu, vl, mr, fma;
@@ -252,11 +265,13 @@ typedef struct {
     void (*vexp)(void *dst, const void *src, ptrdiff_t n);
     void (*vsigmoid)(void *dst, const void *src, ptrdiff_t n);
     void (*vtanh)(void *dst, const void *src, ptrdiff_t n);
+    void (*vlog)(void *dst, const void *src, ptrdiff_t n);
     /* train */
     void (*softmax)(void *dst, const void *src, ptrdiff_t rows, ptrdiff_t n);
     void (*softmax_bwd)(void *dst, const void *y, const void *dy, ptrdiff_t rows, ptrdiff_t n);
     double (*sumsq)(const void *src, ptrdiff_t n);   /* one fixed tree for a fixed n */
     lstmc_rule rules[LSTMC_RULES];
+    double (*ctc)(const lstmc_ctc *);                /* the loss */
     /* random masks, see random.h: the key of a call, and 0 or 1/(1-p) for n units of one sequence at one time */
     void (*derive)(uint32_t key[2], uint64_t seed, uint64_t step, uint32_t layer, uint32_t purpose);
     void (*keep_rows)(void *dst, ptrdiff_t n, const uint32_t key[2], double p, uint32_t time, uint32_t sequence);

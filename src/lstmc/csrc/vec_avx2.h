@@ -32,6 +32,7 @@
 #define v_copysign(a, s) _mm256_or_ps(v_abs(a), _mm256_and_ps(_mm256_set1_ps(-0.0f), s))
 #define v_sel_neg(x, a, b) _mm256_blendv_ps(b, a, x)
 #define v_pow2(k) _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(_mm256_castps_si256(k), 23), _mm256_set1_epi32(0x3f800000)))
+#define v_exponent(a) _mm256_castsi256_ps(_mm256_add_epi32(_mm256_srli_epi32(_mm256_castps_si256(a), 23), _mm256_set1_epi32(0x4b400000 - 127)))
 #else
 #define T double
 #define V __m256d
@@ -55,4 +56,5 @@
 #define v_copysign(a, s) _mm256_or_pd(v_abs(a), _mm256_and_pd(_mm256_set1_pd(-0.0), s))
 #define v_sel_neg(x, a, b) _mm256_blendv_pd(b, a, x)
 #define v_pow2(k) _mm256_castsi256_pd(_mm256_add_epi64(_mm256_slli_epi64(_mm256_castpd_si256(k), 52), _mm256_set1_epi64x(0x3ff0000000000000)))
+#define v_exponent(a) _mm256_castsi256_pd(_mm256_add_epi64(_mm256_srli_epi64(_mm256_castpd_si256(a), 52), _mm256_set1_epi64x(0x4338000000000000 - 1023)))
 #endif

@@ -33,6 +33,7 @@
 #define v_sel_neg(x, a, b) _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_srai_epi32(_mm512_castps_si512(x), 31), _mm512_castps_si512(a), _mm512_castps_si512(b), 0xca))
 #define v_scalef(a, n) _mm512_scalef_ps(a, n)
 #define v_pow2(k) _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(_mm512_castps_si512(k), 23), _mm512_set1_epi32(0x3f800000)))
+#define v_exponent(a) _mm512_castsi512_ps(_mm512_add_epi32(_mm512_srli_epi32(_mm512_castps_si512(a), 23), _mm512_set1_epi32(0x4b400000 - 127)))
 #else
 #define T double
 #define V __m512d
@@ -59,4 +60,5 @@
 #define v_sel_neg(x, a, b) _mm512_castsi512_pd(_mm512_ternarylogic_epi64(_mm512_srai_epi64(_mm512_castpd_si512(x), 63), _mm512_castpd_si512(a), _mm512_castpd_si512(b), 0xca))
 #define v_scalef(a, n) _mm512_scalef_pd(a, n)
 #define v_pow2(k) _mm512_castsi512_pd(_mm512_add_epi64(_mm512_slli_epi64(_mm512_castpd_si512(k), 52), _mm512_set1_epi64(0x3ff0000000000000)))
+#define v_exponent(a) _mm512_castsi512_pd(_mm512_add_epi64(_mm512_srli_epi64(_mm512_castpd_si512(a), 52), _mm512_set1_epi64(0x4338000000000000 - 1023)))
 #endif

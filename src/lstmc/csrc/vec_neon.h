@@ -31,6 +31,7 @@
 #define v_copysign(a, s) vbslq_f32(vdupq_n_u32(0x80000000u), s, a)
 #define v_sel_neg(x, a, b) vbslq_f32(vcltzq_f32(x), a, b)
 #define v_pow2(k) vreinterpretq_f32_s32(vaddq_s32(vshlq_n_s32(vreinterpretq_s32_f32(k), 23), vdupq_n_s32(0x3f800000)))
+#define v_exponent(a) vreinterpretq_f32_u32(vaddq_u32(vshrq_n_u32(vreinterpretq_u32_f32(a), 23), vdupq_n_u32(0x4b400000 - 127)))
 #else
 #define T double
 #define V float64x2_t
@@ -54,4 +55,5 @@
 #define v_copysign(a, s) vbslq_f64(vdupq_n_u64(0x8000000000000000ull), s, a)
 #define v_sel_neg(x, a, b) vbslq_f64(vcltzq_f64(x), a, b)
 #define v_pow2(k) vreinterpretq_f64_s64(vaddq_s64(vshlq_n_s64(vreinterpretq_s64_f64(k), 52), vdupq_n_s64(0x3ff0000000000000)))
+#define v_exponent(a) vreinterpretq_f64_u64(vaddq_u64(vshrq_n_u64(vreinterpretq_u64_f64(a), 52), vdupq_n_u64(0x4338000000000000 - 1023)))
 #endif

@@ -23,7 +23,9 @@
 #define scalar_max FN(scalar_max)
 #define scalar_min FN(scalar_min)
 #define scalar_pow2 FN(scalar_pow2)
+#define scalar_exponent FN(scalar_exponent)
 #define v_pow2(k) scalar_pow2(k)
+#define v_exponent(a) scalar_exponent(a)
 #include <math.h>
 #if REAL == 32
 #define T float
@@ -40,6 +42,14 @@ INLINE float scalar_pow2(float k)
     memcpy(&k, &u, sizeof u);
     return k;
 }
+INLINE float scalar_exponent(float a)
+{
+    uint32_t u;
+    memcpy(&u, &a, sizeof u);
+    u = (u >> 23) + 0x4b400000u - 127;
+    memcpy(&a, &u, sizeof u);
+    return a;
+}
 #else
 #define T double
 #define V double
@@ -54,6 +64,14 @@ INLINE double scalar_pow2(double k)
     u = (u << 52) + 0x3ff0000000000000u;
     memcpy(&k, &u, sizeof u);
     return k;
+}
+INLINE double scalar_exponent(double a)
+{
+    uint64_t u;
+    memcpy(&u, &a, sizeof u);
+    u = (u >> 52) + 0x4338000000000000u - 1023;
+    memcpy(&a, &u, sizeof u);
+    return a;
 }
 #endif
 /* the second operand if either is NaN, as on x86 */

@@ -30,6 +30,7 @@
 #define v_neg_abs(a) _mm_or_ps(_mm_set1_ps(-0.0f), a)
 #define v_copysign(a, s) _mm_or_ps(v_abs(a), _mm_and_ps(_mm_set1_ps(-0.0f), s))
 #define v_pow2(k) _mm_castsi128_ps(_mm_add_epi32(_mm_slli_epi32(_mm_castps_si128(k), 23), _mm_set1_epi32(0x3f800000)))
+#define v_exponent(a) _mm_castsi128_ps(_mm_add_epi32(_mm_srli_epi32(_mm_castps_si128(a), 23), _mm_set1_epi32(0x4b400000 - 127)))
 static inline __m128 v_sel_neg32(__m128 x, __m128 a, __m128 b)
 {
     __m128 m = _mm_cmplt_ps(x, _mm_setzero_ps());
@@ -56,6 +57,7 @@ static inline __m128 v_sel_neg32(__m128 x, __m128 a, __m128 b)
 #define v_neg_abs(a) _mm_or_pd(_mm_set1_pd(-0.0), a)
 #define v_copysign(a, s) _mm_or_pd(v_abs(a), _mm_and_pd(_mm_set1_pd(-0.0), s))
 #define v_pow2(k) _mm_castsi128_pd(_mm_add_epi64(_mm_slli_epi64(_mm_castpd_si128(k), 52), _mm_set1_epi64x(0x3ff0000000000000)))
+#define v_exponent(a) _mm_castsi128_pd(_mm_add_epi64(_mm_srli_epi64(_mm_castpd_si128(a), 52), _mm_set1_epi64x(0x4338000000000000 - 1023)))
 static inline __m128d v_sel_neg64(__m128d x, __m128d a, __m128d b)
 {
     __m128d m = _mm_cmplt_pd(x, _mm_setzero_pd());

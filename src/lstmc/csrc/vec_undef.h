@@ -30,6 +30,8 @@
 #undef v_sel_neg
 #undef v_scalef
 #undef v_pow2
+#undef v_exponent
 #undef scalar_max
 #undef scalar_min
 #undef scalar_pow2
+#undef scalar_exponent

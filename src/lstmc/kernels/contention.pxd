@@ -6,7 +6,7 @@ from lstmc.kernels.clock cimport lstmc_clock, lstmc_cpu_clock
 
 # What regions do, for `kind_of`.
 cdef enum Task:
-    FORWARD, BACKWARD, SUMS, PRODUCT, GRADIENT, UPDATE
+    FORWARD, BACKWARD, SUMS, PRODUCT, GRADIENT, UPDATE, CTC
 
 
 # One parallel region of a call, as its first thread sees it; in seconds.

@@ -1,5 +1,5 @@
 # core.pxd -- the only extern block: mirrors csrc/lstmc.h. Other kernel modules cimport from here.
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "lstmc.h" nogil:
     enum: LSTMC_NORM_SUMS, LSTMC_SLOTS, LSTMC_MAX_ROWS, LSTMC_MAX_ACC, LSTMC_BLOCK_BYTES, LSTMC_KBLOCK
@@ -152,6 +152,18 @@ cdef extern from "lstmc.h" nogil:
     enum: LSTMC_SGD, LSTMC_RMSPROP, LSTMC_ADAM, LSTMC_NADAM, LSTMC_ADAMAX, LSTMC_ADADELTA, LSTMC_LION
     ctypedef void (*lstmc_rule)(void *, const void *, void *, void *, void *, Py_ssize_t, const lstmc_update *) noexcept nogil
 
+    enum: LSTMC_CTC_BLOCK, LSTMC_CTC_PAD
+
+    ctypedef struct lstmc_ctc:
+        Py_ssize_t n_frames, n_classes, n_labels
+        const int64_t *labels
+        Py_ssize_t blank
+        double *rows
+        Py_ssize_t ld
+        bint gradient
+        double *work
+        Py_ssize_t lds
+
     ctypedef struct lstmc_kernels:
         const char *isa
         int itemsize, nu, vl, mr, fma
@@ -169,10 +181,12 @@ cdef extern from "lstmc.h" nogil:
         void vexp(void *, const void *, Py_ssize_t) noexcept nogil
         void vsigmoid(void *, const void *, Py_ssize_t) noexcept nogil
         void vtanh(void *, const void *, Py_ssize_t) noexcept nogil
+        void vlog(void *, const void *, Py_ssize_t) noexcept nogil
         void softmax(void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void softmax_bwd(void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         double sumsq(const void *, Py_ssize_t) noexcept nogil
         lstmc_rule rules[7]
+        double ctc(const lstmc_ctc *) noexcept nogil
         void derive(uint32_t *, uint64_t, uint64_t, uint32_t, uint32_t) noexcept nogil
         void keep_rows(void *, Py_ssize_t, const uint32_t *, double, uint32_t, uint32_t) noexcept nogil
         void multiply(void *, const void *, const void *, Py_ssize_t) noexcept nogil

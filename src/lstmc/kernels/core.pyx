@@ -236,7 +236,7 @@ cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, P
 # Elementary functions, exposed for tests and for measuring their error -------------------------------------
 
 def elementary(str name, src, dst):
-    """dst = exp, sigmoid or tanh of src: two C-contiguous arrays of the same float type and size."""
+    """dst = exp, sigmoid, tanh or log of src: two C-contiguous arrays of the same float type and size."""
     cdef Span s = span(src), d = span(dst, True)
     cdef const lstmc_kernels *k = table(s.itemsize)
     cdef Py_ssize_t n = 1
@@ -252,8 +252,11 @@ def elementary(str name, src, dst):
     elif name == "tanh":
         with nogil:
             k.vtanh(d.p, s.p, n)
+    elif name == "log":
+        with nogil:
+            k.vlog(d.p, s.p, n)
     else:
-        raise ValueError(f"name: expected exp, sigmoid or tanh, received {name!r}")
+        raise ValueError(f"name: expected exp, sigmoid, tanh or log, received {name!r}")
 
 
 # Chosen once, at import ----------------------------------------------------------------------------------

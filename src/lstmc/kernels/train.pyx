@@ -1,8 +1,8 @@
-"""What a training step needs beside the layers: softmax, the squared norm, optimizer updates.
+"""What a training step needs beside the layers: softmax, the squared norm, optimizer updates, CTC.
 
-All arrays are C-contiguous and of one float type. Rows of a softmax and elements of an update are independent
+All arrays are C-contiguous and of one float type. Rows of a softmax, elements of an update and sequences of CTC are independent
 and may be split between threads anywhere; the squared norm is split at its fixed blocks, whose sums are added
-in index order. The equations are in csrc/train.h. A step of an optimizer is one call for all weights: of a small model it is worth no more
+in index order. The equations are in csrc/train.h and csrc/ctc.h. A step of an optimizer is one call for all weights: of a small model it is worth no more
 than a few microseconds, so arrays are lent (Py_buffer) and checked each time, and nothing is kept from step to step.
 """
 
@@ -10,14 +10,20 @@ from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, Py
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, NAN, isfinite, sqrt
+from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 
-from lstmc.kernels.contention cimport UPDATE, Region, enter, judge, kind_of, leave
-from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC_LION, LSTMC_NADAM, LSTMC_RMSPROP, LSTMC_SGD, Span, lstmc_kernels,
-                                 lstmc_update, span, table)
+from lstmc.kernels.cells cimport round_up
+from lstmc.kernels.contention cimport CTC, UPDATE, Region, enter, judge, kind_of, leave
+from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC_CTC_BLOCK, LSTMC_CTC_PAD, LSTMC_LION, LSTMC_NADAM, LSTMC_RMSPROP, LSTMC_SGD, Span,
+                                 lstmc_kernels, lstmc_update, span, span_or_null, table)
+from lstmc.kernels.ctc cimport Sequences, some, work_of
 from lstmc.kernels.plan cimport threads_for
+from lstmc.kernels.weights cimport block
 
 import numpy as np
+
+from lstmc.kernels import arena
 
 # Elements per block of `sumsq`: SUM_BLOCK of train.h.
 cdef enum: SUM_BLOCK = 4096
@@ -294,3 +300,64 @@ cdef void part(const Job *job, int rule, Py_ssize_t n0, Py_ssize_t n1, const cha
 
 cdef void *moved(void *p, Py_ssize_t at) noexcept nogil:
     return NULL if p == NULL else <char *>p + at
+
+
+# CTC -------------------------------------------------------------------------------------------------------
+
+def ctc(x, labels, lengths, frames, Py_ssize_t blank, loss, dx, threads=None):
+    """Losses of all sequences and, if dx is given, their gradients.
+
+    Parameters
+    ----------
+    x : (B, T, C) array
+        Logits, any strides.
+    labels : (B, L) array of int64
+        Classes other than `blank`; what comes after the labels of a sequence is not read.
+    lengths, frames : (B,) array of int64
+        Labels and frames of every sequence.
+    blank : int
+    loss : (B,) array of float64, written
+    dx : (B, T, C) array like x, written, or None
+    threads : int, optional
+        Overrides the rule that decides by the amount of work.
+    """
+    cdef Sequences a
+    cdef Span sl = span(labels), sn = span(lengths), sf = span(frames), so = span(loss, True)
+    cdef Py_ssize_t B, nt, i, b = 0, each
+    cdef Region region
+    cdef double total = 0, done = 0
+    cdef double *work
+    cdef Py_ssize_t *start
+    cdef list keep = []
+    a.x, a.dx = span(x), span_or_null(dx, True)
+    a.k, B = table(a.x.itemsize), a.x.shape[0]
+    for array, ndim in ((labels, 2), (lengths, 1), (frames, 1), (loss, 1)):
+        if array.ndim != ndim or len(array) != B or array.itemsize != 8 or not array.flags.c_contiguous:
+            raise ValueError(f"labels, lengths, frames, loss: expected {B} C-contiguous rows of 8-byte items, received shape {array.shape}")
+    if a.x.ndim != 3 or not 0 <= blank < a.x.shape[2] or (dx is not None and (a.dx.itemsize != a.x.itemsize or dx.shape != x.shape)):
+        raise ValueError(f"x, blank, dx: expected (B,T,C) twice and one of C, received {x.shape}, {blank}")
+    if B == 0:
+        return
+    a.labels, a.lengths, a.frames, a.loss = <int64_t *>sl.p, <int64_t *>sn.p, <int64_t *>sf.p, <double *>so.p
+    a.L, a.blank = sl.shape[1], blank
+    a.ld = round_up(a.x.shape[2], LSTMC_CTC_BLOCK)
+    a.lds = round_up(2 * a.L + 2, LSTMC_CTC_PAD) + 2 * LSTMC_CTC_PAD
+    for i in range(B):
+        total += work_of(&a, i)
+    nt = threads_for(total, B, threads)
+    each = (a.x.shape[1] + 1) * a.ld + (4 + (a.x.shape[1] if a.dx.p != NULL else 1)) * a.lds
+    work = <double *>block(keep, nt * each * sizeof(double))
+    start = <Py_ssize_t *>block(keep, (nt + 1) * sizeof(Py_ssize_t))
+    for i in range(nt):     # consecutive sequences, about as much work for every thread
+        while b < B and done < total * i / nt:
+            done += work_of(&a, b)
+            b += 1
+        start[i] = b
+    start[nt] = B
+    with nogil:
+        enter(&region, nt, False, kind_of(CTC, total, B, a.x.itemsize))
+        for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+            some(&a, start[i], start[i + 1], work + i * each)
+            leave(&region, i)
+        judge(&region)
+    arena.give(*keep)

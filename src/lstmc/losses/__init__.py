@@ -1,8 +1,8 @@
 """Losses by Keras' names and equations: the value per sample, and its gradient with respect to the predictions.
 
 Each is a class, `Huber(delta=2.0)`; a function of (y_true, y_pred) that gives the value of each sample, `huber`; and a name for `compile`,
-"huber". `base.py` says what a loss is; the others are in `regression.py`, `margins.py`, `probabilistic.py`, `crossentropy.py`, `focal.py`, and
-`functions.py`. The model applies sample weights and masks.
+"huber". `base.py` says what a loss is; the others are in `regression.py`, `margins.py`, `probabilistic.py`, `crossentropy.py`, `focal.py`,
+`temporal.py`, and `functions.py`. The model applies sample weights and masks.
 """
 
 from lstmc import names
@@ -16,6 +16,7 @@ from lstmc.losses.functions import (
     categorical_focal_crossentropy,
     categorical_hinge,
     cosine_similarity,
+    ctc,
     hinge,
     huber,
     kl_divergence,
@@ -41,6 +42,7 @@ from lstmc.losses.regression import (
     MeanSquaredLogarithmicError,
     Quantile,
 )
+from lstmc.losses.temporal import CTC
 
 # Each function, which gives the values per sample, and its class.
 FUNCTIONS = {
@@ -49,7 +51,7 @@ FUNCTIONS = {
     quantile: Quantile, hinge: Hinge, squared_hinge: SquaredHinge, categorical_hinge: CategoricalHinge, poisson: Poisson,
     kl_divergence: KLDivergence, binary_crossentropy: BinaryCrossentropy, categorical_crossentropy: CategoricalCrossentropy,
     sparse_categorical_crossentropy: SparseCategoricalCrossentropy, binary_focal_crossentropy: BinaryFocalCrossentropy,
-    categorical_focal_crossentropy: CategoricalFocalCrossentropy,
+    categorical_focal_crossentropy: CategoricalFocalCrossentropy, ctc: CTC,
 }
 CLASSES = {c.__name__: c for c in FUNCTIONS.values()}
 SHORT = {"mse": mean_squared_error, "mae": mean_absolute_error, "mape": mean_absolute_percentage_error, "msle": mean_squared_logarithmic_error,

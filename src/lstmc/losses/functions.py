@@ -1,6 +1,6 @@
 """Keras' loss functions: the values per sample of the loss of the same name with these settings, in the dtype of the predictions."""
 
-from lstmc.losses import crossentropy, focal, margins, probabilistic, regression
+from lstmc.losses import crossentropy, focal, margins, probabilistic, regression, temporal
 from lstmc.losses.base import per_sample
 
 
@@ -92,3 +92,8 @@ def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha
 def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1):
     """Values of `CategoricalFocalCrossentropy`."""
     return per_sample(focal.CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def ctc(y_true, y_pred):
+    """Values of `CTC`."""
+    return per_sample(temporal.CTC(), y_true, y_pred)

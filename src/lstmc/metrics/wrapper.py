@@ -11,7 +11,7 @@ from lstmc.metrics.base import F64, PairMean
 
 ACCURACIES = (accuracies.binary_accuracy, accuracies.categorical_accuracy, accuracies.sparse_categorical_accuracy,
               accuracies.top_k_categorical_accuracy, accuracies.sparse_top_k_categorical_accuracy)
-FUNCTIONS = {f.__name__: f for f in (*ACCURACIES, *losses.FUNCTIONS)}
+FUNCTIONS = {f.__name__: f for f in (*ACCURACIES, *losses.FUNCTIONS) if f is not losses.ctc}
 NAMES = FUNCTIONS | losses.SHORT
 
 

@@ -201,18 +201,18 @@ def unit_stride(a):
     return a if a.shape[-1] <= 1 or a.strides[-1] == a.itemsize else np.ascontiguousarray(a)
 
 
-def lengths(value, B, T):
+def lengths(value, B, T, name="lengths"):
     """(B,) int64 array of lengths in 0..T, or None; a copy, so that what is checked here stays so."""
     if value is None:
         return None
-    a = np.array(plain(value, "lengths"))
+    a = np.array(plain(value, name))
     if a.dtype.kind not in "iu" and not (a.size == 0 and a.ndim == 1 and not hasattr(value, "dtype")):
-        raise TypeError(f"lengths: expected integers, received dtype {a.dtype}")
+        raise TypeError(f"{name}: expected integers, received dtype {a.dtype}")
     if a.shape != (B,):
-        raise ValueError(f"lengths: expected shape (B,) = ({B},), received {shape_text(a.shape)}")
+        raise ValueError(f"{name}: expected shape (B,) = ({B},), received {shape_text(a.shape)}")
     if B and (a.min() < 0 or a.max() > T):
         wrong = int(a[(a < 0) | (a > T)][0])
-        raise ValueError(f"lengths: expected values from 0 to T = {T}, received {wrong}")
+        raise ValueError(f"{name}: expected values from 0 to T = {T}, received {wrong}")
     return np.ascontiguousarray(a, dtype=np.int64)
 
 

@@ -4,7 +4,8 @@ Kernels are right when they agree with this package, and this package is right b
 central differences, by one step written out in scalars, and by numbers from PyTorch and Keras. It is written
 to be read, is never fast, and imports NumPy alone.
 
-Each cell states its equations at the head of its own file: `lstm`, `gru`, `rnn`. What they share is stated
+Each cell states its equations at the head of its own file: `lstm`, `gru`, `rnn`; so does the loss of Connectionist Temporal
+Classification, in `ctc`. What cells share is stated
 once: `sequence` (time, layers, directions, which rows live), `activations`, `norms`, `dropout` (the masks of
 dropout and zoneout), `arguments` (what is accepted and what is refused).
 

@@ -51,6 +51,8 @@ def prepare(model, x, y, sample_weight=None, class_weight=None):
         one = checked_targets(one, n, label)
         if one is None and loss is not None:
             raise ValueError(f"{label}: expected targets, received None")
+        if isinstance(one, ragged.Sequences) and loss is not None and loss.uses_mask:
+            one = filled(one)
         if isinstance(one, ragged.Sequences):
             same_lengths(one, xs[0], label)
             check = one.parts
@@ -67,7 +69,11 @@ def prepare(model, x, y, sample_weight=None, class_weight=None):
             raise ValueError("class_weight: expected None for a model of several outputs; use sample_weight")
         if isinstance(ys[0], ragged.Sequences):
             raise ValueError("class_weight: expected one label per sample, received sequences; use sample_weight")
+        if model.losses[0] is not None and model.losses[0].uses_mask:
+            raise ValueError("class_weight: expected one label per sample, received a loss of sequences of labels; use sample_weight")
         sample_weight = class_weights(ys[0], class_weight)
+    # A loss that uses the mask itself has one value for a sequence.
+    shapes = [shape[:1] if loss is not None and loss.uses_mask else shape[:-1] for shape, loss in zip(shapes, model.losses, strict=True)]
     return Data(xs, tuple(ys), tuple(targets), tuple(weights_of(sample_weight, names, shapes, n)))
 
 
@@ -79,6 +85,14 @@ def checked_targets(y, n, label):
     if y.ndim == 0 or len(y) != n:
         raise ValueError(f"{label}: expected {n} entries, one per sample of x, received {'a scalar' if y.ndim == 0 else len(y)}")
     return y
+
+
+def filled(y):
+    """Labels of unequal lengths as one array, -1 behind them."""
+    found = np.full((len(y), int(y.lengths.max(initial=0))), -1, np.int64)
+    for row, a in zip(found, y.parts, strict=True):
+        row[:len(a)] = a
+    return found
 
 
 def same_lengths(y, x, label):
@@ -133,9 +147,9 @@ def weights_of(sample_weight, names, shapes, n):
             yield ragged.Sequences(one, lambda s: _numbers(s).astype(np.float64), "sample_weight")
             continue
         w = _numbers(one).astype(np.float64)
-        if None in shape[1:-1] and w.ndim > 1:
+        if None in shape[1:] and w.ndim > 1:
             raise ValueError("sample_weight: expected a weight per sample, or a list of sequences as x is one")
-        yield spread(w, (n, *shape[1:-1]))
+        yield spread(w, (n, *shape[1:]))
 
 
 def _numbers(value):

@@ -243,6 +243,11 @@ class Stepper(Network):
             self._shown = list(zip(self.metrics_names, [self._mean, *means, *self.metrics], strict=True))
         return {name: m.result() for name, m in self._shown}
 
+    def directions(self):
+        """name -> "up", "down" or None: which values of a result are better."""
+        self._results()
+        return {name: m.direction for name, m in self._shown}
+
     def _logs(self):
         return dict(sorted(self._results().items()))
 
