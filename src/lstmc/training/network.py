@@ -137,7 +137,9 @@ class Network:
 
     @property
     def variables(self):
-        """(name, Variable) of every weight, by layer."""
+        """(name, Variable) of every weight, by layer; they are made if the shape of the input is known."""
+        if not self.built and self.layers and self.input_shape is not None:
+            self.build()
         layers = self.graph.layers if self.built else self.layers
         return [(f"{layer.name}/{v.name}", v) for layer in layers for v in layer.variables]
 
