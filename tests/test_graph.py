@@ -38,8 +38,8 @@ def compiled(model, **arguments):
 def test_gradients_of_a_graph():
     model = compiled(branched())
     batch = model._prepare([A, B], [LABELS, VALUES])
-    ps, masks, tapes = model.run(batch.x, True, 0)
-    grads = model._gradients(batch, ps, masks, tapes, model._measure(batch, ps, masks))
+    run = model.run(batch.x, True, 0)
+    grads = model._gradients(batch, run, model._measure(batch, run))
     names = [name for name, _ in model.trained]
     assert names[:2] == ["shared/kernel", "shared/bias"]
     eps, n = 1e-6, 0

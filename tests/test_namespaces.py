@@ -9,7 +9,8 @@ import lstmc
 from lstmc import names
 from lstmc.layers import Activation, Dense
 
-NAMESPACES = ("activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers", "optimizers.schedules", "utils")
+NAMESPACES = ("activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers", "optimizers.schedules",
+              "regularizers", "utils")
 
 
 @pytest.mark.parametrize("where", ["", *NAMESPACES])
@@ -80,7 +81,7 @@ def test_arguments_of_activations():
     assert f.get(None) is f.linear
     assert f.get(np.sin) is np.sin
     with pytest.raises(ValueError, match="identifier: expected one of linear, relu"):
-        f.get("gelu")
+        f.get("glu")
     with pytest.raises(ValueError, match=r"axis: expected -1 to 0, received 1"):
         f.softmax(X, axis=1)
     for function in (f.relu, f.elu, f.tanh, f.hard_sigmoid):

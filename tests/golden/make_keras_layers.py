@@ -5,9 +5,11 @@ To regenerate, from the root of the repository, in an environment that has Keras
     python tests/golden/make_keras_layers.py
 
 A case has "spec", the layer as JSON, {"class": ..., "config": ...}, where a layer inside another one is a spec too; "x", its input; "w0", "w1", ...,
-its weights in Keras's order and layout; "y0", its output, and "y1", ..., the states after it; "dy0", ... gradients of a scalar with respect to
-these; "dx", "dw0", ... the gradients that follow. Some have "mask" (B, T), with padding on both sides and holes, and "s0", ..., the initial
-state, with "ds0", .... The default activation is given as JAX's tanh, because Keras 3.15 rounds its own to float32 on JAX.
+its weights in Keras's order and layout; "y0", its output, and "y1", ..., the outputs or states after it; "dy0", ... gradients of a scalar with
+respect to these; "dx", "dw0", ... the gradients that follow. Where a layer takes a list, there are "x0", "x1", ..., "dx0", .... What it keeps
+without training it is "k0", ... before and "kept0", ... after the call, which is one of training if there is such. Some have "mask" (B, T), with
+padding on both sides and holes, or "mask0", ... of a list, with "merged", the mask of the output; and "s0", ..., the initial state, with "ds0", ....
+The default activation is given as JAX's tanh, because Keras 3.15 rounds its own to float32 on JAX.
 """
 
 import json
@@ -72,6 +74,54 @@ CASES |= {
 }
 
 
+PAIR = [(B, T, I), (B, T, I)]
+BOTH = [MASK, MASK[[1, 0, 3, 4, 2]]]
+FUNCTIONS = ("gelu", "silu", "selu", "celu", "softplus", "mish", "relu6", "hard_tanh", "hard_silu", "log_sigmoid", "log_softmax", "tanh_shrink",
+             "hard_shrink", "soft_shrink", "squareplus", "sparse_plus", "sparse_sigmoid")
+CASES |= {name: (spec("Activation", activation=name), 8 * np.linspace(-1, 1, 42).reshape(6, 7) + 0.01, False, 0) for name in FUNCTIONS}
+for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"):
+    CASES |= {
+        kind: (spec(kind), PAIR, False, 0),
+        f"{kind}_mask": (spec(kind), PAIR, BOTH, 0),
+        f"{kind}_shapes": (spec(kind), [(B, T, I), (B, I)], False, 0),
+    }
+    if kind != "Subtract":
+        CASES |= {f"{kind}_three": (spec(kind), [*PAIR, (B, 1, I)], [MASK, None, None], 0)}
+CASES |= {
+    "Multiply_one_mask": (spec("Multiply"), PAIR, [None, MASK], 0),
+    "Maximum_one_mask": (spec("Maximum"), PAIR, [None, MASK], 0),
+    "Maximum_three_masks": (spec("Maximum"), [*PAIR, (B, T, I)], [*BOTH, MASK[::-1]], 0),
+    "Concatenate": (spec("Concatenate"), [(B, T, 2), (B, T, 3), (B, T, 1)], False, 0),
+    "Concatenate_mask": (spec("Concatenate"), PAIR, BOTH, 0),
+    "Concatenate_time": (spec("Concatenate", axis=1), [(B, T, I), (B, 2, I)], [MASK, None], 0),
+    "Dot": (spec("Dot", axes=1), [(B, I), (B, I)], False, 0),
+    "Dot_matrix": (spec("Dot", axes=[2, 1]), [(B, T, I), (B, I, 2)], False, 0),
+    "Dot_cosine": (spec("Dot", axes=-1, normalize=True), [(B, T, I), (B, 2, I)], False, 0),
+    "LayerNormalization": (spec("LayerNormalization", axis=-1), (B, T, I), False, 0),
+    "LayerNormalization_axes": (spec("LayerNormalization", axis=[1, 2], epsilon=0.1), (B, T, I), False, 0),
+    "LayerNormalization_time": (spec("LayerNormalization", axis=1, center=False), (B, T, I), False, 0),
+    "BatchNormalization": (spec("BatchNormalization", momentum=0.9), (B, T, I), False, 0),
+    "BatchNormalization_mask": (spec("BatchNormalization"), (B, T, I), True, 0),
+    "BatchNormalization_flat": (spec("BatchNormalization", scale=False, epsilon=0.01), (B, I), False, 0),
+    "BatchNormalization_time": (spec("BatchNormalization", axis=1, center=False), (B, T, I), False, 0),
+    "BatchNormalization_frozen": (spec("BatchNormalization", trainable=False), (B, T, I), False, 0),
+    "ReLU": (spec("ReLU", max_value=0.75, negative_slope=0.25, threshold=0.125), (B, T, I), False, 0),
+    "LeakyReLU": (spec("LeakyReLU"), (B, T, I), False, 0),
+    "ELU": (spec("ELU", alpha=0.5), (B, T, I), False, 0),
+    "PReLU": (spec("PReLU"), (B, T, I), False, 0),
+    "PReLU_shared": (spec("PReLU", shared_axes=[1]), (B, T, I), False, 0),
+    "Softmax": (spec("Softmax"), (B, T, I), False, 0),
+    "Softmax_time": (spec("Softmax", axis=1), (B, T, I), False, 0),
+    "Softmax_mask": (spec("Softmax"), (B, T), True, 0),
+    "Permute": (spec("Permute", dims=[2, 1]), (B, T, I), False, 0),
+    "LSTM_zeros": (spec("LSTM", units=H, zero_output_for_mask=True, **SEQUENCES), (B, T, I), True, 0),
+    "GRU_zeros_backwards": (spec("GRU", units=H, zero_output_for_mask=True, **SEQUENCES | BACKWARDS), (B, T, I), True, 1),
+    "GRU_linear": (spec("GRU", units=H, activation=None), (B, T, I), False, 0),
+    "both_LSTM_two": (spec("Bidirectional", spec("LSTM", units=H, **SEQUENCES | STATE), merge_mode=None), (B, T, I), True, 4),
+    "both_GRU_two": (spec("Bidirectional", spec("GRU", units=H), merge_mode=None), (B, T, I), True, 0),
+}
+
+
 @keras.saving.register_keras_serializable()
 def tanh(a):
     return jax.numpy.tanh(a)
@@ -95,31 +145,45 @@ def built(found):
 def run(number, found, x, with_mask, states):
     """One case as a dict of arrays."""
     rng = np.random.default_rng([number, 12])
-    x = draw(rng, x) if isinstance(x, tuple) else np.array(x)
+    several = isinstance(x, list)
+    x = [draw(rng, shape) for shape in x] if several else draw(rng, x) if isinstance(x, tuple) else np.array(x)
     layer = built(found)
-    mask = with_mask if isinstance(with_mask, np.ndarray) else MASK if with_mask else None
-    layer.build(x.shape)
+    mask = with_mask if isinstance(with_mask, (np.ndarray, list)) else MASK if with_mask else None
+    layer.build([a.shape for a in x] if several else x.shape)
     weights = [draw(rng, tuple(v.shape), 0.8) for v in layer.trainable_variables]
     initial = [draw(rng, (len(x), H)) for _ in range(states)]
-    others = [v.value for v in layer.non_trainable_variables]
+    keeps = [draw(rng, tuple(v.shape), 0.8) ** 2 for v in layer.non_trainable_variables] if found["class"] == "BatchNormalization" else []
+    others = keeps or [v.value for v in layer.non_trainable_variables]
 
-    def results(weights, x, initial):
-        arguments = ({} if mask is None else {"mask": mask}) | ({"initial_state": initial} if initial else {})
-        y = layer.stateless_call(weights, others, x, **arguments)[0]
-        return list(y) if isinstance(y, (tuple, list)) else [y]
+    def results(weights, x, initial, kept=False):
+        arguments = ({} if mask is None or several else {"mask": mask}) | ({"initial_state": initial} if initial else {})
+        if several:
+            x = [a + 0 for a in x]
+            for a, m in zip(x, mask or (), strict=False):
+                if m is not None:
+                    keras.src.backend.set_keras_mask(a, m)
+        y, after = layer.stateless_call(weights, others, x, **arguments, **{"training": True} if keeps else {})
+        return after if kept else list(y) if isinstance(y, (tuple, list)) else [y]
 
     y = results(weights, x, initial)
     dy = [draw(rng, a.shape) for a in y]
-    whole = x.dtype.kind == "i"
+    whole = not several and x.dtype.kind == "i"
 
     def loss(*arguments):
         return sum((d * v).sum() for d, v in zip(dy, results(*arguments), strict=True))
 
     dweights, dx, dinitial = jax.grad(loss, (0, 1, 2), allow_int=whole)(weights, x, initial)
-    arrays = {"x": x} if whole else {"x": x, "dx": dx}
-    for name, several in {"w": weights, "dw": dweights, "s": initial, "ds": dinitial, "y": y, "dy": dy}.items():
-        arrays |= {f"{name}{n}": a for n, a in enumerate(several)}
-    arrays |= {} if mask is None else {"mask": mask}
+    arrays = {} if several else {"x": x} if whole else {"x": x, "dx": dx}
+    numbered = {"w": weights, "dw": dweights, "s": initial, "ds": dinitial, "y": y, "dy": dy} | ({"x": x, "dx": dx} if several else {})
+    if several and mask:
+        merged = layer.compute_mask(x, mask)
+        arrays |= {f"mask{n}": m for n, m in enumerate(mask) if m is not None} | ({} if merged is None else {"merged": merged})
+    elif mask is not None:
+        arrays |= {"mask": mask}
+    if keeps:
+        numbered |= {"k": keeps, "kept": results(weights, x, initial, kept=True)}
+    for name, some in numbered.items():
+        arrays |= {f"{name}{n}": a for n, a in enumerate(some)}
     arrays = {name: np.asarray(a) for name, a in arrays.items()}
     assert all(a.dtype in (np.float64, np.int64, np.bool_) for a in arrays.values())
     return arrays | {"spec": np.array(json.dumps(found))}

@@ -1,23 +1,29 @@
-"""Keras' layers on NumPy arrays, for `lstmc.Sequential`.
+"""Keras' layers on NumPy arrays, for `lstmc.Sequential` and `lstmc.Model`.
 
-Reading order: `base.py` (what a layer is), `symbolic.py`, `casts.py`,
-`core.py`, `activations.py`, `shapes.py`, `embedding.py` and `rows.py`, `time_distributed.py`;
+Reading order: `base.py` (what a layer is), `variable.py`, `symbolic.py`, `casts.py`, `core.py`; `elementary.py`, `activations.py` and `activation_layers.py`;
+`dropout.py`, `shapes.py`, `sums.py`, `normalization.py`, `embedding.py` and `rows.py`, `time_distributed.py`; `merging.py`, `joining.py`;
 `around.py` (weights and states around a module of `lstmc.nn`), `masks.py`, `recurrent.py`, `bidirectional.py`.
 """
 
 from lstmc import names
+from lstmc.layers.activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from lstmc.layers.base import Layer
 from lstmc.layers.bidirectional import Bidirectional
-from lstmc.layers.core import Activation, Dense, Dropout, Flatten, Input, InputLayer, Masking, SpatialDropout1D
+from lstmc.layers.core import Activation, Dense, Flatten, Input, InputLayer, Masking
+from lstmc.layers.dropout import Dropout, SpatialDropout1D
 from lstmc.layers.embedding import Embedding
+from lstmc.layers.joining import Concatenate, Dot, concatenate, dot
+from lstmc.layers.merging import Add, Average, Maximum, Minimum, Multiply, Subtract, add, average, maximum, minimum, multiply, subtract
+from lstmc.layers.normalization import BatchNormalization, LayerNormalization
 from lstmc.layers.recurrent import GRU, LSTM, SimpleRNN
-from lstmc.layers.shapes import GlobalAveragePooling1D, GlobalMaxPooling1D, RepeatVector, Reshape
+from lstmc.layers.shapes import GlobalAveragePooling1D, GlobalMaxPooling1D, Permute, RepeatVector, Reshape
 from lstmc.layers.time_distributed import TimeDistributed
 
-_ALL = (LSTM, GRU, SimpleRNN, Activation, Bidirectional, Dense, Dropout, Embedding, Flatten, GlobalAveragePooling1D, GlobalMaxPooling1D, InputLayer,
-        Masking, RepeatVector, Reshape, SpatialDropout1D, TimeDistributed)
+_ALL = (LSTM, GRU, SimpleRNN, Activation, Add, Average, BatchNormalization, Bidirectional, Concatenate, Dense, Dot, Dropout, ELU, Embedding, Flatten,
+        GlobalAveragePooling1D, GlobalMaxPooling1D, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, PReLU, Permute, ReLU,
+        RepeatVector, Reshape, Softmax, SpatialDropout1D, Subtract, TimeDistributed)
 CLASSES = {c.__name__: c for c in _ALL}
-__all__ = [*CLASSES, "Input", "Layer", "from_config"]
+__all__ = [*CLASSES, "Input", "Layer", "add", "average", "concatenate", "dot", "from_config", "maximum", "minimum", "multiply", "subtract"]
 EARLIER = {"Input": "InputLayer"}      # names of classes in early files
 
 

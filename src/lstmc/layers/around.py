@@ -10,9 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import gates
-from lstmc.layers.base import Layer, Variable, described
+from lstmc.layers.base import Layer, described
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, is_symbolic
+from lstmc.layers.variable import Variable
 from lstmc.nn import checks
 
 
@@ -33,12 +34,22 @@ class AroundModule(Layer):
         """The layer whose units, activations, initializers and so on these are."""
         raise NotImplementedError
 
+    @property
+    def each_way(self):
+        """For each way the layer whose initializers and regularizers it has."""
+        return (self.settings,) * len(self.ways)
+
+    outputs = 1     # beside the states
+
     def shown(self, y, h, mask, h0):
-        """(output, what `shown_bwd` needs of it) from the module's y and final h, after steps of this mask from h0; both masks may be None."""
+        """(output, or a tuple of `outputs`; what `shown_bwd` needs of it) from the module's y and final h, after steps of a mask from h0.
+
+        Mask and h0 may be None.
+        """
         raise NotImplementedError
 
     def shown_bwd(self, dout, mask, kept):
-        """(dy, dh, dh0): the gradients of what `shown` was given, each None if it is 0."""
+        """(dy, dh, dh0): the gradients of what `shown` was given, each None if it is 0. Of several outputs some gradients may be None."""
         raise NotImplementedError
 
     def __call__(self, x, mask=None, training=False, *, initial_state=None):
@@ -74,17 +85,18 @@ class AroundModule(Layer):
 
     def initialize(self, input_shape):
         s = self.settings
-        sources = s.kernel_initializer, s.recurrent_initializer, s.bias_initializer
+        sources = [(way.kernel_initializer, way.recurrent_initializer, way.bias_initializer) for way in self.each_way]
         n = len(self.variables) // len(self.ways)
         for i, v in enumerate(self.variables):
-            v.set(self.draw(sources[i % n], v.shape, i // n * 3 + i % n))
-            if i % n == 2 and s.unit_forget_bias:
+            v.set(self.draw(sources[i // n][i % n], v.shape, i // n * 3 + i % n))
+            if i % n == 2 and self.each_way[i // n].unit_forget_bias:
                 v.array[s.units:2 * s.units] = 1
 
     def live(self):
         """The variables, as views of the module's parameters."""
         arrays, cell = self.module.state_dict(), self.settings.cell
-        return [Variable(prefix + name, w, name != "bias", cell) for prefix, suffix in self.ways.items()
+        return [Variable(prefix + name, w, name != "bias", cell, regularizer=getattr(way, f"{name.removesuffix('_kernel')}_regularizer"))
+                for (prefix, suffix), way in zip(self.ways.items(), self.each_way, strict=True)
                 for name, w in self.by_keras(arrays, suffix, gates.joined).items()]
 
     def by_keras(self, arrays, suffix, two_biases):
@@ -131,7 +143,7 @@ class AroundModule(Layer):
     # Running -------------------------------------------------------------------------------------------------
 
     def forward(self, x, mask=None, training=False, step=0, initial_state=None):
-        """As `Layer.forward`, from an initial state; with return_state y is (output, *states)."""
+        """As `Layer.forward`, from an initial state; with return_state y is (output, *states), and there is a mask for each."""
         given = self.states if initial_state is None and self.stateful else initial_state
         hx = None if given is None else self.inward(given, len(x), "states" if initial_state is None else "initial_state")
         steps = mask
@@ -146,14 +158,20 @@ class AroundModule(Layer):
         out, kept = self.shown(y, state[0], steps, None if hx is None else hx[0])
         if self.stateful:
             self.states = [a.copy() for a in self.outward(state)]
-        out = (out, *self.outward(state)) if self.return_state else out
-        return out, mask if self.return_sequences else None, (m, tape, steps, kept, initial_state is not None) if training else None
+        out = out if isinstance(out, tuple) else (out,)
+        masks = (mask if self.return_sequences else None,) * self.outputs
+        if self.return_state:
+            out += tuple(self.outward(state))
+            masks += (None,) * (len(out) - self.outputs)
+        several = len(out) > 1
+        return out if several else out[0], masks if several else masks[0], (m, tape, steps, kept, initial_state is not None) if training else None
 
     def backward(self, tape, dy, need_dx=True):
         """As `Layer.backward`; with return_state dy is (d output, *d states), each may be None. If there was an initial state, dx is (dx, *of it)."""
         m, inner, steps, kept, given = tape
-        dout, *dstates = dy if self.return_state else (dy,)
-        dy, dh, dh0 = (None, None, None) if dout is None else self.shown_bwd(dout, steps, kept)
+        douts, dstates = ((dy,), ()) if self.outputs == 1 and not self.return_state else (dy[:self.outputs], dy[self.outputs:])
+        dout = douts[0] if self.outputs == 1 else douts
+        dy, dh, dh0 = (None, None, None) if all(d is None for d in douts) else self.shown_bwd(dout, steps, kept)
         dstate = self.together(dh, dstates) if self.return_state else (dh, *(None,) * (self.settings.parts - 1))
         if all(d is None for d in dstate):
             dstate = None

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc import gates, seeds
+from lstmc import regularizers, seeds
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.locks import Lock
@@ -19,58 +19,12 @@ from lstmc.nn.fixed import Fixed
 
 # Keras arguments that every layer of Keras has: default, and what to do instead.
 COMMON = {
-    "activity_regularizer": (None, "add the penalty to the loss yourself"),
     "autocast": (True, "inputs are always cast to the layer's dtype"),
     "input_dim": (None, "give input_shape=(..., features), or put Input(shape) first"),
 }
 # Held where layers and models are built. A fork may leave one half built: it is built from the beginning then, from the same seed.
 building = Lock()
-NO_PENALTY = "weight_decay of the optimizer is the supported penalty"
-
-
-class Variable:
-    """One weight: the live array that kernels read, whether Keras' layout is its transpose, and the cell whose gates it has, if any.
-
-    Attributes
-    ----------
-    trainable : bool
-        False for statistics that forward keeps.
-    regularizer : lstmc.regularizers.Regularizer or None
-        Its penalty is part of the loss.
-    """
-
-    __slots__ = ("_array", "cell", "name", "regularizer", "trainable", "transposed")
-
-    def __init__(self, name, array, transposed=False, cell=None, trainable=True, regularizer=None):
-        self.name, self._array, self.transposed, self.cell = name, array, transposed, cell
-        self.trainable, self.regularizer = trainable, regularizer
-
-    @property
-    def array(self):
-        """The live array, as a view made for the caller: who sets its shape or dtype in place changes nothing here."""
-        return self._array.view()
-
-    @property
-    def shape(self):
-        """In Keras' layout."""
-        return self._array.T.shape if self.transposed else self._array.shape
-
-    def outward(self, a):
-        """An array like the live one, in Keras' layout."""
-        a = a.T if self.transposed else a
-        return a if self.cell is None else gates.reordered(a, self.cell, "pytorch", "keras")
-
-    def inward(self, a):
-        """An array in Keras' layout, like the live one."""
-        a = a if self.cell is None else gates.reordered(a, self.cell, "keras", "pytorch")
-        return a.T if self.transposed else a
-
-    def get(self):
-        """A copy in Keras' layout."""
-        return self.outward(self._array).copy()
-
-    def set(self, value):
-        self._array[...] = self.inward(value)
+NO_CONSTRAINT = "change the weights in a callback with set_weights"
 
 
 def refuse(kind, arguments, known):
@@ -103,6 +57,8 @@ class Layer(Fixed):
         Of the first layer of a `Sequential`, instead of `Input`: without the batch axis.
     batch_shape : tuple, optional
         The same with the batch axis; `batch_input_shape` is its older name.
+    activity_regularizer : str or lstmc.regularizers.Regularizer, optional
+        In a model, its penalty of the outputs, divided by the size of the batch, is part of the loss.
     """
 
     # Attributes that may be set once: sizes of the weights, and what else is built into them.
@@ -114,7 +70,8 @@ class Layer(Fixed):
     # Whether it takes a list of inputs: then shapes, x, mask and dx are lists.
     merges = False
 
-    def __init__(self, name=None, dtype=None, seed=None, *, trainable=True, input_shape=None, batch_shape=None, batch_input_shape=None, **arguments):
+    def __init__(self, name=None, dtype=None, seed=None, *, trainable=True, input_shape=None, batch_shape=None, batch_input_shape=None,
+                 activity_regularizer=None, **arguments):
         refuse(type(self).__name__, arguments, {**COMMON, **self.unsupported})
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: expected a string, received {type(name).__name__}")
@@ -128,6 +85,7 @@ class Layer(Fixed):
         self.built = False
         self.variables = []
         self.trainable = trainable
+        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
 
     def __setstate__(self, state):
         self.__dict__.update({**state, "dtype": checks.float_dtype(state["dtype"])})      # NumPy's own object, as in lstmc.nn
@@ -197,7 +155,12 @@ class Layer(Fixed):
 
     def get_config(self):
         """Constructor arguments that rebuild the layer; JSON types only."""
-        return {"name": self.name, "dtype": str(self.dtype), "seed": self.seed, **({} if self.trainable else {"trainable": False})}
+        return {**self.plain_config(), "seed": self.seed}
+
+    def plain_config(self):
+        """`get_config` of a layer without weights and random numbers."""
+        return {"name": self.name, "dtype": str(self.dtype), **({} if self.trainable else {"trainable": False}),
+                **regularizers.configs_of(self, ("activity_regularizer",))}
 
     def check_complete(self):
         """Raise ValueError if weights and `get_config` do not say all of a built layer that its output depends on."""

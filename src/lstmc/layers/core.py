@@ -1,17 +1,17 @@
-"""Layers without recurrence: Input and InputLayer, Dense, Activation, Dropout, SpatialDropout1D, Flatten, Masking."""
+"""Layers without recurrence: Input and InputLayer, Dense, Activation, Flatten, Masking."""
 
 import math
 from typing import ClassVar
 
 import numpy as np
 
-from lstmc import initializers
+from lstmc import initializers, regularizers
 from lstmc.kernels import linear
 from lstmc.layers import activations
-from lstmc.layers.base import NO_PENALTY, Layer, Variable
+from lstmc.layers.base import NO_CONSTRAINT, Layer
 from lstmc.layers.symbolic import Call
+from lstmc.layers.variable import Variable
 from lstmc.nn import checks
-from lstmc.nn.dropout import layer_mask
 
 
 class InputLayer(Layer):
@@ -97,29 +97,30 @@ class Dense(Layer):
     activation : str or function of lstmc.activations, optional
     use_bias : bool
     kernel_initializer, bias_initializer : str or lstmc.initializers.Initializer
+    kernel_regularizer, bias_regularizer : str or lstmc.regularizers.Regularizer, optional
     name, dtype, seed
         See `Layer`.
     """
 
     fixed = Layer.fixed | {"units", "use_bias"}
     unsupported: ClassVar = {
-        "kernel_regularizer": (None, NO_PENALTY),
-        "bias_regularizer": (None, NO_PENALTY),
-        "kernel_constraint": (None, "change the weights in a callback with set_weights"),
-        "bias_constraint": (None, "change the weights in a callback with set_weights"),
+        "kernel_constraint": (None, NO_CONSTRAINT),
+        "bias_constraint": (None, NO_CONSTRAINT),
         "lora_rank": (None, "train all weights"),
         "lora_alpha": (None, "train all weights"),
         "quantization_config": (None, "use dtype float32 or float64"),
     }
 
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
-                 *, name=None, dtype=None, seed=None, **arguments):
+                 kernel_regularizer=None, bias_regularizer=None, *, name=None, dtype=None, seed=None, **arguments):
         super().__init__(name, dtype, seed, **arguments)
         self.units = checks.integer(units, "units", 1)
         self.activation = activations.get(activation)
         self.use_bias = checks.flag(use_bias, "use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
         self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
 
     def check_shape(self, shape):
         inputs = self.weights[0].shape[0] if self.built else None
@@ -134,7 +135,8 @@ class Dense(Layer):
         return shapes if self.use_bias else {"kernel": shapes["kernel"]}
 
     def create(self, input_shape):
-        self.variables = [Variable(name, np.zeros(shape, self.dtype)) for name, shape in self.weight_shapes(input_shape).items()]
+        self.variables = [Variable(name, np.zeros(shape, self.dtype), regularizer=getattr(self, f"{name}_regularizer"))
+                          for name, shape in self.weight_shapes(input_shape).items()]
 
     def initialize(self, input_shape):
         for i, (v, initializer) in enumerate(zip(self.variables, (self.kernel_initializer, self.bias_initializer), strict=False)):
@@ -146,12 +148,12 @@ class Dense(Layer):
         z = np.empty((*x.shape[:-1], self.units), self.dtype)
         linear.linear_fwd(flat, w, b, z.reshape(-1, self.units))
         y = self.activation.forward(z)
-        return y, mask, (flat, x.shape, y) if training else None
+        return y, mask, (flat, x.shape, self.activation.kept(z, y)) if training else None
 
     def backward(self, tape, dy, need_dx=True, preactivation=False):
         """As `Layer.backward`; with preactivation, dy is the gradient of x w + b."""
-        flat, shape, y = tape
-        dz = dy if preactivation else self.activation.backward(y, dy)
+        flat, shape, kept = tape
+        dz = dy if preactivation else self.activation.backward(kept, dy)
         grads = [np.empty_like(w) for w in self.weights]
         dx = np.empty(shape, self.dtype) if need_dx else None
         linear.linear_bwd(flat, self.weights[0], dz.reshape(-1, self.units), None if dx is None else dx.reshape(flat.shape),
@@ -165,6 +167,7 @@ class Dense(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.config_of(self.kernel_initializer),
             "bias_initializer": initializers.config_of(self.bias_initializer),
+            **regularizers.configs_of(self, ("kernel_regularizer", "bias_regularizer")),
             **super().get_config(),
         }
 
@@ -184,60 +187,14 @@ class Activation(Layer):
 
     def forward(self, x, mask=None, training=False, step=0):
         y = self.activation.forward(x)
-        return y, mask, y if training else None
+        return y, mask, self.activation.kept(x, y) if training else None
 
     def backward(self, tape, dy, need_dx=True, preactivation=False):
         """As `Layer.backward`; with preactivation, dy is the gradient of the layer's input."""
         return dy if preactivation else self.activation.backward(tape, dy), []
 
     def get_config(self):
-        config = super().get_config()
-        return {"activation": self.activation.name, "name": config["name"], "dtype": config["dtype"]}
-
-
-class Dropout(Layer):
-    """In training, each value is 0 with probability `rate` and otherwise divided by 1 - rate.
-
-    Which values is a function of seed, training step and position alone: of the place in the batch, the time step where
-    there are three axes, and the place among the remaining values. It does not depend on the sizes of the batch or of time.
-    """
-
-    fixed = Layer.fixed | {"rate"}
-    unsupported: ClassVar = {"noise_shape": (None, "every value is dropped on its own")}
-
-    def __init__(self, rate, noise_shape=None, seed=None, *, name=None, dtype=None, **arguments):
-        super().__init__(name, dtype, seed, noise_shape=noise_shape, **arguments)
-        self.rate = checks.probability(rate, "rate")
-
-    def forward(self, x, mask=None, training=False, step=0):
-        if not training or not self.rate:
-            return x, mask, () if training else None
-        scale = self.scale(x.shape, step)
-        return x * scale, mask, scale
-
-    def scale(self, shape, step):
-        """What multiplies an input of this shape."""
-        return layer_mask(self.rate, shape, self.dtype, self.seed, step)
-
-    def backward(self, tape, dy, need_dx=True):
-        return dy if isinstance(tape, tuple) else dy * tape, []
-
-    def get_config(self):
-        return {"rate": self.rate, **super().get_config()}
-
-
-class SpatialDropout1D(Dropout):
-    """Dropout of whole features: in training, a feature of (batch, time, features) is 0 at all steps of a sequence with probability `rate`."""
-
-    def __init__(self, rate, seed=None, *, name=None, dtype=None, **arguments):
-        super().__init__(rate, None, seed, name=name, dtype=dtype, **arguments)
-
-    def check_shape(self, shape):
-        if len(shape) != 3:
-            raise self.wrong_shape("(batch, time, features)", shape)
-
-    def scale(self, shape, step):
-        return layer_mask(self.rate, (shape[0], shape[2]), self.dtype, self.seed, step)[:, None]
+        return {"activation": self.activation.name, **self.plain_config()}
 
 
 class Flatten(Layer):
@@ -260,11 +217,11 @@ class Flatten(Layer):
         return dy.reshape(tape), []
 
     def get_config(self):
-        return {"name": self.name, "dtype": str(self.dtype)}
+        return self.plain_config()
 
 
 class Masking(Layer):
-    """Marks the steps whose values all equal `mask_value` as padding, wherever they are, and zeroes them."""
+    """Marks the steps whose values all equal `mask_value` as padding, wherever they are, beside those that are padding already; zeroes them."""
 
     def __init__(self, mask_value=0.0, *, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, **arguments)
@@ -285,4 +242,4 @@ class Masking(Layer):
         return np.where(tape[:, :, None], dy, self.dtype.type(0)), []
 
     def get_config(self):
-        return {"mask_value": self.mask_value, "name": self.name, "dtype": str(self.dtype)}
+        return {"mask_value": self.mask_value, **self.plain_config()}

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc import initializers
-from lstmc.layers.base import NO_PENALTY, Layer, Variable
+from lstmc import initializers, regularizers
+from lstmc.layers.base import NO_CONSTRAINT, Layer
 from lstmc.layers.casts import as_numbers
 from lstmc.layers.rows import summed
+from lstmc.layers.variable import Variable
 from lstmc.nn import checks
 
 
@@ -21,8 +22,10 @@ class Embedding(Layer):
         Numbers are from 0 to input_dim - 1.
     output_dim : int
     embeddings_initializer : str or lstmc.initializers.Initializer
+    embeddings_regularizer : str or lstmc.regularizers.Regularizer, optional
+        Its gradient is that of the whole table.
     mask_zero : bool
-        Whether 0 is padding: the mask of the layers that follow.
+        Whether 0 is padding: the mask of the layers that follow, beside what is padding already.
     name, dtype, seed
         See `Layer`.
 
@@ -35,19 +38,19 @@ class Embedding(Layer):
 
     fixed = Layer.fixed | {"input_dim", "output_dim", "mask_zero"}
     unsupported: ClassVar = {
-        "embeddings_regularizer": (None, NO_PENALTY),
-        "embeddings_constraint": (None, "change the weights in a callback with set_weights"),
+        "embeddings_constraint": (None, NO_CONSTRAINT),
         "weights": (None, "call set_weights after the model is built"),
         "lora_rank": (None, "train all weights"),
         "lora_alpha": (None, "train all weights"),
         "quantization_config": (None, "use dtype float32 or float64"),
     }
 
-    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform", *, mask_zero=False, input_length=None, name=None, dtype=None,
-                 seed=None, **arguments):
+    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform", embeddings_regularizer=None, *, mask_zero=False, input_length=None,
+                 name=None, dtype=None, seed=None, **arguments):
         super().__init__(name, dtype, seed, **arguments)
         self.input_dim, self.output_dim = checks.integer(input_dim, "input_dim", 1), checks.integer(output_dim, "output_dim", 1)
         self.embeddings_initializer = initializers.get(embeddings_initializer, "embeddings_initializer")
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
         self.mask_zero = checks.flag(mask_zero, "mask_zero")
         if input_length is not None:
             checks.integer(input_length, "input_length", 1)
@@ -63,7 +66,7 @@ class Embedding(Layer):
         return {"embeddings": (self.input_dim, self.output_dim)}
 
     def create(self, input_shape):
-        self.variables = [Variable("embeddings", np.zeros((self.input_dim, self.output_dim), self.dtype))]
+        self.variables = [Variable("embeddings", np.zeros((self.input_dim, self.output_dim), self.dtype), regularizer=self.embeddings_regularizer)]
 
     def initialize(self, input_shape):
         self.variables[0].set(self.draw(self.embeddings_initializer, (self.input_dim, self.output_dim), 0))
@@ -74,7 +77,8 @@ class Embedding(Layer):
             raise ValueError(f"{self.name}: x: expected numbers from 0 to {self.input_dim - 1}, received {x[(x < 0) | (x >= self.input_dim)][0]}")
         y = self.weights[0].take(x, axis=0)
         if self.mask_zero:
-            mask = x != 0 if mask is None else mask & (x != 0)
+            own = x != 0
+            mask = own if mask is None else own & mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
         return y, mask, x if training else None
 
     def backward(self, tape, dy, need_dx=True):
@@ -82,4 +86,4 @@ class Embedding(Layer):
 
     def get_config(self):
         return {"input_dim": self.input_dim, "output_dim": self.output_dim, "embeddings_initializer": initializers.config_of(self.embeddings_initializer),
-                "mask_zero": self.mask_zero, **super().get_config()}
+                "mask_zero": self.mask_zero, **regularizers.configs_of(self, ("embeddings_regularizer",)), **super().get_config()}

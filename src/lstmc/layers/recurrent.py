@@ -2,25 +2,21 @@
 
 from typing import ClassVar
 
-from lstmc import gates, initializers, nn
+from lstmc import gates, initializers, nn, regularizers
 from lstmc.layers import activations
 from lstmc.layers.around import AroundModule
-from lstmc.layers.base import NO_PENALTY, Layer
+from lstmc.layers.base import NO_CONSTRAINT, Layer
 from lstmc.layers.masks import held, held_bwd
 from lstmc.nn import checks
 
-NO_CONSTRAINT = "change the weights in a callback with set_weights"
 UNSUPPORTED = {
-    "kernel_regularizer": (None, NO_PENALTY),
-    "recurrent_regularizer": (None, NO_PENALTY),
-    "bias_regularizer": (None, NO_PENALTY),
     "kernel_constraint": (None, NO_CONSTRAINT),
     "recurrent_constraint": (None, NO_CONSTRAINT),
     "bias_constraint": (None, NO_CONSTRAINT),
     "unroll": (False, "the loop over time is compiled"),
     "use_cudnn": ("auto", "the package runs on the CPU"),
-    "zero_output_for_mask": (False, "outputs of masked steps repeat the last valid one; Bidirectional gives zeros"),
 }
+REGULARIZERS = ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer")
 
 
 class Recurrent(AroundModule):
@@ -36,6 +32,8 @@ class Recurrent(AroundModule):
     use_bias : bool
     kernel_initializer, recurrent_initializer, bias_initializer : str or lstmc.initializers.Initializer
         Of kernel (features, GH), recurrent_kernel (H, GH) and bias.
+    kernel_regularizer, recurrent_regularizer, bias_regularizer : str or lstmc.regularizers.Regularizer, optional
+        Their penalties, as well.
     seed : int, optional
         Of the initial weights and of dropout.
     dropout, recurrent_dropout : float
@@ -51,12 +49,14 @@ class Recurrent(AroundModule):
     stateful : bool
         Begin each batch with the states that the one before it ended with, until `reset_states()`; batches must be of one size, and calls
         must follow each other. States are not saved with a model.
+    zero_output_for_mask : bool
+        With return_sequences, show zeros at masked steps.
     name, dtype
         See `Layer`.
     """
 
     fixed = Layer.fixed | {"units", "activation", "recurrent_activation", "use_bias", "dropout", "recurrent_dropout", "return_sequences", "return_state",
-                           "go_backwards", "stateful"}
+                           "go_backwards", "stateful", "zero_output_for_mask"}
     unsupported = UNSUPPORTED
     cell = None             # its name in lstmc.gates
     module_class = None     # of lstmc.nn
@@ -64,9 +64,10 @@ class Recurrent(AroundModule):
     two_biases = False      # of the input and of h, as the rows of one
     unit_forget_bias = False
 
-    def __init__(self, units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, *, seed=None,
-                 dropout=0.0, recurrent_dropout=0.0, return_sequences=False, return_state=False, go_backwards=False, stateful=False, name=None,
-                 dtype=None, **arguments):
+    def __init__(self, units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, *,
+                 kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None, seed=None, dropout=0.0, recurrent_dropout=0.0,
+                 return_sequences=False, return_state=False, go_backwards=False, stateful=False, zero_output_for_mask=False, name=None, dtype=None,
+                 **arguments):
         super().__init__(name, dtype, seed, **arguments)
         self.units = checks.integer(units, "units", 1)
         self.activation = activations.in_cell(activation, "activation")
@@ -75,9 +76,13 @@ class Recurrent(AroundModule):
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
         self.recurrent_initializer = initializers.get(recurrent_initializer, "recurrent_initializer")
         self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer, "recurrent_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.dropout, self.recurrent_dropout = checks.probability(dropout, "dropout"), checks.probability(recurrent_dropout, "recurrent_dropout")
         self.return_sequences, self.return_state = checks.flag(return_sequences, "return_sequences"), checks.flag(return_state, "return_state")
         self.go_backwards, self.stateful = checks.flag(go_backwards, "go_backwards"), checks.flag(stateful, "stateful")
+        self.zero_output_for_mask = checks.flag(zero_output_for_mask, "zero_output_for_mask")
 
     def module_settings(self):
         """What the module is told beyond its sizes."""
@@ -100,12 +105,16 @@ class Recurrent(AroundModule):
     def shown(self, y, h, mask, h0):
         if not self.return_sequences:
             return h[0], None
-        return y if mask is None else held(y, mask, None if h0 is None else h0[0]), None
+        return y if self._plain(mask) else held(y, mask, None if h0 is None else h0[0]), None
+
+    def _plain(self, mask):
+        """Whether the module's outputs are shown as they are: 0 at masked steps."""
+        return mask is None or self.zero_output_for_mask
 
     def shown_bwd(self, dout, mask, kept):
         if not self.return_sequences:
             return None, dout[None], None
-        if mask is None:
+        if self._plain(mask):
             return dout, None, None
         dy, dh, dh0 = held_bwd(dout, mask)
         return dy, dh[None], None if dh0 is None else dh0[None]
@@ -113,9 +122,11 @@ class Recurrent(AroundModule):
     def get_config(self):
         names = ("units", "activation", "recurrent_activation", "use_bias", "dropout", "recurrent_dropout", "return_sequences", "return_state",
                  "go_backwards", "stateful", *self.own)
+        names += ("zero_output_for_mask",) * self.zero_output_for_mask
         weights = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
         config = {name: getattr(self, name) for name in names if not (name == "recurrent_activation" and self.cell == "rnn")}
-        return {**config, **{name: initializers.config_of(getattr(self, name)) for name in weights}, **super().get_config()}
+        return {**config, **{name: initializers.config_of(getattr(self, name)) for name in weights},
+                **regularizers.configs_of(self, REGULARIZERS), **super().get_config()}
 
     own: ClassVar = ()      # settings that a subclass adds
 
@@ -135,7 +146,8 @@ class LSTM(Recurrent):
         See `lstmc.layers.recurrent.Recurrent`.
     unit_forget_bias : bool
         Start with 1 in the bias of f.
-    seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards, stateful, name, dtype
+    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards,
+    stateful, zero_output_for_mask, name, dtype
         See `lstmc.layers.recurrent.Recurrent`.
     """
 
@@ -166,7 +178,8 @@ class GRU(Recurrent):
         See `lstmc.layers.recurrent.Recurrent`.
     reset_after : bool
         As above, with bias (2, 3H); otherwise r multiplies h before the product, with bias (3H,).
-    seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards, stateful, name, dtype
+    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards,
+    stateful, zero_output_for_mask, name, dtype
         See `lstmc.layers.recurrent.Recurrent`.
     """
 
@@ -193,7 +206,8 @@ class SimpleRNN(Recurrent):
     ----------
     units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer
         See `lstmc.layers.recurrent.Recurrent`; G is 1, bias is (H,).
-    seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards, stateful, name, dtype
+    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards,
+    stateful, zero_output_for_mask, name, dtype
         See `lstmc.layers.recurrent.Recurrent`.
     """
 

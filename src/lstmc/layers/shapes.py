@@ -1,4 +1,4 @@
-"""Layers that change shapes: Reshape, RepeatVector, and pooling over time."""
+"""Layers that change shapes: Reshape, Permute, RepeatVector, and pooling over time."""
 
 import math
 from typing import ClassVar
@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc.layers.base import Layer
+from lstmc.layers.sums import total
 from lstmc.nn import checks
 
 
@@ -49,7 +50,46 @@ class Reshape(Layer):
         return dy.reshape(tape), []
 
     def get_config(self):
-        return {"target_shape": list(self.target_shape), "name": self.name, "dtype": str(self.dtype)}
+        return {"target_shape": list(self.target_shape), **self.plain_config()}
+
+
+class Permute(Layer):
+    """Axes in another order.
+
+    Parameters
+    ----------
+    dims : tuple of int
+        The axes of the input, without the batch's, numbered from 1: (2, 1) exchanges time and features.
+    name, dtype
+        See `Layer`.
+    """
+
+    fixed = Layer.fixed | {"dims"}
+    supports_masking = False
+
+    def __init__(self, dims, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, **arguments)
+        if not isinstance(dims, (tuple, list)):
+            raise TypeError(f"dims: expected a tuple, received {type(dims).__name__}")
+        self.dims = tuple(checks.integer(n, "dims", 1) for n in dims)
+        if sorted(self.dims) != list(range(1, len(dims) + 1)):
+            raise ValueError(f"dims: expected each of 1 to {len(dims)} once, received {self.dims}")
+
+    def check_shape(self, shape):
+        if len(shape) != len(self.dims) + 1:
+            raise self.wrong_shape(f"of {len(self.dims) + 1} axes", shape)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *(input_shape[n] for n in self.dims))
+
+    def forward(self, x, mask=None, training=False, step=0):
+        return np.ascontiguousarray(x.transpose(0, *self.dims)), None, () if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims)))), []
+
+    def get_config(self):
+        return {"dims": list(self.dims), **self.plain_config()}
 
 
 class RepeatVector(Layer):
@@ -80,20 +120,10 @@ class RepeatVector(Layer):
         return np.repeat(x[:, None], self.n, 1), None, () if training else None
 
     def backward(self, tape, dy, need_dx=True):
-        return total(dy), []
+        return total(dy, 1), []
 
     def get_config(self):
-        return {"n": self.n, "name": self.name, "dtype": str(self.dtype)}
-
-
-def total(x):
-    """The sum over time of (batch, time, features): a fixed tree of additions."""
-    x, n = np.array(x), x.shape[1]
-    while n > 1:
-        half = n // 2
-        x[:, :half] += x[:, n - half:n]
-        n -= half
-    return x[:, 0] if n else np.zeros((x.shape[0], x.shape[2]), x.dtype)
+        return {"n": self.n, **self.plain_config()}
 
 
 class _GlobalPooling(Layer):
@@ -127,7 +157,7 @@ class _GlobalPooling(Layer):
         return (dy if self.keepdims else dy[:, None]) * tape, []
 
     def get_config(self):
-        return {"keepdims": self.keepdims, "name": self.name, "dtype": str(self.dtype)}
+        return {"keepdims": self.keepdims, **self.plain_config()}
 
 
 class GlobalAveragePooling1D(_GlobalPooling):
@@ -146,10 +176,10 @@ class GlobalAveragePooling1D(_GlobalPooling):
         one = self.dtype.type(1)
         if mask is None:
             shares = np.broadcast_to(one / max(x.shape[1], 1), x.shape)
-            return total(x) / self.dtype.type(max(x.shape[1], 1)), shares
+            return total(x, 1) / self.dtype.type(max(x.shape[1], 1)), shares
         valid = mask[:, :, None]
         n = np.maximum(valid.sum(1), 1).astype(self.dtype)
-        return total(np.where(valid, x, 0 * one)) / n, np.where(valid, one / n[:, None], 0 * one)
+        return total(np.where(valid, x, 0 * one), 1) / n, np.where(valid, one / n[:, None], 0 * one)
 
 
 class GlobalMaxPooling1D(_GlobalPooling):

@@ -3,6 +3,7 @@
 from lstmc import layers
 from lstmc.layers.base import Layer
 from lstmc.layers.symbolic import is_symbolic
+from lstmc.nn import checks
 
 
 class TimeDistributed(Layer):
@@ -26,7 +27,25 @@ class TimeDistributed(Layer):
         super().__init__(name, layer.dtype if dtype is None else dtype, seed, **arguments)
         if self.dtype != layer.dtype:
             raise ValueError(f"dtype: expected {layer.dtype}, as of {layer.name!r}, received {self.dtype}")
+        if layer.merges or getattr(layer, "outputs", 1) > 1:
+            raise ValueError(f"layer: expected one input and one output, received {layer.name!r} with several")
+        if isinstance(layer, layers.BatchNormalization):
+            raise ValueError(f"layer: expected a layer that treats samples alone, received {layer.name!r}; BatchNormalization itself takes sequences")
+        if layer.activity_regularizer is not None:
+            raise ValueError(f"layer: expected activity_regularizer=None, received {layer.activity_regularizer!r}; give it to TimeDistributed")
         self.layer = layer
+        self.trainable = self.trainable and layer.trainable
+
+    @property
+    def trainable(self):
+        """Whether training changes the weights of the layer."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = checks.flag(value, "trainable")
+        if "layer" in vars(self):
+            self.layer.trainable = self._trainable
 
     @property
     def activation(self):

@@ -28,6 +28,15 @@ class Step(NamedTuple):
     done: tuple
 
 
+class Run(NamedTuple):
+    """What a batch gave: outputs, their masks, a tape per call, and the penalty of layers' outputs."""
+
+    outputs: list
+    masks: list
+    tapes: list
+    penalty: float
+
+
 class Graph:
     """The calls between inputs and outputs.
 
@@ -69,9 +78,9 @@ class Graph:
         self.steps = [Step(c.layer, *where, tuple(sorted(i for i, at in last.items() if at == n and i not in self.kept)))
                       for n, (c, where) in enumerate(zip(calls, places, strict=True))]
         # The layer that makes an output which nothing else takes: its activation can be part of the loss.
-        self.makers = [next((s.layer for s in self.steps if s.outputs == (i,)), None) if i not in last and self.kept.count(i) == 1 else None
-                       for i in self.kept]
-        self.regularized = [v for layer in self.layers for v in layer.variables if v.regularizer is not None]
+        self.makers = [next((s.layer for s in self.steps if s.outputs == (i,) and s.layer.activity_regularizer is None), None)
+                       if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
+        self.regularized = [(layer, v) for layer in self.layers for v in layer.variables if v.regularizer is not None]
         self.plan = self.trained = None        # of gradients
 
     def __getstate__(self):
@@ -106,13 +115,13 @@ class Graph:
         return next((s.layer for s in self.steps if n in s.inputs), self.inputs[n].call.layer)
 
     def run(self, xs, training=False, step=0):
-        """Outputs, their masks, and one tape per call, for accepted inputs."""
+        """`Run`, for accepted inputs."""
         values, masks = list(xs), [None] * len(self.tensors)
         for i, x in enumerate(values):
             if type(x) is Padded:
                 values[i], masks[i] = x
         values += [None] * (len(self.tensors) - len(values))
-        tapes = []
+        tapes, penalty = [], 0.0
         for layer, inputs, states, outputs, done in self.steps:
             i = inputs[0]
             x, mask = ([values[i] for i in inputs], [masks[i] for i in inputs]) if layer.merges else (values[i], masks[i])
@@ -123,13 +132,16 @@ class Graph:
             if len(outputs) == 1:
                 values[outputs[0]], masks[outputs[0]] = y, mask
             else:
-                masks[outputs[0]] = mask
-                for i, a in zip(outputs, y, strict=True):
-                    values[i] = a
+                for i, a, m in zip(outputs, y, mask, strict=True):
+                    values[i], masks[i] = a, m
+            if layer.activity_regularizer is not None:
+                ys = [values[i] for i in outputs]
+                penalty += sum(float(layer.activity_regularizer.penalty(a)) / max(len(a), 1) for a in ys)
+                tape = (tape, ys)
             for i in done:
                 values[i] = None
             tapes.append(tape)
-        return [values[i] for i in self.kept], [masks[i] for i in self.kept], tapes
+        return Run([values[i] for i in self.kept], [masks[i] for i in self.kept], tapes, penalty)
 
     # Gradients -----------------------------------------------------------------------------------------------
 
@@ -162,6 +174,11 @@ class Graph:
                     early.add(i)
         for step, tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), reversed(self.plan), strict=True):
             layer, inputs, states, outputs, _ = step
+            if layer.activity_regularizer is not None:
+                tape, ys = tape
+                for i, a in zip(outputs, ys, strict=True):
+                    g = layer.activity_regularizer.gradient(a) / a.dtype.type(max(len(a), 1))
+                    d[i] = g if d[i] is None else d[i] + g
             dy = d[outputs[0]] if len(outputs) == 1 else tuple(d[i] for i in outputs)
             if not (before or own) or all(d[i] is None for i in outputs):
                 continue

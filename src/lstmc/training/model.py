@@ -187,6 +187,8 @@ class Sequential(Model):
         if getattr(layer, "return_state", False):
             raise ValueError(f"layer: expected one output, received {layer.name!r} with return_state=True, which has states beside it; "
                              "lstmc.Model takes several")
+        if getattr(layer, "outputs", 1) > 1:
+            raise ValueError(f"layer: expected one output, received {layer.name!r} with merge_mode=None, which has two; lstmc.Model takes several")
         if layer.merges:
             raise ValueError(f"layer: expected one input, received {layer.name!r}, which takes a list; lstmc.Model has such layers")
         if isinstance(layer, InputLayer) and self._layers:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import safetensors.numpy
 
-from lstmc import initializers, layers, losses, metrics, optimizers
+from lstmc import initializers, layers, losses, metrics, optimizers, regularizers
 from lstmc.layers import activations
 from lstmc.nn import checks
 from lstmc.training import architecture, files
@@ -126,7 +126,7 @@ def _refuse_stranger(thing, classes, what):
 
 
 def _refuse_strangers(model):
-    """Raise for layers, initializers and functions that are not the package's, whatever their names."""
+    """Raise for layers, initializers, regularizers and functions that are not the package's, whatever their names."""
     _refuse_stranger(model, kinds(), "model")
     if len(model.layers) > architecture.MAX_LAYERS:
         raise ValueError(f"model: expected at most {architecture.MAX_LAYERS} layers, received {len(model.layers)}")
@@ -141,6 +141,8 @@ def _refuse_strange_parts(thing, classes, what):
             _refuse_strange_parts(value, layers.CLASSES, f"{what}: {name}")
         elif isinstance(value, initializers.Initializer):
             _refuse_strange_parts(value, initializers.CLASSES, f"{what}: {name}")
+        elif isinstance(value, regularizers.Regularizer):
+            _refuse_strange_parts(value, regularizers.CLASSES, f"{what}: {name}")
         elif isinstance(value, activations.Activation) and activations.get(value.name) is not value:
             raise ValueError(f"{what}: {name}: expected an activation of this package, received another function of that name, {value.name!r}")
 

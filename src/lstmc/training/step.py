@@ -139,12 +139,12 @@ class Stepper(Network):
     # One batch -----------------------------------------------------------------------------------------------
 
     def run(self, x, training=False, step=0):
-        """(outputs, their masks, tapes) for accepted inputs."""
+        """`graph.Run` for accepted inputs."""
         return self.graph.run(x, training, step)
 
-    def _measure(self, batch, ps, masks):
+    def _measure(self, batch, run):
         """Take losses and metrics of a batch into the running means; for each output how much every value counts."""
-        bound, total, found = self._outputs(), 0.0, []
+        bound, total, found, ps, masks = self._outputs(), 0.0, [], run.outputs, run.masks
         for n, (loss, weight, p, mask) in enumerate(zip(bound.losses, bound.loss_weights, ps, masks, strict=True)):
             y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
             if loss is not None:
@@ -158,27 +158,30 @@ class Stepper(Network):
             found.append(c)
             for m, weighted in self._measures[n]:
                 m.update_state(y, p, _both(mask, weights) if weighted else mask)
-        for v in self.graph.regularized:
-            total += v.regularizer.penalty(v.array)
+        # As in Keras, the penalty of what is not trained is no part of the loss.
+        for layer, v in self.graph.regularized:
+            if layer.trainable and v.trainable:
+                total += v.penalty()
+        total += run.penalty
         self._mean.update_state(total, batch.size)
         return found
 
     def _train(self, batch):
-        ps, masks, tapes = self.run(batch.x, True, self.step)
-        counts = self._measure(batch, ps, masks)
-        self.optimizer.apply(self._gradients(batch, ps, masks, tapes, counts), self._trained_arrays())
+        run = self.run(batch.x, True, self.step)
+        counts = self._measure(batch, run)
+        self.optimizer.apply(self._gradients(batch, run, counts), self._trained_arrays())
         self.step += 1
 
-    def _gradients(self, batch, ps, masks, tapes, counts):
+    def _gradients(self, batch, run, counts):
         """Those of the whole loss, of the weights that are trained."""
         bound, dps, early = self._outputs(), [], []
-        for n, (loss, weight, p, c) in enumerate(zip(bound.losses, bound.loss_weights, ps, counts, strict=True)):
+        for n, (loss, weight, p, c) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, strict=True)):
             fused = loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
             early.append(fused)
             if loss is None:
                 dps.append(None)
                 continue
-            dp = loss.gradient(arrays.values_of(batch.targets[n]), p, fused, **_mask_of(loss, masks[n]))
+            dp = loss.gradient(arrays.values_of(batch.targets[n]), p, fused, **_mask_of(loss, run.masks[n]))
             if np.ndim(c):
                 c = (c * weight if weight != 1 else c).reshape(c.shape + (1,) * (p.ndim - c.ndim)).astype(p.dtype)
                 dp = np.where(c != 0, dp * c, p.dtype.type(0))
@@ -187,21 +190,20 @@ class Stepper(Network):
             dps.append(dp)
         if self.graph.plan is None:
             self.graph.prepare_gradients()
-        grads = self.graph.gradients(tapes, dps, early)
+        grads = self.graph.gradients(run.tapes, dps, early)
         for n, (_, v) in enumerate(self.graph.trained):
             if grads[n] is None:
                 grads[n] = np.zeros_like(v.array)
             if v.regularizer is not None:
                 g = grads[n].dense() if isinstance(grads[n], Rows) else grads[n]
-                grads[n] = g + v.regularizer.gradient(v.array)
+                grads[n] = g + v.penalty_gradient()
         return grads
 
     def _trained_arrays(self):
         return [v.array for _, v in self.graph.trained]
 
     def _test(self, batch):
-        ps, masks, _ = self.run(batch.x)
-        self._measure(batch, ps, masks)
+        self._measure(batch, self.run(batch.x))
 
     # Results -------------------------------------------------------------------------------------------------
 
@@ -289,7 +291,7 @@ class Stepper(Network):
 
     def _outputs_of(self, x, training):
         found, _ = self.accept(x)
-        return self.run(tuple(map(ragged.whole, found)), training, self.step)[0]
+        return self.run(tuple(map(ragged.whole, found)), training, self.step).outputs
 
 
 class Bound:

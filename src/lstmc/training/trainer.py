@@ -248,7 +248,7 @@ class Trainer(Stepper):
         hooks.call("on_predict_begin")
         for n, part in enumerate(parts):
             hooks.call("on_predict_batch_begin", n)
-            ys, masks, _ = self.run(part)
+            ys, masks, *_ = self.run(part)
             outputs = outputs or [Collected(None, self.dtype) for _ in ys]
             lengths = next((a.mask.sum(1) for a in part if isinstance(a, Padded)), None)
             for some, y, mask in zip(outputs, ys, masks, strict=True):
