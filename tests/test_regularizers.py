@@ -129,6 +129,11 @@ def test_threads_and_frozen_layers():
             model.layers[0].trainable = False
             model.compile("sgd", "binary_crossentropy")
             before = model.layers[0].get_weights()[0]
+            whole, own = model.evaluate(x, y, verbose=0), model.layers[0].variables[0].penalty()
+            model.layers[0].trainable = True
+            assert own > 1e-4
+            assert abs(model.evaluate(x, y, verbose=0) - whole - own) < 1e-9      # as in Keras, what is not trained has no penalty
+            model.layers[0].trainable = False
             history = model.fit(x, y, epochs=2, verbose=0).history
             assert np.array_equal(model.layers[0].get_weights()[0], before)
             results.append((history, [w.tobytes() for w in model.get_weights()]))
