@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from lstmc.kernels.random import Purpose
 
 from cases import AWKWARD, nonzero, ragged_lengths
 from lstmc import reference
+from lstmc.kernels.random import Purpose
 from lstmc.reference import random as law
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}

@@ -6,13 +6,13 @@ from functools import cache, partial
 
 import numpy as np
 import pytest
-from lstmc.kernels.backward import backward
-from lstmc.kernels.forward import forward
 
 from cases import AWKWARD, Case
 from cells import VARIANTS, expected, make
 from lstmc import nn
 from lstmc.kernels import contention, core
+from lstmc.kernels.backward import backward
+from lstmc.kernels.forward import forward
 from lstmc.nn import passes
 
 ISAS = core.usable_isas()

@@ -18,13 +18,13 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent)]
 
 import numpy as np  # noqa: E402
-from lstmc.kernels.linear import linear_bwd, linear_fwd  # noqa: E402
 
 from cases import Case  # noqa: E402
 from cells import make_mask  # noqa: E402
 from conftest import module_of, named, numbers_of, state_in  # noqa: E402
 from lstmc import Sequential  # noqa: E402
 from lstmc.kernels import arena, core  # noqa: E402
+from lstmc.kernels.linear import linear_bwd, linear_fwd  # noqa: E402
 from lstmc.layers import LSTM, Bidirectional, Dense, Input  # noqa: E402
 from lstmc.nn import step_many  # noqa: E402
 

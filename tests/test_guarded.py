@@ -6,13 +6,13 @@ import ctypes
 
 import numpy as np
 import pytest
-from lstmc.kernels.linear import linear_bwd, linear_fwd
 
 from cases import AWKWARD, Case
 from cells import VARIANTS, make_mask, name_of, variants_on
 from conftest import DTYPES, LONG, assert_same_bits, call, module_of, named, numbers_of, state_in, train
 from guarded import Guarded, guarded, like
 from lstmc.kernels import arena
+from lstmc.kernels.linear import linear_bwd, linear_fwd
 from lstmc.nn import step_many
 from processes import python
 from test_ctc import ctc, drawn

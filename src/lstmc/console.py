@@ -1,5 +1,6 @@
 """Standard output, which may be closed, gone or absent: what is said there is never worth an error in the middle of a training."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -25,10 +26,20 @@ def is_terminal():
         return False
 
 
+def is_notebook():
+    """Whether what is written appears below a notebook's cell, where a line can be redrawn, too."""
+    return type(sys.stdout).__module__ == "ipykernel.iostream"
+
+
+def columns():
+    """Width of a line that the terminal does not wrap, or None if there is no terminal."""
+    return max(shutil.get_terminal_size().columns - 1, 1) if is_terminal() else None
+
+
 def verbosity(verbose):
-    """0 silent, 1 a line that is redrawn, 2 a line at the end; "auto" is 1 on a terminal and else 2."""
+    """0 silent, 1 a line that is redrawn, 2 a line at the end; "auto" is 1 on a terminal and in a notebook, and else 2."""
     if isinstance(verbose, str) and verbose == "auto":
-        return 1 if is_terminal() else 2
+        return 1 if is_terminal() or is_notebook() else 2
     if not isinstance(verbose, (int, np.bool_, np.integer)) or verbose not in (0, 1, 2):
         raise ValueError(f"verbose: expected 0, 1, 2 or 'auto', received {verbose!r}")
     return int(verbose)

@@ -11,6 +11,7 @@ import numpy as np
 from lstmc import names
 from lstmc.kernels import linear
 from lstmc.nn import checks
+from lstmc.reprs import constructed
 from lstmc.seeds import check_seed, generator
 
 
@@ -23,6 +24,8 @@ def at_least_0(value, name):
 
 class Initializer:
     """Base: `values(shape, rng)` is the distribution; `seed` replaces the layer's generator when given."""
+
+    __repr__ = constructed
 
     def __init__(self, seed=None):
         self.seed = None if seed is None else check_seed(seed)

@@ -3,7 +3,9 @@
 from functools import partialmethod
 from typing import ClassVar
 
+from lstmc import curves
 from lstmc.nn import checks
+from lstmc.reprs import constructed
 
 
 class Callback:
@@ -19,6 +21,7 @@ class Callback:
 
     model = None
     params = None
+    __repr__ = constructed
     # Attributes that training which is taken up again goes on with; see `get_state`.
     kept: ClassVar = ()
 
@@ -172,7 +175,7 @@ class History(Callback):
     """What `fit` returns: `history`, name -> one value per epoch; `epoch`, their numbers; `params`."""
 
     def __init__(self):
-        self.history, self.epoch = {}, []
+        self.history, self.epoch, self.places = {}, [], {}      # places: name -> the epochs that have it
 
     def on_train_begin(self, logs=None):
         self.epoch = []
@@ -181,6 +184,14 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self.places.setdefault(name, []).append(epoch)
+
+    def plot(self):
+        """A matplotlib figure with the curves of the loss and of every metric, validation beside training."""
+        return curves.figure(self)
+
+    def __repr__(self):
+        return curves.described(self)
 
 
 class LambdaCallback(Callback):

@@ -130,7 +130,8 @@ class AroundModule(Layer):
     def check_shape(self, shape):
         features = None if self.module is None else self.module.input_size
         if len(shape) != 3 or shape[2] is None or (features is not None and shape[2] != features):
-            hint = "; a recurrent layer before this one needs return_sequences=True, and x[:, :, None] makes steps of columns"
+            hint = ("; x[:, :, None] makes (batch, time, 1) of a 2-D x, x.reshape(batch, time, features) what you want of it, and a recurrent layer "
+                    "before this one needs return_sequences=True")
             raise self.wrong_shape(f"(batch, time, {features or 'features'})", shape, hint if len(shape) == 2 else "")
 
     def check_states(self, shapes):
@@ -205,7 +206,7 @@ class AroundModule(Layer):
         for n, s in enumerate(states):
             s = as_floats(s, self.dtype, f"{name}[{n}]")
             if s.shape != shape:
-                hint = "; call reset_states() before a batch of another size" if name == "states" else ""
+                hint = "; call reset_states() before a batch of another size, and let batch_size divide the number of samples" if name == "states" else ""
                 raise ValueError(f"{self.name}: {name}[{n}]: expected shape (batch, units) = {checks.shape_text(shape)}, "
                                  f"received {checks.shape_text(s.shape)}{hint}")
             found.append(s)

@@ -5,6 +5,7 @@ A layer keeps weights and settings only. Whatever belongs to one call is in the 
 is free.
 """
 
+import difflib
 import re
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
+from lstmc.reprs import arguments_of, constructed, default_name
 
 # Keras arguments that every layer of Keras has: default, and what to do instead.
 COMMON = {
@@ -27,12 +29,16 @@ building = Lock()
 NO_CONSTRAINT = "change the weights in a callback with set_weights"
 
 
-def refuse(kind, arguments, known):
+RENAMED = {"lr": "learning_rate", "init": "kernel_initializer", "inner_activation": "recurrent_activation", "p": "rate", "return_seq": "return_sequences"}
+
+
+def refuse(kind, arguments, known, cls=None):
     """Raise for arguments of Keras that are not supported, unless they have Keras' default: name -> (default, advice)."""
     for name, value in arguments.items():
         default, instead = known.get(name, (None, None))
         if instead is None:
-            raise TypeError(f"{kind}: unexpected argument {name!r}")
+            meant = [RENAMED[name]] if name in RENAMED else difflib.get_close_matches(name, arguments_of(cls) if cls else ())
+            raise TypeError(f"{kind}: unexpected argument {name!r}" + (f"; did you mean {meant[0]}?" if meant else ""))
         if not (value is default or (isinstance(value, (bool, int, float, str)) and value == default)):
             raise ValueError(f"{kind}: {name}={value!r} is not supported (only {default!r}); {instead}")
 
@@ -72,7 +78,7 @@ class Layer(Fixed):
 
     def __init__(self, name=None, dtype=None, seed=None, *, trainable=True, input_shape=None, batch_shape=None, batch_input_shape=None,
                  activity_regularizer=None, **arguments):
-        refuse(type(self).__name__, arguments, {**COMMON, **self.unsupported})
+        refuse(type(self).__name__, arguments, {**COMMON, **self.unsupported}, type(self))
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: expected a string, received {type(name).__name__}")
         if name is not None and not re.fullmatch(r"[A-Za-z0-9_.\-]+", name):
@@ -89,6 +95,8 @@ class Layer(Fixed):
 
     def __setstate__(self, state):
         self.__dict__.update({**state, "dtype": checks.float_dtype(state["dtype"])})      # NumPy's own object, as in lstmc.nn
+
+    __repr__ = constructed
 
     # What subclasses define ----------------------------------------------------------------------------------
 
@@ -261,11 +269,6 @@ def declared(input_shape, batch_shape):
         raise ValueError(f"{name}: expected a tuple, received {shape!r}")
     sizes = [None if n is None else checks.integer(n, name, 1) for n in shape]
     return tuple(sizes) if batch_shape is not None else (None, *sizes)
-
-
-def default_name(kind):
-    """'SpatialDropout1D' -> 'spatial_dropout1d', 'SimpleRNN' -> 'simple_rnn', 'LSTM' -> 'lstm', as in Keras."""
-    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
 
 
 def described(value):

@@ -16,10 +16,8 @@ def as_floats(value, dtype, name):
         a = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name}: expected a rectangular array; pad sequences to one length ({error})") from None
-    if a.dtype == object:
-        raise TypeError(f"{name}: expected numbers, received dtype object; pad sequences of unequal length to one array")
     if a.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, received dtype {a.dtype}")
+        raise no_numbers(value, a, name, "numbers" if a.dtype == object else "real numbers")
     if a.dtype == dtype and a.dtype.isnative and a.flags.aligned:
         return a
     try:
@@ -39,13 +37,30 @@ def as_numbers(value, name):
     if a.dtype == np.int64:
         return a
     if a.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected whole numbers, received dtype {a.dtype}")
+        raise no_numbers(value, a, name, "whole numbers")
     if a.dtype.kind == "f" and not (np.abs(a) < 2.0**63).all():
         raise ValueError(f"{name}: expected whole numbers, received {a[~(np.abs(a) < 2.0**63)][0]}")
     found = a.astype(np.int64)
     if not np.array_equal(found, a):
         raise ValueError(f"{name}: expected whole numbers, received {a[found != a][0]}")
     return found
+
+
+def no_numbers(value, a, name, expected):
+    """The TypeError for a value that is no array of numbers, but this one."""
+    first = a.flat[0] if a.size else None
+    if value is None or (a.ndim == 0 and a.dtype == object):
+        received = "None" if value is None else type(value).__name__
+        hint = "; fit, evaluate and predict take batches that are given one by one" if hasattr(value, "__next__") else ""
+    elif a.dtype.kind in "SU" or isinstance(first, (str, bytes)):
+        received = f"dtype {a.dtype}: text"
+        hint = "; give every word or character a number, of which lstmc.utils.pad_sequences makes one array, for an Embedding"
+    elif a.dtype == object:
+        several = isinstance(first, (list, tuple, np.ndarray))
+        received, hint = "dtype object", "; pad sequences of unequal length to one array" if several else f'; if all are numbers, pass {name}.astype("float32")'
+    else:
+        received, hint = f"dtype {a.dtype}", ""
+    return TypeError(f"{name}: expected {expected}, received {received}{hint}")
 
 
 def as_mask(value):

@@ -12,6 +12,7 @@ import numpy as np
 from lstmc.layers.base import text_name
 from lstmc.layers.casts import as_floats
 from lstmc.nn import checks
+from lstmc.reprs import constructed
 
 EPSILON = 1e-7      # Keras'
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none")
@@ -41,6 +42,7 @@ class Loss:
 
     fuses = None
     uses_mask = False
+    __repr__ = constructed
     default_name = None
     reduction = "sum_over_batch_size"
     dtype = None
@@ -123,9 +125,6 @@ class Loss:
     def get_config(self):
         """Constructor arguments that rebuild the loss; JSON types only."""
         return dict(vars(self))
-
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
 def pair(loss, y_true, y_pred):

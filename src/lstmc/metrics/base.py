@@ -12,6 +12,7 @@ import numpy as np
 from lstmc.layers.base import text_name
 from lstmc.layers.casts import as_floats
 from lstmc.nn import checks
+from lstmc.reprs import constructed
 
 F64 = np.dtype(np.float64)
 
@@ -35,6 +36,7 @@ class Metric:
     """
 
     direction = None
+    __repr__ = constructed
     default_name = None
     state: ClassVar = ()
 
@@ -100,9 +102,6 @@ class Metric:
     def get_config(self):
         """Constructor arguments that rebuild the metric; JSON types only."""
         return {"name": self.name, "dtype": self.dtype}
-
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_config().items())})"
 
 
 class Sum(Metric):

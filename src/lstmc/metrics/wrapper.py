@@ -57,6 +57,3 @@ class MeanMetricWrapper(PairMean):
         if self.known is None:
             raise ValueError(f"metric: expected one of the functions {', '.join(FUNCTIONS)}, which a file can name, received {self.fn!r}")
         return {**super().get_config(), "fn": self.known, **self.arguments}
-
-    def __repr__(self):
-        return f"MeanMetricWrapper({self.fn!r}, name={self.name!r})"

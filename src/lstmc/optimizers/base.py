@@ -15,6 +15,7 @@ from lstmc.kernels import train
 from lstmc.layers.base import refuse
 from lstmc.nn import checks
 from lstmc.optimizers import schedules
+from lstmc.reprs import constructed
 
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
@@ -60,6 +61,7 @@ class Optimizer:
     # The rule's slots in its order, None for those of an option that is not in use, and what they begin with.
     places: tuple = ()
     initial: float = 0.0
+    __repr__ = constructed
     unsupported: ClassVar = {
         "use_ema": (False, "average the weights in a callback"),
         "ema_momentum": (0.99, "average the weights in a callback"),

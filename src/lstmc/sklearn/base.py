@@ -10,7 +10,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from lstmc.nn import checks
-from lstmc.optimizers import positive
+from lstmc.optimizers.base import positive
 from lstmc.sklearn import sequences
 from lstmc.sklearn.network import check_settings, network, settings_of
 from lstmc.sklearn.stopping import Stopping

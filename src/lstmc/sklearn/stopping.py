@@ -22,6 +22,8 @@ class Stopping(Callback):
         Receive the loss, and the score, of each epoch; what they hold already is from the training that goes on.
     """
 
+    watches_loss = True     # and says so if it is not finite
+
     def __init__(self, tol, n_iter_no_change, score, verbose, loss_curve, scores):
         self.tol, self.patience, self.score, self.verbose = tol, n_iter_no_change, score, verbose
         self.loss_curve, self.scores = loss_curve, scores

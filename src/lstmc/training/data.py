@@ -8,7 +8,7 @@ import numpy as np
 from lstmc.layers.base import described
 from lstmc.losses.base import spread
 from lstmc.nn import checks
-from lstmc.training import ragged
+from lstmc.training import hints, ragged
 from lstmc.training.graph import Padded
 
 
@@ -59,7 +59,7 @@ def prepare(model, x, y, sample_weight=None, class_weight=None):
             made = None if loss is None else ragged.Sequences(check, lambda s, loss=loss, shape=shape: loss.targets(
                 s[None], (1, len(s), *shape[2:]), model.dtype)[0], label)
         else:
-            made = None if loss is None or one is None else named(lambda one=one, loss=loss, shape=shape: loss.targets(one, shape, model.dtype), label)
+            made = None if loss is None or one is None else checked(loss, one, shape, model.dtype, label)
         ys.append(one)
         targets.append(made)
     if class_weight is not None:
@@ -81,7 +81,11 @@ def checked_targets(y, n, label):
     """y as an array or `Sequences` with an entry per sample, or None."""
     if y is None:
         return None
-    y = ragged.Sequences(y, lambda s: checks.plain(s, "y"), label) if ragged.is_ragged(y) else checks.plain(y, label)
+    if ragged.is_ragged(y):
+        y = ragged.Sequences(y, lambda s: checks.plain(s, "y"), label)
+    else:
+        y = checks.plain(y, label)
+        hints.refuse_text(y, label)
     if y.ndim == 0 or len(y) != n:
         raise ValueError(f"{label}: expected {n} entries, one per sample of x, received {'a scalar' if y.ndim == 0 else len(y)}")
     return y
@@ -105,15 +109,21 @@ def same_lengths(y, x, label):
         raise ValueError(f"{label}[{i}]: expected {x.lengths[i]} steps, as x[{i}] has, received {y.lengths[i]}")
 
 
-def named(make, label, name="y"):
-    """make(), with a label in place of the name of an argument in errors."""
+def checked(loss, y, shape, dtype, label):
+    """y as a loss wants it; what may be done is said behind errors."""
+    return named(lambda: loss.targets(y, shape, dtype), label, hint=lambda: hints.of_targets(loss, y, shape))
+
+
+def named(make, label, name="y", hint=str):
+    """make(), with a label in place of the name of an argument in errors, and what hint() gives behind them."""
     try:
         return make()
     except (TypeError, ValueError) as error:
-        text = str(error)
-        if label == name or not text.startswith(f"{name}:"):
+        text = f"{error}{hint()}"
+        text = label + text[len(name):] if text.startswith(f"{name}:") else text
+        if text == str(error):
             raise
-        raise type(error)(label + text[len(name):]) from None
+        raise type(error)(text) from None
 
 
 def by_output(value, names, what, arrays=False):

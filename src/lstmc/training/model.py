@@ -4,7 +4,7 @@ from lstmc.layers import InputLayer, Layer
 from lstmc.layers.base import building
 from lstmc.layers.symbolic import SymbolicTensor
 from lstmc.nn import checks
-from lstmc.training import architecture, reading, saving
+from lstmc.training import architecture, hints, reading, saving
 from lstmc.training.graph import Graph
 from lstmc.training.network import one_dtype, unique_names
 from lstmc.training.trainer import Trainer
@@ -179,7 +179,7 @@ class Sequential(Model):
             raise TypeError(f"layer: expected an lstmc.layers.Layer, received the model {layer.name!r}; add its layers one by one, or call it on Input: "
                             "lstmc.Model takes models in models")
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {type(layer).__name__}")
+            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {hints.kind_of(layer)}")
         if self.built:
             raise ValueError(f"layer: expected to be added before the model is built, received {layer.name!r} afterwards")
         if any(layer is other for other in self._layers):
@@ -286,7 +286,10 @@ class Sequential(Model):
             first = self.layers[0] if self.layers else self._layers[0]
             a = self.accepted(x, first, "x")
             shape = (None, *a.shape[1:]) if a.ndim else a.shape
-            self.compute_output_shape(shape)      # before a wrong x decides what is built
+            try:
+                self.compute_output_shape(a.shape)      # before a wrong x decides what is built
+            except ValueError as error:
+                raise ValueError(f"{error}{hints.of_inputs([a.shape], [self.input_shape])}") from None
             self.build(shape)
         return super().accept(x)
 

@@ -6,7 +6,7 @@ from lstmc.layers import Layer
 from lstmc.layers.base import default_name, described
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.nn import checks
-from lstmc.training import ragged
+from lstmc.training import hints, ragged
 from lstmc.training.data import named
 from lstmc.training.graph import Padded
 from lstmc.training.summary import table
@@ -90,7 +90,11 @@ class Network:
         sizes = [len(a.values) if isinstance(a, Padded) else len(a) for a in found]
         if len(set(sizes)) > 1:
             raise ValueError(f"x: expected as many samples for every input, received {', '.join(map(str, sizes))}")
-        return tuple(found), self.graph.shapes([shape_of(a) for a in found])
+        shapes = [shape_of(a) for a in found]
+        try:
+            return tuple(found), self.graph.shapes(shapes)
+        except ValueError as error:
+            raise ValueError(f"{error}{hints.of_inputs(shapes, [t.shape for t in self.graph.inputs])}") from None
 
     def _by_input(self, x):
         """x as a list with an entry for every input."""
@@ -116,6 +120,8 @@ class Network:
             return ragged.Sequences(a, layer.cast, name)
         if is_symbolic(a):
             raise TypeError(f"{name}: expected arrays, received {a!r}")
+        if isinstance(a, tuple) and len(a) in (2, 3) and all(isinstance(part, np.ndarray) for part in a) and a[0].ndim != a[1].ndim:
+            raise ValueError(f"{name}: expected one array, received a tuple of {len(a)}; x, y and sample_weight are separate arguments")
         if ragged.on_disk(a, layer):
             return ragged.Lazy(a, layer.cast)
         a = named(lambda: layer.cast(a), name, "x")
@@ -259,7 +265,7 @@ def unique_names(layers):
     taken, given = set(), {layer.name for layer in layers if not layer.auto_named}
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {type(layer).__name__}")
+            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {hints.kind_of(layer)}")
         if layer.name in taken or (layer.auto_named and layer.name in given):
             if not layer.auto_named:
                 raise ValueError(f"name: expected a unique name, received {layer.name!r} twice")

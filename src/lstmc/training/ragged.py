@@ -96,7 +96,7 @@ def is_ragged(x):
 
 
 def _is_sequence(s):
-    return isinstance(s, (list, tuple)) or (isinstance(s, np.ndarray) and s.ndim > 0)
+    return isinstance(s, (list, tuple)) or (hasattr(s, "__array__") and getattr(s, "ndim", 0) > 0)
 
 
 def on_disk(x, layer):

@@ -10,7 +10,8 @@ from lstmc.layers.symbolic import is_symbolic
 from lstmc.metrics import LossMean
 from lstmc.nn import checks
 from lstmc.training import data as arrays
-from lstmc.training import ragged
+from lstmc.training import hints, ragged
+from lstmc.training.interrupts import Interrupts
 from lstmc.training.network import Network, one_or_all
 from lstmc.training.turn import Turn, in_turn
 
@@ -107,6 +108,8 @@ class Stepper(Network):
         found = arrays.prepare(self, x, y, sample_weight, class_weight)
         if self._measures is None:
             self._measures, self._shown = self._chosen(found.y), None
+            for maker, y, t in zip(self.graph.makers, found.y, self.graph.outputs, strict=True):
+                hints.warn_of_one_softmax(final_activation(maker), t.shape, y)
         return found
 
     def _chosen(self, ys):
@@ -263,7 +266,12 @@ class Stepper(Network):
         self._need_loss("train_on_batch")
         return_dict, batch = checks.flag(return_dict, "return_dict"), self._some(self._prepare(x, y, sample_weight, class_weight))
         self.reset_metrics()
-        self._train(arrays.whole(batch))
+        interrupts = Interrupts().install()
+        try:
+            with interrupts:
+                self._train(arrays.whole(batch))
+        finally:
+            interrupts.remove()
         return self._result(self._logs(), return_dict)
 
     @in_turn

@@ -13,7 +13,9 @@ from lstmc.training.backup import Fitting
 from lstmc.training.batches import Given, Stream, gives_batches
 from lstmc.training.collected import Collected
 from lstmc.training.graph import Padded
+from lstmc.training.interrupts import Interrupts
 from lstmc.training.network import one_or_all
+from lstmc.training.nonfinite import Watch
 from lstmc.training.progress import Progress
 from lstmc.training.step import Stepper
 from lstmc.training.turn import in_turn
@@ -88,6 +90,11 @@ class Trainer(Stepper):
         -------
         History
             `.history`: name -> one value per epoch.
+
+        Notes
+        -----
+        Ctrl-C ends training after the step under way: weights and optimizer are those of a whole number of steps, and `model.history` has
+        the epochs that were done. As in Keras, `on_train_end` is not called then.
         """
         self._need_loss("fit")
         given, steps = gives_batches(x), optional(steps_per_epoch, "steps_per_epoch")
@@ -112,6 +119,7 @@ class Trainer(Stepper):
         hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, self.history], self, params)
         logs, here = {}, Fitting(stream, hooks, initial_epoch)
         self._fitting = here
+        watch, interrupts = Watch(hooks.callbacks), Interrupts().install()
         try:
             hooks.call("on_train_begin")
             here.resume(self)
@@ -124,8 +132,11 @@ class Trainer(Stepper):
                 n = done - 1
                 for n, batch in enumerate(self._batches(stream, None if steps is None else steps - done, class_weight), done):
                     hooks.call("on_train_batch_begin", n)
-                    self._train(batch)
-                    here.done, logs = n + 1, self._logs()
+                    with interrupts:
+                        self._train(batch)
+                        here.done = n + 1
+                    logs = self._logs()
+                    watch.step(epoch, n, batch, logs["loss"], self.optimizer)
                     hooks.call("on_train_batch_end", n, logs)
                     progress.update(n + 1, logs)
                     if self.stop_training:
@@ -142,6 +153,7 @@ class Trainer(Stepper):
                     break
             hooks.call("on_train_end", logs)
         finally:
+            interrupts.remove()
             self.passes, self._fitting = stream.begun, None
             stream.close()
         return self.history

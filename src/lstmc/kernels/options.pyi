@@ -1,0 +1,6 @@
+# Made by tests/typing/make_stubs.py
+from typing import Any
+
+class Options:
+    def __init__(self, *arguments: Any, **more: Any) -> None: ...
+    def __getattr__(self, name: str) -> Any: ...

@@ -1,0 +1,161 @@
+# Made by tests/typing/make_stubs.py
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+import numpy as np
+from numpy.typing import DTypeLike
+
+_Type: TypeAlias = DTypeLike | None
+_Name: TypeAlias = str | None
+BCE = binary_crossentropy
+
+class BinaryCrossentropy(Loss):
+    from_logits: bool
+    label_smoothing: float
+    axis: int
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class BinaryFocalCrossentropy(Loss):
+    apply_class_balancing: bool
+    alpha: float
+    gamma: float
+    from_logits: bool
+    label_smoothing: float
+    axis: int
+    def __init__(self, apply_class_balancing: bool = False, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class CategoricalCrossentropy(Loss):
+    from_logits: bool
+    label_smoothing: float
+    axis: int
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class CategoricalFocalCrossentropy(Loss):
+    alpha: float
+    gamma: float
+    from_logits: bool
+    label_smoothing: float
+    axis: int
+    def __init__(self, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class CategoricalHinge(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class CosineSimilarity(Loss):
+    axis: int
+    def __init__(self, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class Hinge(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class Huber(Loss):
+    delta: float
+    def __init__(self, delta: float = 1.0, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+KLD = kl_divergence
+
+class KLDivergence(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class LogCosh(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class Loss:
+    default_name: Any
+    reduction: str
+    dtype: np.dtype[Any]
+    name: str
+    def __init__(self, name: _Name = None, reduction: str = 'sum_over_batch_size', dtype: _Type = None) -> None: ...
+    def targets(self, y: Any, shape: Sequence[int | None] | None, dtype: _Type) -> Any: ...
+    def values(self, y: Any, p: Any) -> Any: ...
+    def gradient(self, y: Any, p: Any, fused: bool = False) -> Any: ...
+    def valid(self, y: Any) -> None: ...
+    def counts(self, y: Any, shape: Sequence[int | None] | None, weights: Sequence[Any] | None = None, mask: Any = None) -> Any: ...
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float: ...
+    def get_config(self) -> dict[str, Any]: ...
+
+MAE = mean_absolute_error
+
+MAPE = mean_absolute_percentage_error
+
+MSE = mean_squared_error
+
+MSLE = mean_squared_logarithmic_error
+
+class MeanAbsoluteError(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class MeanAbsolutePercentageError(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class MeanSquaredError(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class MeanSquaredLogarithmicError(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class Poisson(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class Quantile(Loss):
+    quantile: Any
+    quantiles: Any
+    def __init__(self, quantile: Any = None, quantiles: Any = None, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+
+class SparseCategoricalCrossentropy(Loss):
+    from_logits: bool
+    ignore_class: Any
+    axis: int
+    def __init__(self, from_logits: bool = False, ignore_class: Any = None, reduction: str = 'sum_over_batch_size', axis: int = -1, name: _Name = None, dtype: _Type = None) -> None: ...
+
+class SquaredHinge(Hinge):
+    ...
+
+bce = binary_crossentropy
+
+def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> Any: ...
+
+def binary_focal_crossentropy(y_true: Any, y_pred: Any, apply_class_balancing: bool = False, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> Any: ...
+
+def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> Any: ...
+
+def categorical_focal_crossentropy(y_true: Any, y_pred: Any, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> Any: ...
+
+def categorical_hinge(y_true: Any, y_pred: Any) -> Any: ...
+
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any: ...
+
+def get(identifier: Any) -> Loss: ...
+
+def hinge(y_true: Any, y_pred: Any) -> Any: ...
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any: ...
+
+def kl_divergence(y_true: Any, y_pred: Any) -> Any: ...
+
+kld = kl_divergence
+
+def log_cosh(y_true: Any, y_pred: Any) -> Any: ...
+
+mae = mean_absolute_error
+
+mape = mean_absolute_percentage_error
+
+def mean_absolute_error(y_true: Any, y_pred: Any) -> Any: ...
+
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any: ...
+
+def mean_squared_error(y_true: Any, y_pred: Any) -> Any: ...
+
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any: ...
+
+mse = mean_squared_error
+
+msle = mean_squared_logarithmic_error
+
+def poisson(y_true: Any, y_pred: Any) -> Any: ...
+
+def quantile(y_true: Any, y_pred: Any, quantile: Any = None, quantiles: Any = None) -> Any: ...
+
+def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: Any = None, axis: int = -1) -> Any: ...
+
+def squared_hinge(y_true: Any, y_pred: Any) -> Any: ...

@@ -1,0 +1,86 @@
+# Made by tests/typing/make_stubs.py
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+from lstmc.optimizers import schedules as schedules
+
+_Name: TypeAlias = str | None
+class Adadelta(Optimizer):
+    rho: float
+    epsilon: float
+    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-07, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+
+class Adagrad(Optimizer):
+    initial_accumulator_value: float
+    epsilon: float
+    def __init__(self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-07, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+
+class Adam(Optimizer):
+    amsgrad: bool
+    places: Any
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, amsgrad: bool = False, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+    def moments(self, rate: float, decay: Any, correction: float = 1.0) -> Any: ...
+
+class AdamW(Adam):
+    def __init__(self, learning_rate: Any = 0.001, weight_decay: float | None = 0.004, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, amsgrad: bool = False, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+
+class Adamax(Optimizer):
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+    def moments(self, rate: float, decay: Any, correction: float = 1.0) -> Any: ...
+
+class Lion(Optimizer):
+    beta_1: float
+    beta_2: float
+    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+
+class Nadam(Optimizer):
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+    def warmed(self, t: Any) -> Any: ...
+    def product(self, t: Any) -> Any: ...
+    def moments(self, rate: float, decay: Any, correction: float = 1.0) -> Any: ...
+
+class Optimizer:
+    rule: Any
+    initial: Any
+    name: str
+    weight_decay: Any
+    clipnorm: Any
+    global_clipnorm: Any
+    clipvalue: Any
+    iterations: int
+    state: Any
+    def __init__(self, learning_rate: Any, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, name: _Name = None, *, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+    @property
+    def learning_rate(self) -> Any: ...
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None: ...
+    def build(self, weights: Sequence[Any]) -> None: ...
+    def apply(self, grads: Any, weights: Sequence[Any]) -> None: ...
+    def numbers(self, rate: float, decay: Any, t: Any) -> Any: ...
+    def get_config(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any: ...
+
+class RMSprop(Optimizer):
+    rho: float
+    momentum: float
+    epsilon: float
+    centered: bool
+    places: Any
+    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-07, centered: bool = False, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+
+class SGD(Optimizer):
+    momentum: float
+    nesterov: bool
+    places: Any
+    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, use_ema: Any = ..., ema_momentum: Any = ..., ema_overwrite_frequency: Any = ..., loss_scale_factor: Any = ..., gradient_accumulation_steps: Any = ...) -> None: ...
+
+def get(identifier: Any) -> Optimizer: ...

@@ -1,0 +1,405 @@
+"""Writes the stubs (.pyi) of the public modules and of the compiled ones, from what the modules are: `python tests/typing/make_stubs.py`.
+
+Names, arguments and defaults are those of the running package, so that stubs cannot differ from it: `tests/test_typing.py` makes them again and
+compares. What a type is comes from the tables below: by Class.method.argument, method.argument or argument, else from the default; a function
+without `return` returns None. Anything else is Any.
+"""
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import lstmc
+
+ROOT = Path(lstmc.__file__).parent
+# In the order in which a name is looked for: the first that shows an object defines it, the others import it.
+PUBLIC = ("activations", "initializers", "regularizers", "nn", "layers", "losses", "metrics", "optimizers.schedules", "optimizers", "callbacks", "utils",
+          "training", "models", "datasets", "sklearn", "")
+
+ARRAY = "NDArray[Any]"
+INITIALIZER = "str | lstmc.initializers.Initializer | dict[str, Any]"
+FLOAT = "float | None"
+INT = "int | None"
+ARGUMENTS = {
+    # models
+    "optimizer": "str | lstmc.optimizers.Optimizer", "callbacks": "Sequence[lstmc.callbacks.Callback] | lstmc.callbacks.Callback | None",
+    "batch_size": INT, "steps_per_epoch": INT, "validation_steps": INT, "validation_batch_size": INT, "steps": INT, "initial_epoch": "int",
+    "validation_freq": "int | Sequence[int]", "class_weight": "Mapping[int, float] | None", "validation_split": FLOAT, "verbose": "int | str",
+    "path": "str | os.PathLike[str]", "weights": "Sequence[Any]", "index": INT, "print_fn": "Callable[[str], Any] | None", "layer": "lstmc.layers.Layer",
+    "add.layer": "Any", "Sequential.__init__.layers": "Sequence[Any] | None", "config": "dict[str, Any]",
+    # layers
+    "units": "int", "name": "str | None", "dtype": "DTypeLike | None", "seed": INT, "input_shape": "Sequence[int | None] | None", "build.input_shape": "Any",
+    "batch_shape": "Sequence[int | None] | None", "batch_input_shape": "Sequence[int | None] | None", "shape": "Sequence[int | None] | None",
+    "kernel_initializer": INITIALIZER, "recurrent_initializer": INITIALIZER, "bias_initializer": INITIALIZER, "embeddings_initializer": INITIALIZER,
+    "beta_initializer": INITIALIZER, "gamma_initializer": INITIALIZER, "activation": "Any", "recurrent_activation": "Any", "rate": "float",
+    "input_dim": "int", "output_dim": "int", "input_length": INT, "n": "int", "target_shape": "Sequence[int]", "merge_mode": "str | None",
+    "mask_value": "float", "training": "bool", "initial_state": "Any", "need_dx": "bool", "Layer.check_shape.shape": "Any", "check_shape.shape": "Any",
+    # modules
+    "input_size": "int", "hidden_size": "int", "nn.dtype": "DTypeLike", "clip": FLOAT, "activations": "Sequence[Any]", "gates_off": "Iterable[str]",
+    "zoneout": "float | tuple[float, float]", "layer_norm": "str | None", "peephole": "bool | str", "checkpoint_every": INT, "threads": INT,
+    "set_num_threads.n": INT, "threads.__init__.n": INT, "module": "Any",
+    # optimizers and callbacks
+    "learning_rate": "Any", "weight_decay": FLOAT, "clipnorm": FLOAT, "global_clipnorm": FLOAT, "clipvalue": FLOAT, "baseline": FLOAT, "min_delta": "float",
+    "min_lr": "float", "factor": "float", "monitor": "str", "filepath": "str | os.PathLike[str]", "filename": "str | os.PathLike[str]",
+    "backup_dir": "str | os.PathLike[str]", "epoch": "int", "batch": "int", "logs": "dict[str, Any] | None",
+    # sklearn
+    **dict.fromkeys(("sklearn.class_weight", "sklearn.batch_size", "sklearn.verbose", "sklearn.random_state", "sklearn.loss"), "Any"),
+    # utils
+    "maxlen": INT, "value": "Any", "num_classes": INT, "sequence_length": "int", "start_index": INT, "end_index": INT,
+}
+RETURNS = {
+    "fit": "lstmc.callbacks.History", "get_weights": f"list[{ARRAY}]", "count_params": "int", "get_layer": "lstmc.layers.Layer", "pop": "lstmc.layers.Layer",
+    "get_config": "dict[str, Any]", "load": "lstmc.training.Model", "load_model": "lstmc.training.Model", "build_info": "dict[str, Any]",
+    "get_num_threads": "int", "state_dict": f"dict[str, {ARRAY}]", "parameters": f"list[{ARRAY}]", "explain": "str", "session": "Session",
+    "load_japanese_vowels": "JapaneseVowels", "pad_sequences": ARRAY, "to_categorical": ARRAY, "set_weights": "None", "Session.step": ARRAY,
+    "Session.run": ARRAY, "fork": "Session", "Loss.__call__": "float", "nn.backward": "Gradients", "Metric.result": "float", "History.plot": "Any",
+    "sklearn.fit": "Any", "losses.get": "Loss", "metrics.get": "Metric", "optimizers.get": "Optimizer", "initializers.get": "Initializer", "from_config": "Any",
+    **dict.fromkeys(("elu", "exponential", "hard_sigmoid", "leaky_relu", "linear", "relu", "sigmoid", "softmax", "softsign", "tanh"), ARRAY),
+}
+ATTRIBUTES = {
+    "built": "bool", "name": "str", "dtype": "np.dtype[Any]", "trainable": "bool", "history": "lstmc.callbacks.History | None", "stop_training": "bool",
+    "History.history": "dict[str, list[Any]]", "History.epoch": "list[int]", "optimizer": "Any", "loss": "Any", "layers": "list[lstmc.layers.Layer]",
+    "weights": f"list[{ARRAY}]", "trainable_weights": f"list[{ARRAY}]", "non_trainable_weights": f"list[{ARRAY}]", "metrics_names": "list[str]",
+    "input_names": "list[str]", "output_names": "list[str]", "step": "int", "iterations": "int", "learning_rate": "Any", "num_directions": "int",
+    "output_size": "int", "variables": "list[Any]", "sklearn.dtype": "Any", "Callback.model": "Any", "Callback.params": "dict[str, Any] | None",
+}
+PLAIN = ("int", "bool", "float", "str")
+DUNDERS = ("__init__", "__call__", "__enter__", "__exit__", "__len__", "__iter__", "__getitem__")
+CYTHON = {"Py_ssize_t": "int", "uint64_t": "int", "uint32_t": "int", "int": "int", "long": "int", "double": "float", "float": "float", "bool": "bool",
+          "bint": "bool", "str": "str", "list": "list[Any]", "tuple": "tuple[Any, ...]", "dict": "dict[str, Any] | None"}
+# Long types that a stub says often have a name in it.
+ALIASES = {"_Initializer": INITIALIZER, "_Shape": "Sequence[int | None] | None", "_Path": "str | os.PathLike[str]",
+           "_Callbacks": ARGUMENTS["callbacks"], "_Name": "str | None", "_Seed": INT, "_Type": "DTypeLike | None"}
+# How layers around a module of `lstmc.nn`, losses and optimizers work inside: nobody's interface.
+INSIDE = ("shown", "shown_bwd", "live", "by_keras", "gradients_of", "together", "inward", "outward", "check_states", "settings", "module_settings", "each_way",
+          "own", "ways", "two_biases", "parts", "inner", "fuses", "uses_mask", "slots")
+HEAD = "# Made by tests/typing/make_stubs.py\n"
+
+
+def module_name(short):
+    return f"lstmc.{short}".rstrip(".")
+
+
+def public(short):
+    """name -> object that a module shows, without the modules it shows."""
+    module = importlib.import_module(module_name(short))
+    shown = module.__all__ if short else dir(module)
+    found = {name: getattr(module, name) for name in (n for n in shown if n == "__version__" or not n.startswith("_"))}
+    return {name: thing for name, thing in found.items() if not inspect.ismodule(thing)}
+
+
+def exists(short):
+    """Whether there is such a module, with all that it needs."""
+    try:
+        importlib.import_module(module_name(short))
+    except ImportError:
+        return False
+    return True
+
+
+class Stub:
+    """The text of one module's stub."""
+
+    def __init__(self, short, homes):
+        self.short, self.homes = short, homes
+
+    def text(self):
+        parts, imports = [], []
+        for name, thing in sorted(public(self.short).items()):
+            home = self.home(thing)
+            if home is not None and home[0] != self.short:
+                imports.append(f"from {module_name(home[0])} import {home[1]} as {name}")
+            elif inspect.isclass(thing):
+                parts.append(self.of_class(thing, name))
+            elif callable(thing):
+                parts.append(self.of_function(thing, name, f"{self.short}.{name}") if home is None or home[1] == name else f"{name} = {home[1]}\n")
+            else:
+                parts.append(f"{name}: {type(thing).__name__ if type(thing) in (str, int, float, bool) else 'Any'}\n")
+        if self.short == "":
+            imports += [f"from lstmc import {name} as {name}" for name in dir(lstmc) if inspect.ismodule(getattr(lstmc, name))]
+            imports += [f"from lstmc import {name} as {name}" for name in lstmc._OPTIONAL]
+        if "schedules" in dir(importlib.import_module(module_name(self.short))):
+            imports.append("from lstmc.optimizers import schedules as schedules")
+        return with_imports("\n".join(parts) if self.short else "".join(parts), imports, self.short)
+
+    def home(self, thing):
+        """(module, name) that defines an object."""
+        return self.homes.get(id(thing))
+
+    def of_class(self, cls, name):
+        base = next((c for c in cls.__mro__[1:-1] if self.home(c)), None)
+        own = cls.__mro__[:cls.__mro__.index(base)] if base else cls.__mro__[:-1]
+        if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+            head = f"class {name}(NamedTuple):\n"
+            body = [f"{field}: {ARRAY if 'ndarray' in str(kind) else 'Any'}\n" for field, kind in inspect.get_annotations(cls).items()]
+            own = (cls,)
+        else:
+            builtin = next((c.__name__ for c in cls.__mro__[1:] if c.__module__ == "builtins" and c is not object), "")
+            where = self.home(base) if base else None
+            if any(c.__module__.partition(".")[0] == "sklearn" for c in cls.__mro__):
+                builtin = "Any"     # it says nothing of its types
+            text = builtin if not where else where[1] if where[0] == self.short else f"{module_name(where[0])}.{where[1]}"
+            head, body = f"class {name}({text}):\n" if text else f"class {name}:\n", self.attributes(own, name, base)
+        members = {}
+        for c in own:
+            if c.__module__.startswith("lstmc"):
+                for member, value in vars(c).items():
+                    if member not in INSIDE and (member in DUNDERS or not member.startswith("_")) and not (hasattr(cls, "_fields") and member in cls._fields):
+                        members.setdefault(member, value)
+        for member, value in members.items():
+            if isinstance(value, property):
+                kind = look(ATTRIBUTES, f"{name}.{member}", member) or "Any"
+                if not (base and isinstance(inspect.getattr_static(base, member, None), property)):
+                    body.append(f"@property\ndef {member}(self) -> {kind}: ...\n" + (
+                        f"@{member}.setter\ndef {member}(self, value: {kind}) -> None: ...\n" if value.fset else ""))
+            elif inspect.isfunction(value) or isinstance(value, (classmethod, staticmethod)):
+                f = value if inspect.isfunction(value) else value.__func__
+                inherited = getattr(base, member, None) if base else None
+                if member != "__init__" and inherited is not None and same_arguments(f, inherited):
+                    continue
+                mark = "" if inspect.isfunction(value) else f"@{type(value).__name__}\n"
+                line = self.of_function(f, member, f"{name}.{member}", cls if member == "__init__" else None)
+                ignore = "" if member == "__init__" or inherited is None or fits(f, inherited) else "  # type: ignore[override]"
+                body.append(f"{mark}{line.rstrip()}{ignore}\n")
+        return head + textwrap.indent("".join(body) or "...\n", "    ")
+
+    def attributes(self, own, name, base):
+        """Lines for what the classes set in `__init__`."""
+        found, types = {}, {}
+        for c in own:
+            for f in makers(c):
+                types |= {p.name: self.type_of(p, f"{name}.__init__") for p in list(inspect.signature(f).parameters.values())[1:] if p.name not in types}
+            found |= dict.fromkeys(attributes_of(c))
+        known = {attribute for c in (base.__mro__ if base else ()) for attribute in attributes_of(c)}
+        lines = []
+        for attribute in found:
+            inside = any(isinstance(vars(c).get(attribute), property) or inspect.isfunction(vars(c).get(attribute)) for c in own)
+            if not inside and attribute not in known and attribute not in INSIDE:
+                given = types[attribute] if types.get(attribute) in PLAIN else "Any"
+                lines.append(f"{attribute}: {look(ATTRIBUTES, f'{name}.{attribute}', f'{self.short}.{attribute}', attribute) or given}\n")
+        return lines
+
+    def of_function(self, f, name, where, cls=None):
+        arguments = [p.replace(name=p.name) for p in inspect.signature(f).parameters.values()]
+        if cls is not None:
+            arguments = expanded(cls, arguments)
+        elif name == "compile":
+            arguments = arguments[:-1] + unsupported(importlib.import_module("lstmc.training.step").COMPILE_UNSUPPORTED)
+        texts, star = [], False
+        for n, p in enumerate(arguments):
+            if p.kind is p.KEYWORD_ONLY and not star:
+                texts.append("*")
+                star = True
+            star = star or p.kind is p.VAR_POSITIONAL
+            mark = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+            plain = n == 0 and p.name in ("self", "cls")
+            default = "" if p.default is p.empty else f" = {p.default!r}" if type(p.default) in (int, float, bool, str, type(None)) else " = ..."
+            texts.append(f"{mark}{p.name}" + ("" if plain else f": {self.type_of(p, where)}") + default)
+            if p.kind is p.POSITIONAL_ONLY and (n + 1 == len(arguments) or arguments[n + 1].kind is not p.POSITIONAL_ONLY):
+                texts.append("/")
+        return f"def {name}({', '.join(texts)}) -> {self.returned(f, name, where)}: ...\n"
+
+    def type_of(self, p, where):
+        kind = look(ARGUMENTS, f"{where}.{p.name}", f"{where.rpartition('.')[2]}.{p.name}", f"{self.short}.{p.name}", p.name)
+        if kind is None:
+            kind = {bool: "bool", int: "int", float: "float", str: "str"}.get(type(p.default), "Any")
+        return f"{kind} | None" if p.default is None and kind != "Any" and "None" not in kind else kind
+
+    def returned(self, f, name, where):
+        return "None" if name == "__init__" else look(RETURNS, where, f"{self.short}.{name}", name) or ("None" if returns_nothing(f) else "Any")
+
+
+def look(table, *keys):
+    return next((table[k] for k in keys if k in table), None)
+
+
+def tree(f):
+    return ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+
+
+def assigned(f):
+    """Names of the attributes of self that a method sets, in order."""
+    found = {}
+    for node in ast.walk(tree(f)):
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            for t in target.elts if isinstance(target, ast.Tuple) else (target,):
+                if isinstance(t, ast.Attribute) and isinstance(t.value, ast.Name) and t.value.id == "self":
+                    found[t.attr] = None
+    return list(found)
+
+
+def makers(c):
+    """The methods of a class that set attributes when an object is made."""
+    return [f for f in map(vars(c).get, ("__init__", "_set_up")) if inspect.isfunction(f) and c.__module__.startswith("lstmc")]
+
+
+def attributes_of(c):
+    """Names of what a class and its `makers` set."""
+    if not c.__module__.startswith("lstmc"):
+        return []
+    plain = [n for n, v in vars(c).items() if v is None or isinstance(v, (str, bool, int, float))]
+    return list(dict.fromkeys(n for n in [*plain, *(n for f in makers(c) for n in assigned(f))] if not n.startswith("_")))
+
+
+def returns_nothing(f):
+    """Whether a function has no value to return, and is not there to be overridden."""
+    if not inspect.isfunction(f):
+        return False
+    node = tree(f)
+    if isinstance(node, ast.FunctionDef) and isinstance(node.body[-1], ast.Raise):
+        return False
+    return not any(isinstance(n, (ast.Yield, ast.YieldFrom)) or (isinstance(n, ast.Return) and n.value is not None) for n in ast.walk(node))
+
+
+def same_arguments(f, g):
+    try:
+        return list(inspect.signature(f).parameters) == list(inspect.signature(g).parameters)
+    except (TypeError, ValueError):
+        return False
+
+
+def fits(f, g):
+    """Whether a method can be called as the one that it overrides."""
+    mine, theirs = (list(inspect.signature(m).parameters.values()) for m in (f, g))
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = [p for p in theirs if p.kind not in several]
+    return ({p.kind for p in theirs if p.kind in several} <= {p.kind for p in mine} and [p.name for p in mine[:len(named)]] == [p.name for p in named]
+            and all(p.default is not p.empty or p.kind in several for p in mine[len(named):]))
+
+
+def unsupported(table):
+    """Arguments of Keras that are taken at their defaults."""
+    return [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=Ellipsis) for name in table]
+
+
+def expanded(cls, arguments):
+    """The arguments of a class, with those that it passes on to the classes above in place of **arguments."""
+    if not arguments or arguments[-1].kind is not inspect.Parameter.VAR_KEYWORD:
+        return arguments
+    hooks = getattr(sys.modules[cls.__module__], "HOOKS", None)
+    if arguments[-1].name == "hooks" and hooks:
+        return arguments[:-1] + unsupported(hooks)
+    found = {p.name: p for p in arguments[:-1]}
+    for c in cls.__mro__[1:-1]:
+        if "__init__" in vars(c) and c.__module__.startswith("lstmc"):
+            parameters = list(inspect.signature(c.__init__).parameters.values())[1:]
+            for p in parameters:
+                if p.kind is not p.VAR_KEYWORD and p.default is not p.empty:
+                    found.setdefault(p.name, p.replace(kind=p.KEYWORD_ONLY))
+            if parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD:
+                break
+    for p in unsupported({**getattr(sys.modules.get("lstmc.layers.base"), "COMMON", {}), **getattr(cls, "unsupported", {})}
+                         if issubclass(cls, importlib.import_module("lstmc.layers").Layer) else getattr(cls, "unsupported", {})):
+        found.setdefault(p.name, p)
+    return list(found.values())
+
+
+def with_imports(body, more, short):
+    """A stub's text with the imports that it needs before it."""
+    own = module_name(short)
+    body = re.sub(rf"\b{re.escape(own)}\.(?=[A-Z])", "", body) if short else body
+    for name, kind in ALIASES.items():
+        kind = kind.replace(f"{module_name(short)}.", "")
+        if body.count(f": {kind}") > 4:
+            body = re.sub(rf": {re.escape(kind)}(?=[,) \n])", f": {name}", body)
+            body = f"{name}: TypeAlias = {kind}\n{body}"
+    lines = ["import os"] if "os." in body else []
+    abc = [name for name in ("Callable", "Iterable", "Mapping", "Sequence") if re.search(rf"\b{name}\b(?! as)", body)]
+    lines += [f"from collections.abc import {', '.join(abc)}"] if abc else []
+    typing = [name for name in ("Any", "NamedTuple", "TypeAlias") if re.search(rf"\b{name}\b", body)]
+    lines += [f"from typing import {', '.join(typing)}"] if typing else []
+    lines += ["import numpy as np"] if "np." in body else []
+    array = [name for name in ("DTypeLike", "NDArray") if re.search(rf"\b{name}\b", body)]
+    lines += [f"from numpy.typing import {', '.join(array)}"] if array else []
+    used = sorted({m for m in re.findall(r"\b(lstmc(?:\.[a-z_]+)+)\.[A-Z]", body) if m != own})
+    lines += [f"import {m}" for m in used]
+    return HEAD + "\n".join([*lines, *joined(more)]) + "\n\n" + body
+
+
+def joined(imports):
+    """Lines 'from a import b as c', those of one module in one."""
+    found = {}
+    for line in sorted(imports):
+        module, _, names = line.partition(" import ")
+        found.setdefault(module, []).append(names)
+    return [f"{module} import {', '.join(names)}" for module, names in found.items()]
+
+
+def of_compiled(name):
+    """The stub of a compiled module, from the signatures that Cython embeds; '' if it shows nothing."""
+    module = importlib.import_module(f"lstmc.kernels.{name}")
+    parts = []
+    for member, thing in sorted(vars(module).items()):
+        if member.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+            continue
+        if isinstance(thing, type):
+            parts.append(f"class {member}:\n    def __init__(self, *arguments: Any, **more: Any) -> None: ...\n"
+                         "    def __getattr__(self, name: str) -> Any: ...\n")
+        elif callable(thing):
+            parts.append(f"def {member}({', '.join(cython_arguments(thing.__doc__ or ''))}) -> Any: ...\n")
+    return with_imports("".join(parts), [], f"kernels.{name}") if parts else ""
+
+
+def cython_arguments(doc):
+    found = re.match(r"\w+\((.*?)\)(?: -> \w+)?(?:\n|$)", doc)
+    if not found:
+        return ["*arguments: Any", "**more: Any"]
+    texts = []
+    for part in filter(None, (p.strip() for p in re.split(r",(?![^()]*\))", found[1]))):
+        head, _, default = part.partition("=")
+        kind, _, name = head.strip().rpartition(" ")
+        star = re.match(r"\**", name)[0]
+        annotation = CYTHON.get(kind, "Any")
+        annotation = f"{annotation} | None" if default == "None" and annotation != "Any" and "None" not in annotation else annotation
+        texts.append(f"{star}{name.lstrip('*')}: {annotation}" + (" = ..." if default else "") if name else "*")
+    return texts
+
+
+def stubs():
+    """path -> text of every stub."""
+    there, homes = [short for short in PUBLIC if exists(short)], {}
+    kept = []       # so that no id is used twice
+    for short in there:
+        for name, thing in sorted(public(short).items(), key=lambda item: item[0] != getattr(item[1], "__name__", "")):
+            if callable(thing):
+                homes.setdefault(id(thing), (short, name))
+                kept.append(thing)
+    found = {}
+    for short in there:
+        file = Path(sys.modules[module_name(short)].__file__)
+        found[file.with_suffix(".pyi")] = Stub(short, homes).text()
+    for module in pkgutil.iter_modules([str(ROOT / "kernels")]):
+        origin = importlib.util.find_spec(f"lstmc.kernels.{module.name}").origin
+        text = "" if origin.endswith(".py") else of_compiled(module.name)
+        if text:
+            found[ROOT / "kernels" / f"{module.name}.pyi"] = text
+    return found
+
+
+def obsolete(wanted):
+    """The stubs that are there and not wanted; one of a module that needs what is not installed stays."""
+    unknown = {Path(importlib.util.find_spec(module_name(short)).origin).with_suffix(".pyi") for short in PUBLIC
+               if not exists(short) and found_spec(module_name(short))}
+    return set(ROOT.rglob("*.pyi")) - set(wanted) - unknown
+
+
+def found_spec(name):
+    try:
+        return importlib.util.find_spec(name)
+    except ImportError:
+        return None
+
+
+if __name__ == "__main__":
+    wanted = stubs()
+    for path in obsolete(wanted):
+        path.unlink()
+    for path, text in wanted.items():
+        path.write_text(text)
+    print(f"{len(wanted)} stubs, {sum(map(len, wanted.values()))} bytes")
