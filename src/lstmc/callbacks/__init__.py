@@ -8,7 +8,7 @@ from lstmc.callbacks.logs import CSVLogger, TerminateOnNaN
 from lstmc.callbacks.monitor import EarlyStopping, MonitorCallback, ReduceLROnPlateau
 from lstmc.callbacks.rates import LearningRateScheduler
 
-__all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint",
-           "MonitorCallback", "ReduceLROnPlateau", "TerminateOnNaN"]
+__all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler",
+           "ModelCheckpoint", "MonitorCallback", "ReduceLROnPlateau", "TerminateOnNaN"]
 
 __getattr__, __dir__ = names.face(__name__, __all__, {"BackupAndRestore": "lstmc.training.backup"})
