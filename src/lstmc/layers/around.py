@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import gates
-from lstmc.layers.base import Layer, described
+from lstmc.layers.base import Layer, described, reshaping
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.layers.variable import Variable
@@ -130,9 +130,8 @@ class AroundModule(Layer):
     def check_shape(self, shape):
         features = None if self.module is None else self.module.input_size
         if len(shape) != 3 or shape[2] is None or (features is not None and shape[2] != features):
-            hint = ("; x[:, :, None] makes (batch, time, 1) of a 2-D x, x.reshape(batch, time, features) what you want of it, and a recurrent layer "
-                    "before this one needs return_sequences=True")
-            raise self.wrong_shape(f"(batch, time, {features or 'features'})", shape, hint if len(shape) == 2 else "")
+            hint = reshaping(shape, None, features) + "; a recurrent layer before this one needs return_sequences=True" if len(shape) == 2 else ""
+            raise self.wrong_shape(f"(batch, time, {features or 'features'})", shape, hint)
 
     def check_states(self, shapes):
         """Raise ValueError if initial states of these shapes do not fit."""

@@ -258,6 +258,14 @@ class Layer(Fixed):
         return ValueError(f"{self.name}: expected input of shape {expected}, received {checks.shape_text(shape)}{hint}")
 
 
+def reshaping(shape, steps=None, features=None):
+    """How rows of columns become sequences of so many steps and features, None where free, as the end of a message; "" if they cannot."""
+    columns, features = shape[-1], features or 1
+    if len(shape) != 2 or not columns or columns % features or steps not in (None, columns // features):
+        return ""
+    return f"; x.reshape(-1, {columns // features}, {features}) makes sequences of the columns"
+
+
 def declared(input_shape, batch_shape):
     """The shape with the batch axis that a layer's arguments say, or None."""
     name, shape = ("input_shape", input_shape) if batch_shape is None else ("batch_shape", batch_shape)

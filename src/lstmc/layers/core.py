@@ -8,7 +8,7 @@ import numpy as np
 from lstmc import initializers, regularizers
 from lstmc.kernels import linear
 from lstmc.layers import activations
-from lstmc.layers.base import NO_CONSTRAINT, Layer
+from lstmc.layers.base import NO_CONSTRAINT, Layer, reshaping
 from lstmc.layers.symbolic import Call
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks
@@ -52,7 +52,8 @@ class InputLayer(Layer):
     def check_shape(self, shape):
         if len(shape) != len(self.shape) + 1 or (not self.implied and any(w not in (None, n) and n is not None
                                                     for w, n in zip(self.shape, shape[1:], strict=True))):
-            raise self.wrong_shape(checks.shape_text(("batch", *self.shape)).replace("None", "any"), shape)
+            raise self.wrong_shape(checks.shape_text(("batch", *self.shape)).replace("None", "any"), shape,
+                                   reshaping(shape, *self.shape) if len(self.shape) == 2 else "")
 
     def forward(self, x, mask=None, training=False, step=0):
         return x, mask, () if training else None
