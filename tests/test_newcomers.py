@@ -95,7 +95,7 @@ def test_what_works(name):
 FAILS = {
     # Layers
     "a layer on a generator": (lambda: LSTM(4)(x for x in X), r"x: expected numbers, received generator; fit, evaluate and predict take batches"),
-    "a layer on 2-D x": (lambda: LSTM(4)(X[:, 0]), r"lstm: .*\(batch, time, features\), received \(12, 3\); x\[:, :, None\] makes \(batch, time, 1\)"),
+    "a layer on 2-D x": (lambda: LSTM(4)(X[:, 0]), r"lstm: .*\(batch, time, features\), received \(12, 3\); x.reshape\(-1, 3, 1\) makes sequences"),
     "no return_sequences": (lambda: Sequential([Input((5, 3)), LSTM(4), LSTM(4)]).build(), "lstm_1: .*return_sequences=True"),
     "a misspelt argument": (lambda: LSTM(4, return_sequence=True), r"LSTM: unexpected argument 'return_sequence'; did you mean return_sequences\?"),
     "a misspelt argument of a base class": (lambda: Dense(4, trainabel=False), r"did you mean trainable\?"),
@@ -127,7 +127,7 @@ FAILS = {
     "a loss of TensorFlow's operations": (lambda: model(lambda y, p: (y - p) ** 2), "loss: expected .* subclass of Loss gives"),
     "fit before compile": (lambda: Sequential([Input((5, 3)), LSTM(3)]).fit(X, Y), r"fit: expected compile\(optimizer, loss\) first"),
     # x
-    "2-D x": (lambda: fit(X[:, :, 0], shape=(5, 1)), r"expected input of shape \(batch, 5, 1\), received \(12, 5\); x\[:, :, None\] adds the last axis"),
+    "2-D x": (lambda: fit(X[:, :, 0], shape=(5, 1)), r"expected input of shape \(batch, 5, 1\), received \(12, 5\); x.reshape\(-1, 5, 1\) makes sequences of the columns$"),
     "1-D x": (lambda: fit(X[:, 0, 0]), r"x: expected a batch of samples, \(batch, ...\), received shape \(12,\)"),
     "4-D x": (lambda: fit(X[..., None]), r"expected input of shape \(batch, 5, 3\), received \(12, 5, 3, 1\)"),
     "one sample": (lambda: model().predict(X[0], verbose=0), r"received \(5, 3\); x\[None\] makes a batch of one sample"),

@@ -85,7 +85,7 @@ def test_lists_of_numbers():
     (lambda m: m.fit(PADDED, STEPS), ValueError, "y: expected an array where x is one"),
     (lambda m: m.fit(LIST, STEPS[:4]), ValueError, "y: expected 9 entries"),
     (lambda m: m.fit(LIST, [s + 1 for s in STEPS]), ValueError, r"y\[\d\]: expected labels from 0 to 2"),
-    (lambda m: m.fit([x[:, :2] for x in LIST], STEPS), ValueError, r"input_layer: expected input of shape \(batch, any, 3\), received \(None, None, 2\)"),
+    (lambda m: m.fit([x[:, :2] for x in LIST], STEPS), ValueError, r"input_layer: expected input of shape \(batch, any, 3\), received \(9, None, 2\)"),
     (lambda m: m.fit([*LIST[:3], LIST[0][:, :2]], STEPS[:4]), ValueError, r"x\[3\]: expected a sequence of entries of shape \(3,\)"),
     (lambda m: m.fit([*LIST[:3], np.array(["a", "b"])], STEPS[:4]), TypeError, r"x\[3\]: expected real numbers"),
     (lambda m: m.fit(LIST, STEPS, class_weight={0: 1}), ValueError, "class_weight: expected one label per sample, received sequences"),

@@ -4,7 +4,8 @@ from sklearn.utils import check_random_state
 
 from lstmc.layers import Bidirectional, Dense, Dropout, Input, Masking
 from lstmc.nn import checks
-from lstmc.optimizers import SGD, Adam, RMSprop, positive
+from lstmc.optimizers import SGD, Adam, RMSprop
+from lstmc.optimizers.base import positive
 from lstmc.sklearn.sequences import PADDING
 from lstmc.training import Sequential
 

@@ -55,7 +55,7 @@ def of_inputs(shapes, declared):
     """For inputs of shapes that a model of these declared ones refused."""
     for shape, wanted in zip(shapes, declared, strict=True):
         if wanted and len(shape) + 1 == len(wanted):
-            if wanted[-1] == 1 and all(w in (None, n) for n, w in zip(shape[1:], wanted[1:-1], strict=True)):
+            if len(shape) != 2 and wanted[-1] == 1 and all(w in (None, n) for n, w in zip(shape[1:], wanted[1:-1], strict=True)):
                 return f"; x[{', '.join([':'] * len(shape))}, None] adds the last axis"
             if all(w in (None, n) for n, w in zip(shape, wanted[1:], strict=True)):
                 return "; x[None] makes a batch of one sample"
