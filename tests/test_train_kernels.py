@@ -147,6 +147,21 @@ def test_updates(rule, slots, n, dtype):
         assert np.abs(a - want).max() <= 20 * TOLERANCE[dtype] * np.abs(want).max()
 
 
+@pytest.mark.parametrize(("rule", "slots"), [(sgd, 1), (rmsprop, 3), (adam, 3), (nadam, 2), (adamax, 2), (adadelta, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_means_of_gradients_that_have_become_0_end_at_0(rule, slots, dtype):
+    names, tiny = tuple("abc"[:slots]), np.finfo(dtype).smallest_normal
+    state = [{name: np.repeat([4, -4, 1.5, 0.0], 5).astype(dtype) * tiny for name in names}]
+    for slot in state[0].values():
+        slot[-1] = np.nan
+    for _ in range(40):
+        train.apply(train.RULES[rule.__name__], [np.zeros(20, dtype)], [np.ones(20, dtype)], state, names, **NUMBERS)
+    largest = rule in (adam, rmsprop, adamax, adadelta)
+    for name, slot in state[0].items():
+        assert not ((np.abs(slot) < tiny) & (slot != 0)).any(), name
+        assert np.isnan(slot[-1]) or (rule in (adam, adamax) and largest)
+
+
 @pytest.mark.parametrize(("rule", "names"), [("adam", ("m",)), ("adam", (None, "v")), ("lion", ()), ("rmsprop", (None,)), ("sgd", ("a", "b", "c", "d"))])
 def test_rules_without_their_slots_are_refused(rule, names):
     a = np.zeros(5, np.float32)

@@ -14,7 +14,7 @@
  *   adamax    m v        m as above;  v = max(beta2 v, |g|);  w -= lr m / (v + eps)    (lr already holds 1 / (1 - beta1^t))
  *   adadelta  v d        v = rho v + gain g^2;  x = g sqrt(d + eps) / sqrt(v + eps);  d = rho d + gain x^2;  w -= lr x
  *   lion      m          w -= lr sign(beta1 m + (1 - beta1) g);  m = beta2 m + (1 - beta2) g
- * rho is beta2. Before that, g is multiplied by `scale` and brought to -clip .. clip, and w is multiplied by 1 - lr*decay. Where g is
+ * rho is beta2. A slot's new value is 0 where it is below the smallest normal number, but not lion's, whose sign counts. Before that, g is multiplied by `scale` and brought to -clip .. clip, and w is multiplied by 1 - lr*decay. Where g is
  * NULL it is 0 throughout. */
 enum { FN(LANES) = 16, FN(NV16) = FN(LANES) / VL, FN(SUM_BLOCK) = 4096 };
 
@@ -96,6 +96,13 @@ static NOINLINE void FN(update_rest)(lstmc_rule rule, T *w, const T *g, T *s0, T
         if (live[k]) memcpy(live[k], copies[k], n * sizeof(T));
 }
 
+/* A mean of gradients that have become 0 decays; among the subnormal numbers it would stay, and each operation on one takes a processor up to a
+ * hundred times as long: a step of Adam with 1,900 such values of 10,400 took 71 us instead of 13. */
+INLINE V FN(or_zero)(V v)
+{
+    return v_sel_neg(v_sub(v_abs(v), v_set1((T)(REAL == 32 ? 0x1p-126 : 0x1p-1022))), v_set1(0), v);
+}
+
 #define UPDATE(name) static void FN(name)(void *w_, const void *g_, void *s0_, void *s1_, void *s2_, ptrdiff_t n, const lstmc_update *u)
 #define UPDATE_EACH                                                                                  \
     T *w = w_, *s0 = s0_, *s1 = s1_, *s2 = s2_;                                                      \
@@ -119,7 +126,7 @@ UPDATE(sgd)
     UPDATE_EACH
     V d = v_mul(lr, g);
     if (s0) {
-        const V m = v_sub(v_mul(momentum, v_load(s0)), d);
+        const V m = FN(or_zero)(v_sub(v_mul(momentum, v_load(s0)), d));
         v_store(s0, m);
         d = u->nesterov ? v_sub(d, v_mul(momentum, m)) : v_sub(v_set1(0), m);
     }
@@ -131,16 +138,16 @@ UPDATE(rmsprop)
 {
     const V rho = v_set1((T)u->beta2), gain = v_set1((T)u->gain), momentum = v_set1((T)u->momentum);
     UPDATE_EACH
-    V v = v_fma(rho, v_load(s0), v_mul(gain, v_mul(g, g)));
+    V v = FN(or_zero)(v_fma(rho, v_load(s0), v_mul(gain, v_mul(g, g))));
     v_store(s0, v);
     if (s2) {
-        const V a = v_fma(rho, v_load(s2), v_mul(gain, g));
+        const V a = FN(or_zero)(v_fma(rho, v_load(s2), v_mul(gain, g)));
         v_store(s2, a);
         v = v_sub(v, v_mul(a, a));
     }
     V d = v_div(v_mul(lr, g), v_sqrt(v_add(v, eps)));
     if (s1) {
-        d = v_fma(momentum, v_load(s1), d);
+        d = FN(or_zero)(v_fma(momentum, v_load(s1), d));
         v_store(s1, d);
     }
     x = v_sub(x, d);
@@ -150,7 +157,7 @@ UPDATE(rmsprop)
 /* the moments of adam: the running means of g and of g^2 */
 INLINE V FN(moment)(T *p, V g, V rest)
 {
-    const V old = v_load(p), m = v_fma(v_sub(g, old), rest, old);
+    const V old = v_load(p), m = FN(or_zero)(v_fma(v_sub(g, old), rest, old));
     v_store(p, m);
     return m;
 }
@@ -183,7 +190,7 @@ UPDATE(adamax)
 {
     const V rest1 = v_set1((T)(1 - u->beta1)), beta2 = v_set1((T)u->beta2);
     UPDATE_EACH
-    const V m = FN(moment)(s0, g, rest1), v = v_max(v_mul(beta2, v_load(s1)), v_abs(g));
+    const V m = FN(moment)(s0, g, rest1), v = FN(or_zero)(v_max(v_mul(beta2, v_load(s1)), v_abs(g)));
     v_store(s1, v);
     x = v_sub(x, v_div(v_mul(lr, m), v_add(v, eps)));
     UPDATE_DONE(adamax)
@@ -193,10 +200,10 @@ UPDATE(adadelta)
 {
     const V rho = v_set1((T)u->beta2), gain = v_set1((T)u->gain);
     UPDATE_EACH
-    const V v = v_fma(rho, v_load(s0), v_mul(gain, v_mul(g, g))), old = v_load(s1);
+    const V v = FN(or_zero)(v_fma(rho, v_load(s0), v_mul(gain, v_mul(g, g)))), old = v_load(s1);
     const V d = v_div(v_mul(v_sqrt(v_add(old, eps)), g), v_sqrt(v_add(v, eps)));
     v_store(s0, v);
-    v_store(s1, v_fma(rho, old, v_mul(gain, v_mul(d, d))));
+    v_store(s1, FN(or_zero)(v_fma(rho, old, v_mul(gain, v_mul(d, d)))));
     x = v_sub(x, v_mul(lr, d));
     UPDATE_DONE(adadelta)
 }
