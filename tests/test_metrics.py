@@ -167,7 +167,8 @@ def test_functions():
     ):
         assert found.dtype == np.float32
         assert found.tolist() == want
-    assert all(getattr(metrics, name) is function for name, function in (losses.SHORT | {f.__name__: f for f in losses.FUNCTIONS if f is not losses.ctc}).items())
+    named = losses.SHORT | {f.__name__: f for f in losses.FUNCTIONS if f is not losses.ctc}
+    assert all(getattr(metrics, name) is function for name, function in named.items())
 
 
 def test_names_choose():

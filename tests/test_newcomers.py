@@ -127,7 +127,8 @@ FAILS = {
     "a loss of TensorFlow's operations": (lambda: model(lambda y, p: (y - p) ** 2), "loss: expected .* subclass of Loss gives"),
     "fit before compile": (lambda: Sequential([Input((5, 3)), LSTM(3)]).fit(X, Y), r"fit: expected compile\(optimizer, loss\) first"),
     # x
-    "2-D x": (lambda: fit(X[:, :, 0], shape=(5, 1)), r"expected input of shape \(batch, 5, 1\), received \(12, 5\); x.reshape\(-1, 5, 1\) makes sequences of the columns$"),
+    "2-D x": (lambda: fit(X[:, :, 0], shape=(5, 1)),
+              r"expected input of shape \(batch, 5, 1\), received \(12, 5\); x.reshape\(-1, 5, 1\) makes sequences of the columns$"),
     "1-D x": (lambda: fit(X[:, 0, 0]), r"x: expected a batch of samples, \(batch, ...\), received shape \(12,\)"),
     "4-D x": (lambda: fit(X[..., None]), r"expected input of shape \(batch, 5, 3\), received \(12, 5, 3, 1\)"),
     "one sample": (lambda: model().predict(X[0], verbose=0), r"received \(5, 3\); x\[None\] makes a batch of one sample"),

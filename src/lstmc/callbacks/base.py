@@ -144,6 +144,10 @@ class CallbackList(Callback):
         for c in self.callbacks:
             c.set_params(params)
 
+    def calls(self, hook):
+        """Whether a callback has this hook."""
+        return any(has(c, hook) for c in self.callbacks)
+
     def call(self, hook, *arguments, logs=None):
         """Call the hook of this name on all, with its number, if it has one, and with logs, which may be left out."""
         if self._called is None:

@@ -8,6 +8,7 @@ than a few microseconds, so arrays are lent (Py_buffer) and checked each time, a
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cython cimport floating
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, NAN, isfinite, sqrt
 from libc.stdint cimport int64_t
@@ -300,6 +301,60 @@ cdef void part(const Job *job, int rule, Py_ssize_t n0, Py_ssize_t n1, const cha
 
 cdef void *moved(void *p, Py_ssize_t at) noexcept nogil:
     return NULL if p == NULL else <char *>p + at
+
+
+# Rows of a table ---------------------------------------------------------------------------------------------
+
+def stable_order(numbers, order, start):
+    """The order in which numbers (N,), from 0 to V - 1, are sorted, equal ones as they come.
+
+    numbers, order (written) and start, of V + 1 zeros (overwritten): C-contiguous arrays of int64.
+    """
+    cdef Span sn = span(numbers), so = span(order, True), ss = span(start, True)
+    cdef const int64_t *number = <const int64_t *>sn.p
+    cdef int64_t *at = <int64_t *>so.p
+    cdef int64_t *first = <int64_t *>ss.p
+    cdef Py_ssize_t i, N = sn.shape[0], V = ss.shape[0] - 1
+    if sn.itemsize != 8 or so.itemsize != 8 or ss.itemsize != 8 or so.shape[0] != N or (N and not 0 <= numbers.min() <= numbers.max() < V):
+        raise ValueError(f"numbers, order, start: expected int64, as many of the first two, from 0 to {V - 1}, received {N} and {so.shape[0]}")
+    with nogil:
+        for i in range(N):
+            first[number[i] + 1] += 1
+        for i in range(V):
+            first[i + 1] += first[i]
+        for i in range(N):
+            at[first[number[i]]] = i
+            first[number[i]] += 1
+
+
+cdef void add_runs(floating *values, const int64_t *start, Py_ssize_t runs, Py_ssize_t D) noexcept nogil:
+    cdef Py_ssize_t r, n, step, p, c
+    cdef floating *a
+    for r in range(runs):
+        n, step = start[r + 1] - start[r], 1
+        while step < n:
+            p = 0
+            while p < n - step:
+                a = values + (start[r] + p) * D
+                for c in range(D):
+                    a[c] += a[step * D + c]
+                p += 2 * step
+            step *= 2
+
+
+def sum_runs(values, start):
+    """Sum runs of rows, each into its first row, by a tree that depends on the run's length alone; the other rows are overwritten.
+
+    values : (N, D) C-contiguous float array; start : (runs + 1,) C-contiguous array of int64, ascending from 0 to N.
+    """
+    cdef Span sv = span(values, True), ss = span(start)
+    if sv.ndim != 2 or ss.itemsize != 8 or start[0] != 0 or start[len(start) - 1] != sv.shape[0] or (np.diff(start) < 0).any():
+        raise ValueError(f"start: expected int64 ascending from 0 to {sv.shape[0]}, received {start}")
+    with nogil:
+        if sv.itemsize == 4:
+            add_runs(<float *>sv.p, <const int64_t *>ss.p, ss.shape[0] - 1, sv.shape[1])
+        else:
+            add_runs(<double *>sv.p, <const int64_t *>ss.p, ss.shape[0] - 1, sv.shape[1])
 
 
 # CTC -------------------------------------------------------------------------------------------------------

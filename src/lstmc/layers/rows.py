@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lstmc.kernels import train
+
 
 class Rows(NamedTuple):
     """Values (n, D) of the rows with these numbers, each once and in ascending order, of a table of a shape that is 0 elsewhere."""
@@ -25,18 +27,15 @@ class Rows(NamedTuple):
 
 def summed(numbers, values, shape):
     """`Rows` from values (N, D) for the row numbers (N,), which may repeat."""
-    order = np.argsort(numbers, kind="stable")
-    numbers, values = numbers[order], values[order]
+    numbers = np.ascontiguousarray(numbers, np.int64)
+    if shape[0] <= 8 * len(numbers):
+        order = np.empty(len(numbers), np.int64)
+        train.stable_order(numbers, order, np.zeros(shape[0] + 1, np.int64))
+    else:       # a large table, of which this is a small part
+        order = np.argsort(numbers, kind="stable")
+    numbers, values = numbers[order], values.take(order, axis=0)
     if not len(numbers):
         return Rows(numbers, values, shape)
-    first = np.concatenate(([True], numbers[1:] != numbers[:-1]))
-    starts = np.flatnonzero(first)
-    counts = np.diff(starts, append=len(numbers))
-    place = np.arange(len(numbers)) - np.repeat(starts, counts)
-    left = np.repeat(counts, counts) - place        # values of this row from here on
-    step = 1
-    while step < counts.max():
-        at = np.flatnonzero((place % (2 * step) == 0) & (left > step))
-        values[at] += values[at + step]
-        step *= 2
-    return Rows(numbers[starts], values[starts], shape)
+    start = np.flatnonzero(np.concatenate(([True], numbers[1:] != numbers[:-1], [True])))
+    train.sum_runs(values, start)
+    return Rows(numbers[start[:-1]], values.take(start[:-1], axis=0), shape)

@@ -21,7 +21,9 @@ class Data(NamedTuple):
     weights: tuple
 
     def __getitem__(self, index):
-        return Data(*(tuple([None if a is None else a[index] for a in several]) for several in self))
+        x, y, targets, weights = self
+        return Data(tuple([a[index] for a in x]), tuple([None if a is None else a[index] for a in y]),
+                    tuple([None if a is None else a[index] for a in targets]), tuple([None if a is None else a[index] for a in weights]))
 
     def part(self, index):
         """The samples of a slice, neither padded nor cast yet where that is done batch by batch."""

@@ -10,6 +10,8 @@ from lstmc.layers.around import AroundModule
 from lstmc.layers.rows import Rows, summed
 from lstmc.layers.symbolic import Call, SymbolicTensor
 
+MOST_SHAPES = 64        # that are remembered
+
 
 class Padded(NamedTuple):
     """Sequences of unequal lengths in one array, and the mask (B, T) of the steps that are theirs."""
@@ -82,6 +84,7 @@ class Graph:
                        if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
         self.regularized = [(layer, v) for layer in self.layers for v in layer.variables if v.regularizer is not None]
         self.plan = self.trained = None        # of gradients
+        self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
 
     def __getstate__(self):
         """For copy and pickle: the calls by the places of their tensors, which no row of layers is too long for."""
@@ -99,6 +102,15 @@ class Graph:
 
     def shapes(self, shapes):
         """The shapes of the outputs for shapes of the inputs, all with the batch axis; ValueError if a layer cannot take one."""
+        key = tuple(shapes)
+        found = self._shapes.get(key)
+        if found is None:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            found = self._shapes[key] = self._outputs_for(key)
+        return found
+
+    def _outputs_for(self, shapes):
         found = [tuple(s) for s in shapes] + [None] * (len(self.tensors) - len(shapes))
         for t, s in zip(self.inputs, found, strict=False):
             t.call.layer.check_shape(s)
