@@ -44,7 +44,7 @@ class ISA:
 
 
 ISAS = (
-    ISA("baseline", (), ("-O2",)),      # a fifth less code for the few machines that need it
+    ISA("baseline", (), ("-Os",)),      # a third less code for the few machines that need it
     ISA("avx2", X86, ("-mavx2", "-mfma"), ("/arch:AVX2",)),
     ISA(
         "avx512",
