@@ -4,12 +4,13 @@
 
 One epoch of 2,560 sequences, batches shuffled, Adam: (a) Embedding(10000, 64), LSTM(64), softmax of 10, T = 80, B = 128; (b) LSTM(128), softmax
 of 6, T = 50 of 16 features, B = 32; (c) LSTM(50, relu), Dropout(0.2), Dense(1), T = 10 of 1 feature, B = 32 (in torch with tanh: its LSTM has no
-other). Every contender is a process of its own, which waits while another one's epoch is timed; medians of rounds that take turns are
+other). Every contender is a process of its own, which is stopped while another one's epoch is timed; medians of rounds that take turns are
 printed, with the ratio to lstmc. Keras runs on the backend that KERAS_BACKEND names.
 """
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -107,13 +108,17 @@ def compare(case, peers, rounds, threads):
     for peer, process in running.items():
         if process.stdout.readline() != "ready\n":
             sys.exit(f"{peer} did not run case {case}")
+        process.send_signal(signal.SIGSTOP)     # a pool spins on for a while after its work, on a core that another is timed on
     seconds = {peer: [] for peer in running}
     for _ in range(rounds):
         for peer, process in running.items():
+            process.send_signal(signal.SIGCONT)
             process.stdin.write("\n")
             process.stdin.flush()
             seconds[peer].append(float(process.stdout.readline()))
+            process.send_signal(signal.SIGSTOP)
     for process in running.values():
+        process.send_signal(signal.SIGCONT)
         process.stdin.close()
         process.wait()
     found = {peer: statistics.median(s) for peer, s in seconds.items()}
