@@ -12,7 +12,6 @@ from lstmc.kernels.forward import forward
 from lstmc.kernels.random import Purpose
 from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
-from lstmc.nn.params import KINDS
 from lstmc.nn.tape import Gradients, Layer, Tape
 
 
@@ -112,7 +111,7 @@ def backward_layers(m, tape, dy, dfinal, need_dx, threads):
     """Layer by layer from the last, each with what the one above leaves of dy."""
     call, (T, B, width) = tape.call, tape.y_shape
     D, L = m.num_directions, m.num_layers
-    dinitial, grads, suffixes = m._new_state(B), m._params.like(), m._suffixes()
+    dinitial, grads, names = m._new_state(B), m._params.like(), m._names()
     for layer in reversed(range(L)):
         below = None
         if layer or need_dx:
@@ -121,7 +120,7 @@ def backward_layers(m, tape, dy, dfinal, need_dx, threads):
         part = slice(layer * D, (layer + 1) * D)
         sums = backward_layer(m, tape.layers[layer], tape.weights[part], call.schedule, dy,
                               parts_of(dfinal, part), below, parts_of(dinitial, part), threads)
-        weight_gradients(sums, [[grads.get(f"{kind}_{s}") for kind in KINDS] for s in suffixes[part]], threads)
+        weight_gradients(sums, [[grads.get(name) for name in some] for some in names[part]], threads)
         if below is not None and tape.layers[layer].mask is not None:
             below *= tape.layers[layer].mask
         dy = below

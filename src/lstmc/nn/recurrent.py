@@ -3,6 +3,7 @@
 A subclass names its cell and the parts of its state, adds its own settings and says which parameters they bring.
 """
 
+import functools
 import math
 import warnings
 
@@ -23,6 +24,12 @@ from lstmc.nn.tape import Tape, describe
 MAX_LAYERS = 1000
 
 _drawing = Lock()
+
+
+@functools.cache
+def names_of(layers, directions):
+    """`Recurrent._names` of so many layers and directions."""
+    return [[f"{kind}_l{layer}{way}" for kind in KINDS] for layer in range(layers) for way in ("", "_reverse")[:directions]]
 
 
 class Recurrent(Module):
@@ -109,6 +116,10 @@ class Recurrent(Module):
     def _suffixes(self):
         return [f"l{layer}{way}" for layer in range(self.num_layers) for way in ("", "_reverse")[: self.num_directions]]
 
+    def _names(self):
+        """For each layer and direction the names that its parameters have or would have, in the order of KINDS."""
+        return names_of(self.num_layers, self.num_directions)
+
     def _shapes(self):
         GH, R = gate_count(self.cell) * self.hidden_size, self.output_size
         for s in self._suffixes():
@@ -129,8 +140,8 @@ class Recurrent(Module):
         packed = self._packed
         if packed is None or packed.key != key or (train and not packed.train):
             a = self._params.arrays
-            packed = Packed(key, train, [Weights(self.cell, *(a.get(f"{kind}_{s}") for kind in KINDS), train,
-                                                 train and self.recurrent_dropout > 0) for s in self._suffixes()])
+            packed = Packed(key, train, [Weights(self.cell, *[a.get(name) for name in names], train, train and self.recurrent_dropout > 0)
+                                         for names in self._names()])
             self._packed = packed
         return packed
 

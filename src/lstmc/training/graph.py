@@ -169,7 +169,7 @@ class Graph:
             for i in outputs:
                 moving[i] = before or bool(own)
             plan.append((before, bool(own), tuple(at.get(id(v)) if own else None for v in layer.variables)))
-        self.plan, self.trained = plan, pairs
+        self.plan, self.trained = list(reversed(plan)), pairs
 
     def gradients(self, tapes, dys, preactivation=()):
         """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on.
@@ -184,15 +184,16 @@ class Graph:
                 d[i] = dy if d[i] is None else d[i] + dy
                 if preactivation and preactivation[n]:
                     early.add(i)
-        for step, tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), reversed(self.plan), strict=True):
-            layer, inputs, states, outputs, _ = step
+        for (layer, inputs, states, outputs, _), tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), self.plan, strict=True):
             if layer.activity_regularizer is not None:
                 tape, ys = tape
                 for i, a in zip(outputs, ys, strict=True):
                     g = layer.activity_regularizer.gradient(a) / a.dtype.type(max(len(a), 1))
                     d[i] = g if d[i] is None else d[i] + g
-            dy = d[outputs[0]] if len(outputs) == 1 else tuple(d[i] for i in outputs)
-            if not (before or own) or all(d[i] is None for i in outputs):
+            if not (before or own):
+                continue
+            dy = d[outputs[0]] if len(outputs) == 1 else tuple([d[i] for i in outputs])
+            if dy is None or (type(dy) is tuple and all(a is None for a in dy)):
                 continue
             dx, found = (layer.backward(tape, dy, need_dx=before, preactivation=True) if outputs[0] in early
                          else layer.backward(tape, dy, need_dx=before))
