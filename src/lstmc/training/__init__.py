@@ -1,12 +1,13 @@
 """Models: `Sequential` and `Model`, their training loop and their files.
 
-Reading order: `graph.py` (layers as one function), `network.py` (weights, inputs), `step.py` (compile, one batch), `trainer.py` (fit, evaluate,
-predict), `data.py`, `ragged.py` and `batches.py` (what arrays are accepted, in which order), `collected.py`, `progress.py`, `summary.py`,
-`model.py` (Sequential, Model), `architecture.py`, `saving.py`, `reading.py`, `files.py`.
+Reading order: `graph.py` (layers as one function), `network.py` (weights, inputs), `step.py` and `compiled.py` (compile, one batch),
+`trainer.py` (fit, evaluate, predict), `data.py`, `ragged.py` and `batches.py` (what arrays are accepted, in which order), `collected.py`, `progress.py`, `summary.py`,
+`model.py`, `sequential.py`, `architecture.py`, `saving.py`, `reading.py`, `files.py`.
 """
 
 from lstmc.seeds import set_random_seed
-from lstmc.training.model import Model, Sequential
+from lstmc.training.model import Model
 from lstmc.training.reading import load
+from lstmc.training.sequential import Sequential
 
 __all__ = ["Model", "Sequential", "load", "set_random_seed"]

@@ -192,7 +192,8 @@ def unique(pairs):
 
 def kinds():
     """The classes of models that a file can name."""
-    from lstmc.training.model import Model, Sequential
+    from lstmc.training.model import Model
+    from lstmc.training.sequential import Sequential
 
     return {"Sequential": Sequential, "Model": Model}
 

@@ -11,16 +11,10 @@ from lstmc.metrics import LossMean
 from lstmc.nn import checks
 from lstmc.training import data as arrays
 from lstmc.training import hints, ragged
+from lstmc.training.compiled import COMPILE_UNSUPPORTED, bind, both, final_activation, mapped, mask_of
 from lstmc.training.interrupts import Interrupts
 from lstmc.training.network import Network, one_or_all
 from lstmc.training.turn import Turn, in_turn
-
-COMPILE_UNSUPPORTED = {
-    "run_eagerly": (False, "kernels are compiled once for all"),
-    "steps_per_execution": (1, "every batch is one step"),
-    "jit_compile": ("auto", "kernels are compiled once for all"),
-    "auto_scale_loss": (True, "gradients need no scaling"),
-}
 
 
 class Stepper(Network):
@@ -151,7 +145,7 @@ class Stepper(Network):
         for n, (loss, weight, p, mask) in enumerate(zip(bound.losses, bound.loss_weights, ps, masks, strict=True)):
             y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
             if loss is not None:
-                values = loss.values(arrays.values_of(batch.targets[n]), p, **_mask_of(loss, mask))
+                values = loss.values(arrays.values_of(batch.targets[n]), p, **mask_of(loss, mask))
                 c = loss.counts(arrays.values_of(batch.targets[n]), values.shape, weights, None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
                 value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
@@ -160,7 +154,7 @@ class Stepper(Network):
                     self._means[n].update_state(value, batch.size)
             found.append(c)
             for m, weighted in self._measures[n]:
-                m.update_state(y, p, _both(mask, weights) if weighted else mask)
+                m.update_state(y, p, both(mask, weights) if weighted else mask)
         # As in Keras, the penalty of what is not trained is no part of the loss.
         for layer, v in self.graph.regularized:
             if layer.trainable and v.trainable:
@@ -184,7 +178,7 @@ class Stepper(Network):
             if loss is None:
                 dps.append(None)
                 continue
-            dp = loss.gradient(arrays.values_of(batch.targets[n]), p, fused, **_mask_of(loss, run.masks[n]))
+            dp = loss.gradient(arrays.values_of(batch.targets[n]), p, fused, **mask_of(loss, run.masks[n]))
             if np.ndim(c):
                 c = (c * weight if weight != 1 else c).reshape(c.shape + (1,) * (p.ndim - c.ndim)).astype(p.dtype)
                 dp = np.where(c != 0, dp * c, p.dtype.type(0))
@@ -300,56 +294,3 @@ class Stepper(Network):
     def _outputs_of(self, x, training):
         found, _ = self.accept(x)
         return self.run(tuple(map(ragged.whole, found)), training, self.step).outputs
-
-
-class Bound:
-    """For each output its loss or None, the weight of the loss, and the metrics without and with sample weights."""
-
-    __slots__ = ("loss_weights", "losses", "metrics", "weighted")
-
-    def __init__(self, losses, loss_weights, metrics, weighted):
-        self.losses, self.loss_weights, self.metrics, self.weighted = losses, loss_weights, metrics, weighted
-
-
-def bind(settings, loss, names):
-    """`Bound`, from what compile was given."""
-    def each(value, what):
-        if len(names) == 1 and isinstance(value, (list, tuple)):
-            if what in ("loss", "loss_weights"):
-                if len(value) != 1:
-                    raise ValueError(f"{what}: expected one, for the output {names[0]!r}, received a list of {len(value)}")
-                value = value[0]
-            elif len(value) == 1 and isinstance(value[0], (list, tuple)):
-                value = value[0]
-        return arrays.by_output(value, names, what)
-
-    lists = [[[] if one is None else list(one) if isinstance(one, (list, tuple)) else [one] for one in each(settings[key], key)]
-             for key in ("metrics", "weighted_metrics")]
-    return Bound(each(loss, "loss"), [1.0 if w is None else w for w in each(settings["loss_weights"], "loss_weights")], *lists)
-
-
-def mapped(function, value):
-    """function of every leaf of lists and dicts, None left alone."""
-    if value is None:
-        return None
-    if isinstance(value, dict):
-        return {k: mapped(function, v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [mapped(function, v) for v in value]
-    return function(value)
-
-
-def final_activation(layer):
-    """Name of the activation that makes a layer's output, or None."""
-    return getattr(getattr(layer, "activation", None), "name", None)
-
-
-def _mask_of(loss, mask):
-    return {"mask": mask} if loss.uses_mask else {}
-
-
-def _both(mask, weights):
-    """What multiplies values under a mask, with weights (B,) or (B, T)."""
-    if mask is None or weights is None:
-        return mask if weights is None else weights
-    return mask * (weights if weights.ndim >= mask.ndim else weights.reshape(weights.shape + (1,) * (mask.ndim - weights.ndim)))
