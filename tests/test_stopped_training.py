@@ -15,6 +15,14 @@ from recipes import LABELS, SPARSE, X, bits, build
 pytestmark = pytest.mark.once
 
 
+@pytest.fixture(autouse=True)
+def _pythons_handler():
+    """Python's own: a shell that runs the tests in the background has SIGINT ignored, and so has what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 
