@@ -12,6 +12,7 @@ import sys
 import numpy as np
 
 LITERALS = {float, int, bool, complex, str, type(None)}     # Python's values, which have no dtype
+FLOAT_NAMES = {"float32", "float64", "float", "single", "double", "f", "d", *(f"{order}f{n}" for order in ("", "<", ">", "=") for n in (4, 8))}
 NESTED = 64             # axes that an array can have
 OVERLAP_WORK = 1000     # steps of the exact search for a common element, after which arrays count as overlapping
 
@@ -63,8 +64,8 @@ def flag(value, name):
 
 
 def float_dtype(dtype):
-    try:        # a string is parsed as a record's fields: not one that is longer than any name of these two
-        found = None if dtype is None or (isinstance(dtype, str) and len(dtype) > 8) else np.dtype(dtype)
+    try:        # other strings are parsed, as a record's fields, or are names that NumPy warns of
+        found = None if dtype is None or (isinstance(dtype, str) and dtype not in FLOAT_NAMES) else np.dtype(dtype)
     except (SyntaxError, TypeError, ValueError):
         found = None
     if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lstmc.callbacks import Callback, History
+from lstmc.errors import FormatError
 from lstmc.layers import Layer
 from lstmc.layers.around import AroundModule
 from lstmc.nn import checks
@@ -47,6 +48,15 @@ class Fitting:
         state = self.state
         if state is None:
             return
+        try:
+            self._take(state, model)
+        except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
+            raise FormatError(f"expected the progress of a fit in the backup, received something else: {error!r}") from None
+
+    def _take(self, state, model):
+        numbers = [state[key] for key in ("epoch", "done", "passes", "at")]
+        if not all(type(n) is int and 0 <= n < 2**63 for n in numbers):
+            raise TypeError(f"whole numbers for where it was, not {numbers}")
         self.epoch, self.done = state["epoch"], state["done"]
         self.stream.resume(state["passes"], state["at"])
         model.reset_metrics()
