@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lstmc
-from lstmc import callbacks, initializers, layers, losses, metrics, optimizers
+from lstmc import callbacks, initializers, layers, losses, metrics, optimizers, regularizers
 from lstmc.layers import GRU, LSTM, Bidirectional, Dense, Dropout, Embedding, Flatten, InputLayer, SimpleRNN, TimeDistributed
 from lstmc.reprs import constructed
 
@@ -38,6 +38,10 @@ EXPECTED = [
     (lambda: optimizers.Adam(), "Adam()"),
     (lambda: optimizers.SGD(0.1, 0.9, True, clipnorm=1), "SGD(learning_rate=0.1, momentum=0.9, nesterov=True, clipnorm=1.0)"),
     (lambda: optimizers.AdamW(), "AdamW()"),
+    (lambda: optimizers.SGD(optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)),
+     "SGD(learning_rate=ExponentialDecay(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5))"),
+    (lambda: Dense(2, kernel_regularizer="l2", bias_regularizer=regularizers.L1(0.5)),
+     "Dense(units=2, kernel_regularizer=L2(), bias_regularizer=L1(l1=0.5), name='dense')"),
     (lambda: losses.BinaryCrossentropy(), "BinaryCrossentropy()"),
     (lambda: losses.CategoricalCrossentropy(label_smoothing=0.1, name="own"), "CategoricalCrossentropy(label_smoothing=0.1, name='own')"),
     (lambda: metrics.SparseCategoricalAccuracy(), "SparseCategoricalAccuracy()"),
@@ -56,7 +60,8 @@ def test_repr(make, text):
 
 @pytest.mark.parametrize("text", [text for _, text in EXPECTED if "Own(" not in text and "mean_error" not in text])
 def test_it_makes_the_object_anew(text):
-    names = {name: value for module in (layers, optimizers, losses, metrics, initializers, callbacks) for name, value in vars(module).items()}
+    modules = layers, optimizers, optimizers.schedules, losses, metrics, initializers, regularizers, callbacks
+    names = {name: value for module in modules for name, value in vars(module).items()}
     assert repr(eval(text, names)) == text
 
 

@@ -10,6 +10,7 @@ from lstmc.initializers import at_least_0
 from lstmc.kernels import linear, train
 from lstmc.layers.sums import total
 from lstmc.nn import checks
+from lstmc.reprs import constructed
 
 __all__ = ["L1", "L1L2", "L2", "OrthogonalRegularizer", "Regularizer", "get", "l1", "l1_l2", "l2", "orthogonal_regularizer"]
 
@@ -24,6 +25,7 @@ class Regularizer:
     """
 
     elementwise = False
+    __repr__ = constructed
 
     def penalty(self, x):
         """The penalty, a float."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from lstmc import names
 from lstmc.nn import checks
+from lstmc.reprs import constructed
 
 
 class LearningRateSchedule:
@@ -16,6 +17,7 @@ class LearningRateSchedule:
     """
 
     fields: ClassVar = {}
+    __repr__ = constructed
 
     def __call__(self, step):
         """The learning rate of the step after so many."""
