@@ -5,8 +5,9 @@ Letters: B sequences, T frames, C classes, one of them the blank, L labels. The 
 
 import numpy as np
 
-from lstmc.kernels import core, train
+from lstmc.kernels import train
 from lstmc.layers.casts import as_floats
+from lstmc.layers.elementary import exp, log
 from lstmc.nn import checks
 
 MOST = 2**50        # elements: more than any address space holds
@@ -130,23 +131,16 @@ def _greedy(x, frames, blank, merge_repeated):
     return decoded[None], scores[:, None].astype(x.dtype)
 
 
-def _elementary(name, x):
-    """exp or log of the package's own, whose bits are those of every machine."""
-    y = np.empty(x.shape)
-    core.elementary(name, np.ascontiguousarray(x), y)
-    return y
-
-
 def _log_softmax(x):
     x = x.astype(np.float64)
     x -= x.max(1, keepdims=True)
-    return x - _elementary("log", _elementary("exp", x).sum(1, keepdims=True))
+    return x - log(exp(x).sum(1, keepdims=True))
 
 
 def _logaddexp(a, b):
     top = np.maximum(a, b)
     finite = np.maximum(top, -1e300)        # -infinity less -infinity would be NaN
-    return top + _elementary("log", 1 + _elementary("exp", np.minimum(a, b) - finite))
+    return top + log(1 + exp(np.minimum(a, b) - finite))
 
 
 def _search(log_y, blank, width):

@@ -1,6 +1,6 @@
-"""exp, tanh and sigmoid of the kernels on whole arrays, and log, log(1 + x) and erf made of IEEE operations: no bit depends on the NumPy in use.
+"""exp, log, tanh and sigmoid of the kernels on whole arrays, and log(1 + x) and erf made of IEEE operations: no bit depends on the NumPy in use.
 
-log and erf are computed in float64 and rounded to the dtype of x.
+log(1 + x) and erf are computed in float64 and rounded to the dtype of x.
 """
 
 import decimal
@@ -21,7 +21,7 @@ def kernel(name):
     return of
 
 
-exp, tanh, sigmoid = kernel("exp"), kernel("tanh"), kernel("sigmoid")
+exp, log, tanh, sigmoid = kernel("exp"), kernel("log"), kernel("tanh"), kernel("sigmoid")
 
 
 def _atanh_twice(s):
@@ -31,17 +31,6 @@ def _atanh_twice(s):
     for n in range(33, 0, -2):
         y = y * z + 1 / n
     return 2 * s * y
-
-
-LN2 = 0.6931471805599453
-
-
-def log(x):
-    """The logarithm of x > 0: with x = m 2^e, m from sqrt(1/2) to sqrt(2), e ln 2 + 2 atanh((m - 1) / (m + 1))."""
-    m, e = np.frexp(x.astype(np.float64))
-    low = m < 0.7071067811865476
-    m, e = np.where(low, 2 * m, m), e - low
-    return (e * LN2 + _atanh_twice((m - 1) / (m + 1))).astype(x.dtype, copy=False)
 
 
 def log1p(x):
