@@ -227,3 +227,17 @@ def test_a_model_learns_to_say_labels(tmp_path):
     loaded = lstmc.load(tmp_path / "m.safetensors")
     assert isinstance(loaded.loss, losses.CTC)
     assert loaded.evaluate(x, y, verbose=0) == m.evaluate(x, y, verbose=0)
+
+
+def test_labels_of_unequal_lengths_and_class_weights_in_fit():
+    x = np.random.default_rng(0).normal(size=(3, 6, 2))
+    lists, padded = [[1, 2], [3], [2, 2, 1]], np.array([[1, 2, -1], [3, -1, -1], [2, 2, 1]])
+
+    def model():
+        made = lstmc.Sequential([lstmc.Input((None, 2)), lstmc.layers.LSTM(3, return_sequences=True, seed=1), lstmc.layers.Dense(4, seed=2)])
+        made.compile("sgd", "ctc")
+        return made
+
+    assert model().fit(x, lists, shuffle=False, verbose=0).history == model().fit(x, padded, shuffle=False, verbose=0).history
+    with pytest.raises(ValueError, match="class_weight: expected one label per sample, received a loss of sequences"):
+        model().fit(x, padded, class_weight={1: 2.0}, verbose=0)

@@ -251,3 +251,10 @@ def test_addition_by_repeat_and_steps():
     model.build()
     assert model.output_shape == (None, 2, 5)
     assert model.predict(inputs(3, 4, 3), verbose=0).shape == (3, 2, 5)
+
+
+def test_rows_of_a_small_and_of_a_large_table_have_the_same_sums():
+    numbers, values = np.array([3, 1, 3, 0, 3, 1]), inputs(6, 4, dtype=np.float32)
+    small, large = (summed(numbers, values, (size, 4)) for size in (5, 10_000))
+    assert np.array_equal(small.numbers, large.numbers)
+    assert small.values.tobytes() == large.values.tobytes()

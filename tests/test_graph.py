@@ -57,6 +57,32 @@ def test_gradients_of_a_graph():
     assert n > 50
 
 
+def test_gradients_of_a_tensor_that_two_layers_take():
+    """They add up: two heads with the same weights on one hidden layer move it as one head of twice the loss."""
+    a, results = Input((3,)), []
+    for heads in (1, 2):
+        hidden = Dense(4, "tanh", seed=1, **F64)
+        t = hidden(a)
+        model = Model(a, [Dense(1, seed=2, name=f"head{n}", **F64)(t) for n in range(heads)])
+        model.compile(lstmc.optimizers.SGD(0.1), ["mse"] * heads, loss_weights=[2.0 / heads] * heads)
+        model.train_on_batch(A[:, 0], [VALUES] * heads if heads > 1 else VALUES)
+        results.append(hidden.get_weights())
+    assert all(np.allclose(one, two, rtol=1e-12) for one, two in zip(*results, strict=True))
+
+
+def test_predictions_are_no_views_of_the_input():
+    x = np.ones((2, 3), np.float32)
+    p = Sequential([Input((3,)), Activation("linear")]).predict(x, verbose=0)
+    p[:] = 7
+    assert (x == 1).all()
+
+
+def test_more_shapes_than_are_remembered():
+    model = Sequential([Input((None, 3)), LSTM(2, seed=1)])
+    for _ in range(2):
+        assert [model.predict(A[:1, :1].repeat(t, 1), verbose=0).shape for t in range(1, 80)] == [(1, 2)] * 79
+
+
 def test_a_row_of_calls_is_a_sequential():
     def layers():
         return [Embedding(9, 3, mask_zero=True, seed=1), Bidirectional(GRU(5, return_sequences=True, seed=2)), Dropout(0.3, seed=6), LSTM(3, seed=3),
