@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import lstmc
-from lstmc import gates
 from lstmc.layers import GRU, LSTM, Bidirectional, Dense, Input, SimpleRNN
 from lstmc.training import Sequential
 from test_layers import F64, assert_gradients, inputs
@@ -162,15 +161,3 @@ def test_the_bias_of_f_begins_as_one():
         layer = kind(3, bias_initializer="ones")
         layer.build((None, None, 2))
         assert np.array_equal(layer.get_weights()[2], np.ones(shape))
-
-
-def test_orders_of_gates():
-    a = np.arange(6.0)
-    assert gates.reordered(a, "gru", "keras", "pytorch").tolist() == [2, 3, 0, 1, 4, 5]
-    assert np.array_equal(gates.reordered(gates.reordered(a, "gru", "keras", "pytorch"), "gru", "pytorch", "keras"), a)
-    assert gates.reordered(a, "lstm", "keras", "pytorch") is a
-    with pytest.raises(ValueError, match="second: expected memory right after that of first"):
-        gates.joined(a[:2], a[4:])
-    both = gates.joined(a[:3], a[3:])
-    both[1] = 7
-    assert a.tolist() == [0, 1, 2, 7, 7, 7]

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc import gates
+from lstmc import layouts
 from lstmc.layers.base import Layer, described, reshaping
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, is_symbolic
@@ -97,7 +97,7 @@ class AroundModule(Layer):
         arrays, cell = self.module.state_dict(), self.settings.cell
         return [Variable(prefix + name, w, name != "bias", cell, regularizer=getattr(way, f"{name.removesuffix('_kernel')}_regularizer"))
                 for (prefix, suffix), way in zip(self.ways.items(), self.each_way, strict=True)
-                for name, w in self.by_keras(arrays, suffix, gates.joined).items()]
+                for name, w in self.by_keras(arrays, suffix, layouts.joined).items()]
 
     def by_keras(self, arrays, suffix, two_biases):
         """Keras' name -> array of one way, from arrays by the module's names."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from lstmc import gates, initializers, nn, regularizers
+from lstmc import initializers, layouts, nn, regularizers
 from lstmc.layers import activations
 from lstmc.layers.around import AroundModule
 from lstmc.layers.base import NO_CONSTRAINT, Layer
@@ -58,7 +58,7 @@ class Recurrent(AroundModule):
     fixed = Layer.fixed | {"units", "activation", "recurrent_activation", "use_bias", "dropout", "recurrent_dropout", "return_sequences", "return_state",
                            "go_backwards", "stateful", "zero_output_for_mask"}
     unsupported = UNSUPPORTED
-    cell = None             # its name in lstmc.gates
+    cell = None             # its name in lstmc.layouts
     module_class = None     # of lstmc.nn
     parts = 1               # of the state
     two_biases = False      # of the input and of h, as the rows of one
@@ -98,7 +98,7 @@ class Recurrent(AroundModule):
         return (output, *((B, H),) * self.parts) if self.return_state else output
 
     def weight_shapes(self, input_shape):
-        GH = gates.count(self.cell) * self.units
+        GH = layouts.count(self.cell) * self.units
         shapes = {"kernel": (input_shape[2], GH), "recurrent_kernel": (self.units, GH), "bias": (2, GH) if self.two_biases else (GH,)}
         return shapes if self.use_bias else {name: shapes[name] for name in ("kernel", "recurrent_kernel")}
 

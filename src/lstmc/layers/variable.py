@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lstmc import gates
+from lstmc import layouts
 
 
 class Variable:
@@ -35,11 +35,11 @@ class Variable:
     def outward(self, a):
         """An array like the live one, in Keras' layout."""
         a = a.T if self.transposed else a
-        return a if self.cell is None else gates.reordered(a, self.cell, "pytorch", "keras")
+        return a if self.cell is None else layouts.reordered(a, self.cell, "pytorch", "keras")
 
     def inward(self, a):
         """An array in Keras' layout, like the live one."""
-        a = a if self.cell is None else gates.reordered(a, self.cell, "keras", "pytorch")
+        a = a if self.cell is None else layouts.reordered(a, self.cell, "keras", "pytorch")
         return a.T if self.transposed else a
 
     def get(self):
