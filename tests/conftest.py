@@ -41,10 +41,16 @@ CASES = AWKWARD + LONG
 # OpenMP has another clock.)
 ONCE = {f"test_{name}" for name in ("bad_files", "bench_processes", "files", "fuzz", "guarded", "lack_of_memory", "races", "storms", "words")}
 
+# About what a build may change and no instruction set does.
+EACH_BUILD = {f"test_{name}" for name in ("bent_arrays", "bench", "cli", "cpus", "errors", "fit", "forks", "imports", "interrupts", "memory_errors",
+                                          "optimizers", "readme", "runtime", "saving")}
+
 
 def pytest_collection_modifyitems(items):
     """Tests that visit every instruction set themselves need not run again where one is forced: -m "not every_isa"."""
     for item in items:
+        if "any_isa" in getattr(item, "fixturenames", ()) or item.path.stem in EACH_BUILD:
+            item.add_marker("each_build")
         if "isa" in getattr(item, "fixturenames", ()):
             item.add_marker("every_isa")
         if item.path.stem in ONCE:

@@ -66,7 +66,7 @@ def test_variants(case, name, dtype, isa):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_masks_and_threads(name, isa):
+def test_masks_and_threads(name):
     case = Case(7, 9, 5, 17, D=2)
     the_same(case, name, "float32", 3, make_mask(case))
 

@@ -1,8 +1,8 @@
 """Proves that the reference's backward is the derivative of its forward, by central differences.
 
-For every variant of `cells.VARIANTS`: every element of every argument at small sizes, and one random direction
+For every variant of `cells.VARIANTS`: every element of every argument at a small size, and one random direction
 through all arguments at once with several layers, both directions, lengths, a mask with holes, and the masks of
-dropout and zoneout. The cells without options pass the same at every awkward size.
+dropout and zoneout. The cells without options pass the same at every awkward size, and every element at more small ones.
 """
 
 import math
@@ -21,7 +21,7 @@ SMALL = [
     Case(1, 1, 1, 1),
     Case(2, 1, 2, 3, P=2, bias=False),
 ]
-RAGGED = [Case(3, 3, 2, 2, D=2, ragged=True), Case(0, 2, 2, 2, L=2)]
+RAGGED = [Case(3, 2, 2, 2, D=2, ragged=True), Case(0, 2, 2, 2, L=2)]
 LAYERS = [
     Case(5, 4, 3, 3, L=2, D=2, ragged=True),
     Case(4, 3, 3, 4, L=2, D=2, P=2),
@@ -80,7 +80,7 @@ class Run:
         return self.slope(moved)
 
 
-@pytest.mark.parametrize(("case", "variant"), variants_on(SMALL) + variants_on(RAGGED, PLAIN), ids=name_of)
+@pytest.mark.parametrize(("case", "variant"), variants_on(SMALL[:1]) + variants_on(SMALL[1:] + RAGGED, PLAIN), ids=name_of)
 def test_every_element(case, variant):
     run = Run(case, variant)
     for name, grad in run.grads().items():

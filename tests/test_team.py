@@ -31,7 +31,7 @@ def test_shared_units(isa, case, dtype, forced):
     alone = train(m, n, threads=1)
     assert_close(alone, expected_of(case, dtype), 2e-5 if dtype == "float32" else 1e-12)
     assert 4 * case.H * case.H * m.dtype.itemsize >= plan.SHARE_ABOVE_BYTES
-    for threads in (2, 3, 4):
+    for threads in (2, 3, 4) if dtype == "float32" else (3,):
         p = plan.choose("lstm", case.T, case.B, case.I, case.H, D=case.D, itemsize=m.dtype.itemsize, threads=threads)
         assert p["shared"] == (core.has_openmp() and threads > p["at_once"])
         for epoch in (0, 1, 2, case.T, case.T + 1):
