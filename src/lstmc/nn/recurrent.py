@@ -303,6 +303,12 @@ class Recurrent(Module):
         """A stream of steps with carried state; see `Session`."""
         return Session(self, batch_size)
 
+    def to_torch(self):
+        """The torch.nn.LSTM, GRU or RNN with copies of these weights, in eval mode; ValueError names a setting that torch has not."""
+        from lstmc.interchange import to_torch
+
+        return to_torch.module(self)
+
     def explain(self):
         """Which kernels this module runs on, what its threads divide for batches of 1, 4 and 32, and why.
 
