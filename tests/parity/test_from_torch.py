@@ -34,7 +34,7 @@ def one_thread():
 def test_modules_go_in_and_come_out(capsys):
     for (kind, more), L, bidirectional, bias, batch_first, dtype in product(KINDS, (1, 2), (False, True), (False, True), (False, True), DTYPES):
         theirs = kind(3, 7, L, bias=bias, bidirectional=bidirectional, batch_first=batch_first, dropout=0.25 * (L > 1), dtype=dtype, **more)
-        ours = lstmc.from_torch(theirs, verify=batch_first == bias)
+        ours = lstmc.from_torch(theirs, verify=L == 2 and batch_first == bias)
         assert theirs.training
         assert (ours.dropout, ours.batch_first, str(ours.dtype)) == (theirs.dropout, batch_first, str(dtype).removeprefix("torch."))
         back = ours.to_torch()
@@ -47,8 +47,8 @@ def test_modules_go_in_and_come_out(capsys):
         again = lstmc.from_torch(theirs.state_dict(), batch_first=batch_first, nonlinearity=more.get("nonlinearity"))
         assert all(np.array_equal(a, again.state_dict()[name]) for name, a in ours.state_dict().items())
     text = capsys.readouterr().out
-    assert "torch.nn.LSTM against lstmc.nn.LSTM: 30 cases in float64, all within 1e-12" in text
-    assert text.count("all within") == 5 * 2 * 2 * 2 * 2
+    assert "torch.nn.LSTM against lstmc.nn.LSTM: 30 cases in float64, no difference is larger than rounding" in text
+    assert text.count("no difference is larger") == 5 * 2 * 2 * 2
 
 
 @pytest.mark.parametrize("kind", [torch.nn.LSTMCell, torch.nn.GRUCell, torch.nn.RNNCell])
@@ -154,7 +154,7 @@ def test_another_engine_is_found_out():
             y, h = super().forward(x, hx)
             return y, h * 1.001
 
-    with pytest.raises(ValueError, match=r"torch\.nn\.GRU against lstmc\.nn\.GRU: expected output 'h_n' within 2e-05 of the source's in float32"):
+    with pytest.raises(ValueError, match=r"torch\.nn\.GRU against lstmc\.nn\.GRU: expected output 'h_n' within 2e-05 of the source's"):
         lstmc.from_torch(Wrong(3, 4), verify=True)
 
 
