@@ -179,6 +179,16 @@ class Sequential(Model):
             self.build(shape)
         return super().accept(x)
 
+    def to_torch(self):
+        """The model as a torch.nn.Module with copies of these weights and the same results, in eval mode.
+
+        It takes a tensor as this model takes an array, and hands masks on from layer to layer, as this model does. ValueError names a layer, or a
+        setting of one, that torch has not.
+        """
+        from lstmc.interchange import to_torch_model
+
+        return to_torch_model.model(self)
+
     @classmethod
     def from_config(cls, config):
         """A model of this architecture with new weights, which exist if the shape of its input is known."""
