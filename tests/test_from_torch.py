@@ -154,6 +154,8 @@ def changed(remove=(), kind="LSTM", sizes=None, **arrays):
     ({**changed(["weight_hh"]), "weight_hh_l0_g": np.zeros((16, 1)), "weight_hh_l0_v": np.zeros((16, 4))},
      "expected weight_hh_l0 beside .*; 'weight_hh_l0_g' is part of a weight that torch computes of others: pass the module instead of its state_dict"),
     ({"parametrizations.weight_hh_l0.original0": np.zeros((16, 1))}, "expected weights of a recurrent layer, .*original0' is part of a weight"),
+    (changed(sizes={"peephole": True}), "peephole_l0: expected no such array beside 'weight_ih_l0', .*: torch's layers have none"),
+    (changed(sizes={"layer_norm": "haste"}), "norm_ih_l0: expected no such array"),
     ({"linear.weight": np.zeros((16, 1))}, "expected weights of a recurrent layer, such as weight_hh_l0, received 'linear.weight'"),
     ({}, "received no names"),
 ])

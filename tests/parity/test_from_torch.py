@@ -113,8 +113,10 @@ def test_weights_that_are_computed_of_others(change):
     m = torch.nn.LSTM(3, 5, bidirectional=True)
     change(m)
     state = {name: a.clone() for name, a in m.state_dict().items()}
-    m.eval()
+    m.train(change is not old_spectral_norm)        # which changes its weights in training
+    modes = [part.training for part in m.modules()]
     lstmc.from_torch(m, verify=True)
+    assert [part.training for part in m.modules()] == modes
     assert all(torch.equal(a, state[name]) for name, a in m.state_dict().items())
     if change is not tied:
         with pytest.raises(ValueError, match=r"'.*weight_hh_l0.*' is part of a weight that torch computes of others: pass the module"):

@@ -48,6 +48,10 @@ def from_torch(obj, verify=False, *, prefix=None, batch_first=None, dropout=None
         An argument does, or a prefix is needed.
     ImportError
         torch is needed and missing.
+
+    Notes
+    -----
+    `lstmc.interchange.verify.compare` gives the numbers of any two engines, as an object.
     """
     verify = checks.flag(verify, "verify")
     if prefix is not None and not isinstance(prefix, str):

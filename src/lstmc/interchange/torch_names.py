@@ -11,6 +11,7 @@ ONE = r"((?:.*\.)?)(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)"
 NAME = re.compile(ONE + r"(_l(?:0|[1-9]\d{0,3})(?:_reverse)?)?", re.DOTALL)     # without a layer's number: of a cell, as LSTMCell
 # Names in place of which a weight is computed: weight normalisation, pruning, other parametrizations.
 COMPUTED = re.compile(r"(?:.*\.)?(?:parametrizations\.)?(?:weight|bias)_[ih][hr](?:_l\d+(?:_reverse)?)?(?:_g|_v|_orig|_mask|_bar|\.original\d*)", re.DOTALL)
+OF_A_LAYER = re.compile(r"\w+_l\d+(?:_reverse)?")      # as the parameters of variants are named, too
 SHOWN = 10      # names in a message
 
 
@@ -48,9 +49,10 @@ def unmixed(prefix, ours):
 
 def chosen(found, prefix):
     """The prefix of the one layer that is meant: that of this prefix, or the only one below it; None is below all."""
-    below = [p for p in found if p.startswith(start_of(found, prefix))]
-    if prefix is not None and start_of(found, prefix) in found:
-        return start_of(found, prefix)
+    start = start_of(found, prefix)
+    if prefix is not None and start in found:
+        return start
+    below = [p for p in found if p.startswith(start)]
     if len(below) == 1:
         return below[0]
     have = ", ".join(repr(p) for p in list(found)[:SHOWN]) + ", ..." * (len(found) > SHOWN)
@@ -68,8 +70,12 @@ def start_of(found, prefix):
 def sizes_of(names, shapes, every=()):
     """Sizes of one of `layers_of`; shapes are by the names there. Raises ValueError unless every array that belongs to them is there, and no other.
 
-    every: all names that there are, in which a parametrized weight may be found.
+    every: all names that there are, in which parts of a parametrized weight may be found, and those of a variant that torch has not.
     """
+    start, known = start_of_all(names), set(names.values())
+    for n in every:
+        if n.startswith(start) and n not in known and OF_A_LAYER.fullmatch(n.removeprefix(start)):
+            raise ValueError(f"{n}: expected no such array beside {listed(names.values())}: torch's layers have none")
     if "weight_hh_l0" not in names:
         raise ValueError(missing(names, ["weight_hh_l0"], every))
     have = {n: shapes[there] for n, there in names.items()}
@@ -104,9 +110,15 @@ def sizes_of(names, shapes, every=()):
     return Sizes(kind, I, H, L, bias, D == 2, P)
 
 
+def start_of_all(names):
+    """The prefix of a layer."""
+    ours, there = next(iter(names.items()))
+    return there.removesuffix(ours).removesuffix(ours.removesuffix("_l0"))
+
+
 def missing(names, absent, every):
     """What is said of arrays that are not there."""
-    prefix = next(iter(names.values())).removesuffix(next(iter(names))).removesuffix(next(iter(names)).removesuffix("_l0"))
+    prefix = start_of_all(names)
     which = f"{', '.join(prefix + n for n in absent[:SHOWN])}{', ...' * (len(absent) > SHOWN)}"
     return (f"expected {which} beside the others, received {listed(names.values())} without {'it' if len(absent) == 1 else 'them'}"
             f"{computed([n for n in every if n.startswith(prefix)])}")

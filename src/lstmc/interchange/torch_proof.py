@@ -13,10 +13,11 @@ from lstmc.interchange.verify import Spec
 def prove(m, arrays, module=None):
     """Run torch and an `lstmc.nn` module m; print the table, raise ValueError where they differ; returns the Report.
 
-    arrays: torch's weights by the names of m. module: the torch module that they came from; None, or one of lstmc.torch: one made of them here.
+    arrays: torch's weights by the names of m. module: the torch module that they came from, or None. One is made of the arrays if there is none, or
+    one of lstmc.torch, or on another device, whose products may have fewer digits.
     """
     torch = imported("verify=True, which runs torch's own module")
-    if module is None or any(c.__module__.startswith("lstmc.") for c in type(module).__mro__):
+    if module is None or any(c.__module__.startswith("lstmc.") for c in type(module).__mro__) or any(p.device.type != "cpu" for p in module.parameters()):
         from lstmc.interchange import to_torch
 
         module = to_torch.empty(m, torch)
@@ -34,16 +35,16 @@ def prove(m, arrays, module=None):
 
     def theirs(inputs):
         with quiet(module, torch):
-            device = next(module.parameters()).device
-            x, hx = torch.from_numpy(inputs["x"]).to(device), state_of(inputs, lambda a: torch.from_numpy(a).to(device))
+            x, hx = torch.from_numpy(inputs["x"]), state_of(inputs, torch.from_numpy)
             y, state = by_cell(module, x, hx, m.batch_first, torch) if cell else by_layer(module, x, hx, inputs.get("lengths"), torch)
-            return {name: a.cpu().numpy() for name, a in named(y, state).items()}
+            return {name: a.numpy() for name, a in named(y, state).items()}
 
     kind = type(module).__mro__[-4].__name__     # before RNNBase or RNNCellBase, Module and object: that of torch, of a subclass too
     return verify.verify(theirs, ours, specs, m.dtype, what=f"torch.nn.{kind} against lstmc.nn.{type(m).__name__}")
 
 
 def named(y, state):
+    """Outputs by name."""
     return {"y": y, **dict(zip(("h_n", "c_n"), state if isinstance(state, tuple) else (state,), strict=False))}
 
 
@@ -56,14 +57,15 @@ def state_of(inputs, turned):
 @contextlib.contextmanager
 def quiet(module, torch):
     """Inference without dropout, gradients and warnings of torch; the module is as it was afterwards."""
-    training = module.training
+    training = {m: m.training for m in module.modules()}
     module.eval()
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        module.train(training)
+        for m, was in training.items():
+            m.training = was
 
 
 def by_layer(module, x, hx, lengths, torch):

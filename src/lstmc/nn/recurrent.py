@@ -304,7 +304,20 @@ class Recurrent(Module):
         return Session(self, batch_size)
 
     def to_torch(self):
-        """The torch.nn.LSTM, GRU or RNN with copies of these weights, in eval mode; ValueError names a setting that torch has not."""
+        """The same module in torch.
+
+        Returns
+        -------
+        torch.nn.LSTM, GRU or RNN
+            With copies of the weights, in eval mode.
+
+        Raises
+        ------
+        ValueError
+            A setting, which the message names, is one that torch has not.
+        ImportError
+            torch is missing.
+        """
         from lstmc.interchange import to_torch
 
         return to_torch.module(self)

@@ -180,10 +180,20 @@ class Sequential(Model):
         return super().accept(x)
 
     def to_torch(self):
-        """The model as a torch.nn.Module with copies of these weights and the same results, in eval mode.
+        """The same model in torch.
 
-        It takes a tensor as this model takes an array, and hands masks on from layer to layer, as this model does. ValueError names a layer, or a
-        setting of one, that torch has not.
+        Returns
+        -------
+        torch.nn.Module
+            With copies of the weights, in eval mode. It takes a tensor as this model takes an array, and hands masks on from layer to layer, as this
+            model does. Penalties of regularizers belong to training, and are not in it.
+
+        Raises
+        ------
+        ValueError
+            A layer, or a setting of one, which the message names, is one that torch has not.
+        ImportError
+            torch is missing.
         """
         from lstmc.interchange import to_torch_model
 
