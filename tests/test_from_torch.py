@@ -71,6 +71,12 @@ def test_what_weights_do_not_say_is_told():
             lstmc.from_torch(plain(), **more)
 
 
+def test_other_orders_of_bytes_and_strides():
+    state = plain(dtype="float64")
+    m = lstmc.from_torch({name: np.asfortranarray(a.astype(">f8")) for name, a in state.items()})
+    assert all(np.array_equal(a, state[name]) for name, a in m.state_dict().items())
+
+
 def test_the_arrays_are_copied_and_nan_is_a_value():
     state = plain()
     state["weight_hh_l0"][3, 1] = np.nan

@@ -64,6 +64,7 @@ class Weights:
 
 
 def format_error(path, text):
+    """The FormatError that says of a file what is wrong with it, on one line; what a file or torch says may be long."""
     text = " ".join(str(text).split())
     return FormatError(f"{path}: {text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + ' ...'}")
 
@@ -85,8 +86,13 @@ def of_dict(d, path=None, limit=math.inf):
                     found[prefix + key] = value
                 elif hasattr(value, "items"):
                     left.append((f"{prefix}{key}.", value, depth + 1))
-    return Weights({name: tuple(a.shape) for name, a in found.items()}, {name: str(a.dtype).removeprefix("torch.") for name, a in found.items()},
+    return Weights({name: tuple(a.shape) for name, a in found.items()}, {name: dtype_of(a) for name, a in found.items()},
                    lambda name: as_array(found[name], name), path, limit)
+
+
+def dtype_of(a):
+    """The name of an array's or tensor's dtype, whatever the order of its bytes."""
+    return getattr(a.dtype, "name", None) or str(a.dtype).removeprefix("torch.")
 
 
 def as_array(a, name):
@@ -97,7 +103,7 @@ def as_array(a, name):
         a = a.detach().cpu()
         a = (a.float() if a.element_size() < 4 else a).numpy()
     a = np.asarray(a)
-    return a.astype(np.float32) if a.dtype.itemsize < 4 else a
+    return a.astype(np.float32 if a.dtype.itemsize < 4 else a.dtype.newbyteorder("="), copy=False)
 
 
 # Files ------------------------------------------------------------------------------------------------------
