@@ -1,7 +1,7 @@
 """How frameworks lay out the weights of a recurrent cell: a row each. The layout inside is PyTorch's.
 
 A word has a letter per gate in the order in which they are stacked: LSTM input i, forget f, candidate g, output o; GRU reset r, update z,
-candidate n; RNN h. Functions turn arrays from one row's layout to another's; nothing else knows a foreign order.
+candidate n; RNN h. Others write c for g and h for n. Functions turn arrays from one row's layout to another's; nothing else knows a foreign order.
 """
 
 from typing import NamedTuple
@@ -34,10 +34,10 @@ LAYOUTS = {
 
 
 def order(layout, cell):
-    """The word of a cell's gates, by the name of a row or as it is given, if it has the letters of the cell; the LSTM's g may be a c."""
-    word = getattr(LAYOUTS[layout], cell) if layout in LAYOUTS else layout
-    if isinstance(word, str) and cell == "lstm":
-        word = word.replace("c", "g")
+    """The word of a cell's gates, by the name of a row or as it is given, if it has the letters of the cell; an LSTM's g may be a c, a GRU's n an h."""
+    word = getattr(LAYOUTS[layout], cell) if isinstance(layout, str) and layout in LAYOUTS else layout
+    if isinstance(word, str):
+        word = word.replace(*{"lstm": "cg", "gru": "hn", "rnn": "hh"}[cell])
     if not isinstance(word, str) or sorted(word) != sorted(getattr(LAYOUTS["pytorch"], cell)):
         raise ValueError(f"order: expected the letters of {getattr(LAYOUTS['pytorch'], cell)!r} in some order, or one of {', '.join(LAYOUTS)}, "
                          f"received {layout!r}")

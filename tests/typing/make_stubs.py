@@ -44,6 +44,9 @@ ARGUMENTS = {
     "input_size": "int", "hidden_size": "int", "nn.dtype": "DTypeLike", "clip": FLOAT, "activations": "Sequence[Any]", "gates_off": "Iterable[str]",
     "zoneout": "float | tuple[float, float]", "layer_norm": "str | None", "peephole": "bool | str", "checkpoint_every": INT, "threads": INT,
     "set_num_threads.n": INT, "threads.__init__.n": INT, "module": "Any",
+    # other frameworks
+    "prefix": "str | None", "from_torch.batch_first": "bool | None", "from_torch.dropout": FLOAT, "from_torch.nonlinearity": "str | None",
+    "transposed": "bool | None",
     # optimizers and callbacks
     "learning_rate": "Any", "weight_decay": FLOAT, "clipnorm": FLOAT, "global_clipnorm": FLOAT, "clipvalue": FLOAT, "baseline": FLOAT, "min_delta": "float",
     "min_lr": "float", "factor": "float", "monitor": "str", "filepath": "str | os.PathLike[str]", "filename": "str | os.PathLike[str]",

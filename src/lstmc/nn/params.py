@@ -25,6 +25,15 @@ COUNTS_ARE_EXACT = sys.implementation.name == "cpython" and "free-threading" not
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole", "norm_ih", "norm_hh", "norm_c")
 
 
+def torch_shapes(suffix, G, I, H, P, D, bias):
+    """name -> shape of PyTorch's parameters of the layer and direction with this suffix, "l0" or "l1_reverse"."""
+    R, GH = P or H, G * H
+    shapes = {f"weight_ih_{suffix}": (GH, I if suffix.startswith("l0") else R * D), f"weight_hh_{suffix}": (GH, R)}
+    if bias:
+        shapes |= {f"bias_ih_{suffix}": (GH,), f"bias_hh_{suffix}": (GH,)}
+    return shapes | {f"weight_hr_{suffix}": (R, H)} if P else shapes
+
+
 class Packed(NamedTuple):
     """Packed weights of all layers and directions."""
 

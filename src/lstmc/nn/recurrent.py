@@ -15,8 +15,9 @@ from lstmc.kernels.weights import Weights
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.explain import explain
+from lstmc.nn.gates import from_gates
 from lstmc.nn.module import MAX_UNITS, Module
-from lstmc.nn.params import KINDS, Packed, Parameters
+from lstmc.nn.params import KINDS, Packed, Parameters, torch_shapes
 from lstmc.nn.passes import backward_pass, forward_pass
 from lstmc.nn.session import Session
 from lstmc.nn.tape import Tape, describe
@@ -72,6 +73,41 @@ class Recurrent(Module):
         m.__init__(*sizes, **settings)
         return m
 
+    @classmethod
+    def from_gates(cls, W, R, b=None, *, order="pytorch", transposed=None, projection=None, **settings):
+        """A module with the weights of any source, by the order in which their gates are stacked.
+
+        Parameters
+        ----------
+        W : ndarray, or list
+            (G*H, I): what multiplies x. A list has such an array for every layer, or a list of two for every layer, forward and reverse:
+            [[W]] is W; the sizes of the module follow from the arrays. float32 or float64, which is then the dtype.
+        R : ndarray, or list
+            (G*H, H), or (G*H, P) with a projection: what multiplies h. Lists as of W.
+        b : ndarray, or list, optional
+            (G*H,) if there is one bias, which is added to W x; (2, G*H) or (2*G*H,) if there is one of W x and one of R h, in this order.
+        order : str
+            A letter for every gate: i, f, g (or c), o of an LSTM, as "ifgo"; r, z, n (or h) of a GRU, as "zrn"; h of an RNN. Or a framework's name:
+            "pytorch", "keras", "onnx".
+        transposed : bool, optional
+            Whether W is (I, G*H), R (H, G*H) and projection (H, P), as in Keras. None: as the framework that order names has them, else False.
+        projection : ndarray, or list, optional
+            (P, H) of an LSTM: h is its product with o tanh(c).
+        **settings
+            Other arguments of the constructor. Peepholes and gains of layer normalisation begin as in a new module; `load_state_dict` with
+            strict=False sets them.
+
+        Returns
+        -------
+        LSTM, GRU or RNN
+
+        Raises
+        ------
+        ValueError, TypeError
+            An array has a shape or a dtype that does not fit; the message names its layer and direction.
+        """
+        return from_gates(cls, W, R, b, order, transposed, projection, settings)
+
     def _create(self):
         self.step = 0
         shapes = dict(self._shapes())
@@ -121,16 +157,9 @@ class Recurrent(Module):
         return names_of(self.num_layers, self.num_directions)
 
     def _shapes(self):
-        GH, R = gate_count(self.cell) * self.hidden_size, self.output_size
+        G = gate_count(self.cell)
         for s in self._suffixes():
-            I = self.input_size if s.startswith("l0") else R * self.num_directions
-            yield f"weight_ih_{s}", (GH, I)
-            yield f"weight_hh_{s}", (GH, R)
-            if self.bias:
-                yield f"bias_ih_{s}", (GH,)
-                yield f"bias_hh_{s}", (GH,)
-            if self.proj_size:
-                yield f"weight_hr_{s}", (R, self.hidden_size)
+            yield from torch_shapes(s, G, self.input_size, self.hidden_size, self.proj_size, self.num_directions, self.bias).items()
             for kind, shape in self._more_shapes():
                 yield f"{kind}_{s}", shape
 
@@ -273,6 +302,25 @@ class Recurrent(Module):
     def session(self, batch_size=1):
         """A stream of steps with carried state; see `Session`."""
         return Session(self, batch_size)
+
+    def to_torch(self):
+        """The same module in torch.
+
+        Returns
+        -------
+        torch.nn.LSTM, GRU or RNN
+            With copies of the weights, in eval mode.
+
+        Raises
+        ------
+        ValueError
+            A setting, which the message names, is one that torch has not.
+        ImportError
+            torch is missing.
+        """
+        from lstmc.interchange import to_torch
+
+        return to_torch.module(self)
 
     def explain(self):
         """Which kernels this module runs on, what its threads divide for batches of 1, 4 and 32, and why.

@@ -146,6 +146,15 @@ def together(thing, tensors):
 
 def _read_header(f, formats):
     """(the bytes before the data, name -> dtype and shape of the tensors, what was written about them)."""
+    start, entries = read_table(f)
+    header = json.loads((entries.pop("__metadata__", None) or {})[KEY], object_pairs_hook=unique)
+    if header["format"] not in formats or type(header["version"]) is not int or header["version"] != VERSION:
+        raise FormatError(f"expected {' or '.join(formats)}, version {VERSION}, received {header['format']!r} {header['version']!r}")
+    return start, entries, header
+
+
+def read_table(f):
+    """(the bytes before the data, what the file says about its tensors), as it is there, of any .safetensors file."""
     start, size = f.read(8), os.fstat(f.fileno()).st_size
     n = int.from_bytes(start, "little")
     if size < 8 or n > size - 8:
@@ -153,11 +162,7 @@ def _read_header(f, formats):
     if n > MAX_HEADER:
         raise FormatError(f"expected a header of at most {MAX_HEADER} bytes, received {n}")
     start += f.read(n)
-    entries = json.loads(start[8:].decode(), object_pairs_hook=unique)
-    header = json.loads((entries.pop("__metadata__", None) or {})[KEY], object_pairs_hook=unique)
-    if header["format"] not in formats or type(header["version"]) is not int or header["version"] != VERSION:
-        raise FormatError(f"expected {' or '.join(formats)}, version {VERSION}, received {header['format']!r} {header['version']!r}")
-    return start, entries, header
+    return start, json.loads(start[8:].decode(), object_pairs_hook=unique)
 
 
 def _read_tensors(f, start, entries, sizes, header):
