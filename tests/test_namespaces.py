@@ -8,6 +8,7 @@ import pytest
 import lstmc
 from lstmc import names
 from lstmc.layers import Activation, Dense
+from processes import printed
 
 NAMESPACES = ("activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers", "optimizers.schedules",
               "regularizers", "utils")
@@ -33,6 +34,23 @@ def test_what_is_missing_names_an_alternative():
             assert str(error.value) == f"module {module.__name__!r} has no attribute {name!r}; {instead}"
     with pytest.raises(AttributeError, match=r"^module 'lstmc.layers' has no attribute 'LSTN'$"):
         lstmc.layers.LSTN   # noqa: B018
+
+
+@pytest.mark.once
+def test_torch_is_optional():
+    found = printed("""
+        import sys
+        import lstmc
+        assert not {name for name in sys.modules if name.partition(".")[0] == "torch"}
+        sys.modules["torch"] = None
+        for way in ("lstmc.torch", "import lstmc.torch", "from lstmc import torch"):
+            try:
+                exec(way)
+            except ImportError as error:
+                print(error)
+        assert "torch" not in dir(lstmc)
+    """)
+    assert found.splitlines() == ['lstmc.torch needs PyTorch: pip install "lstmc[torch]"'] * 3
 
 
 def test_the_names_of_models():

@@ -15,7 +15,7 @@ _LAZY = {name: f"lstmc.{name}" for name in ("activations", "callbacks", "dataset
 _LAZY |= {"Input": "lstmc.layers", "Model": "lstmc.training", "Sequential": "lstmc.training", "load": "lstmc.training"}
 _LAZY["from_torch"] = "lstmc.interchange.from_torch"
 # Not shown by dir(): what looks at every name there shall not need an optional package.
-_OPTIONAL = {"sklearn": "lstmc.sklearn"}
+_OPTIONAL = {"sklearn": "lstmc.sklearn", "torch": "lstmc.torch"}
 
 __all__ = ["FormatError", "Input", "Model", "Sequential", "__version__", "build_info", "from_torch", "get_num_threads", "load", "set_num_threads", "threads"]
 

@@ -17,14 +17,6 @@ every_kind = pytest.mark.parametrize(("cell", "more"), KINDS, ids=lambda value: 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def configuration(number, cell="lstm"):
     """Sizes and settings by number; every setting takes part in many of them. An LSTM alone has a projection."""
     rng = np.random.default_rng([2, number])

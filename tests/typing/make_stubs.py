@@ -20,7 +20,7 @@ import lstmc
 ROOT = Path(lstmc.__file__).parent
 # In the order in which a name is looked for: the first that shows an object defines it, the others import it.
 PUBLIC = ("activations", "initializers", "regularizers", "nn", "layers", "losses", "metrics", "optimizers.schedules", "optimizers", "callbacks", "utils",
-          "training", "models", "datasets", "sklearn", "")
+          "training", "models", "datasets", "sklearn", "torch", "")
 
 ARRAY = "NDArray[Any]"
 INITIALIZER = "str | lstmc.initializers.Initializer | dict[str, Any]"
@@ -53,6 +53,8 @@ ARGUMENTS = {
     "backup_dir": "str | os.PathLike[str]", "epoch": "int", "batch": "int", "logs": "dict[str, Any] | None",
     # sklearn
     **dict.fromkeys(("sklearn.class_weight", "sklearn.batch_size", "sklearn.verbose", "sklearn.random_state", "sklearn.loss"), "Any"),
+    # torch
+    "torch.dtype": "Any", "torch.hx": "Any",
     # utils
     "maxlen": INT, "value": "Any", "num_classes": INT, "sequence_length": "int", "start_index": INT, "end_index": INT,
 }
@@ -63,6 +65,7 @@ RETURNS = {
     "load_japanese_vowels": "JapaneseVowels", "pad_sequences": ARRAY, "to_categorical": ARRAY, "set_weights": "None", "Session.step": ARRAY,
     "Session.run": ARRAY, "fork": "Session", "Loss.__call__": "float", "nn.backward": "Gradients", "Metric.result": "float", "History.plot": "Any",
     "sklearn.fit": "Any", "losses.get": "Loss", "metrics.get": "Metric", "optimizers.get": "Optimizer", "initializers.get": "Initializer", "from_config": "Any",
+    "torch.accelerate": "Swaps", "torch.restore": "Swaps",
     **dict.fromkeys(("elu", "exponential", "hard_sigmoid", "leaky_relu", "linear", "relu", "sigmoid", "softmax", "softsign", "tanh"), ARRAY),
 }
 ATTRIBUTES = {
@@ -145,8 +148,8 @@ class Stub:
         else:
             builtin = next((c.__name__ for c in cls.__mro__[1:] if c.__module__ == "builtins" and c is not object), "")
             where = self.home(base) if base else None
-            if any(c.__module__.partition(".")[0] == "sklearn" for c in cls.__mro__):
-                builtin = "Any"     # it says nothing of its types
+            if any(c.__module__.partition(".")[0] in ("sklearn", "torch") for c in cls.__mro__):
+                builtin = "Any"     # who reads the stub need not have them
             text = builtin if not where else where[1] if where[0] == self.short else f"{module_name(where[0])}.{where[1]}"
             head, body = f"class {name}({text}):\n" if text else f"class {name}:\n", self.attributes(own, name, base)
         members = {}

@@ -165,10 +165,11 @@ class Recurrent(Module):
 
     def _weights(self, train):
         """Packed weights of every layer and direction, packed again only when a value has changed."""
-        key = (self._params.fingerprint(), core.isa())
+        params = self._params
+        key = (params.fingerprint(), core.isa())
         packed = self._packed
         if packed is None or packed.key != key or (train and not packed.train):
-            a = self._params.arrays
+            a = params.arrays
             packed = Packed(key, train, [Weights(self.cell, *[a.get(name) for name in names], train, train and self.recurrent_dropout > 0)
                                          for names in self._names()])
             self._packed = packed

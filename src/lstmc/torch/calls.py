@@ -1,0 +1,88 @@
+"""From what a module was called with to a pass and back: what is accepted, whether gradients are wanted, in which order sequences are."""
+
+import warnings
+
+import torch
+from torch.autograd import forward_ad
+from torch.nn.utils.rnn import PackedSequence
+
+from lstmc.nn import checks
+from lstmc.torch.autograd import Sequence, run
+from lstmc.torch.engine import DTYPES, engine_of
+from lstmc.torch.packed import Packing, permuted
+
+_told = set()       # what has been said once
+
+
+def call(module, input, hx):
+    """What `forward` of a module returns."""
+    # torch.autograd.Function asks the first, too, and blames itself; the second would lose tangents where no gradient is wanted
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        raise TypeError(f"{name_of(module)}: expected a call outside of torch.func's transforms (vmap, grad, jvp and so on) and of forward-mode "
+                        "differentiation, which cannot follow compiled kernels; use autograd's backward, or lstmc.torch.restore")
+    weights = weights_of(module)
+    packed = input if isinstance(input, PackedSequence) else None
+    x, packing, state = input if packed is None else packed.data, None, state_of(module, hx)
+    if torch.is_autocast_enabled("cpu"):
+        x, state = out_of_autocast(x, state, weights[0].dtype)
+    check(x, "input", weights[0].dtype)
+    for part, s in zip("hc", state, strict=False):
+        check(s, f"hx: {part}_0", weights[0].dtype)
+    if packed is not None:
+        if x.dim() != 2:
+            raise ValueError(f"input: expected packed data of shape (N, I), received {checks.shape_text(x.shape)}")
+        packing = Packing(packed.batch_sizes)
+        state = permuted(state, packed.sorted_indices, packing.rows)
+    engine = engine_of(module, weights[0].dtype, module.batch_first and packed is None)
+    if torch.is_grad_enabled() and True in [t.requires_grad for t in (x, *weights, *state)]:
+        y, *final = Sequence.apply(engine, packing, len(state), x, *state, *weights)
+    else:
+        y, final, _ = run(engine, packing, x, state, weights, engine.dropout > 0)
+    if packed is not None:
+        final = permuted(final, packed.unsorted_indices, packing.rows)
+        y = PackedSequence(y, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+    return y, (tuple(final) if len(final) > 1 else final[0])
+
+
+def weights_of(module):
+    """The tensors that stand under the names of a module's parameters, in order; parametrizations and weight_norm put others than parameters there."""
+    own = module._parameters
+    found = [own[name] if name in own else getattr(module, name) for name in module._flat_weights_names]
+    dtype = found[0].dtype
+    for name, w in zip(module._flat_weights_names, found, strict=True):
+        if not w.is_cpu or w.dtype is not dtype or dtype not in DTYPES:
+            expected = "torch.float32 or torch.float64" if dtype not in DTYPES else dtype
+            raise TypeError(f"{name}: expected {expected} on the CPU, received {w.dtype} on {w.device}")
+    return found
+
+
+def state_of(module, hx):
+    """The parts of an initial state, () for none."""
+    if hx is None:
+        return ()
+    if module.mode != "LSTM":
+        return (hx,)
+    if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+        raise ValueError(f"hx: expected a pair (h_0, c_0), received {'a tensor' if isinstance(hx, torch.Tensor) else type(hx).__name__}")
+    return tuple(hx)
+
+
+def out_of_autocast(x, state, dtype):
+    """x and state in the precision of the weights, in which autocast's is computed here too."""
+    if "autocast" not in _told:
+        _told.add("autocast")
+        warnings.warn(f"lstmc.torch computes in {dtype} under autocast, and returns {dtype}", stacklevel=5)
+    x, *state = [t.to(dtype) if isinstance(t, torch.Tensor) and t.is_floating_point() else t for t in (x, *state)]
+    return x, state
+
+
+def check(tensor, name, dtype):
+    """Raise unless this is a tensor on the CPU with that dtype."""
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"{name}: expected a tensor, received {type(tensor).__name__}")
+    if not tensor.is_cpu or tensor.dtype is not dtype:
+        raise TypeError(f"{name}: expected {dtype} on the CPU, as the weights are, received {tensor.dtype} on {tensor.device}")
+
+
+def name_of(module):
+    return f"lstmc.torch.{type(module).__name__}"

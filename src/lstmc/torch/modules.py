@@ -1,0 +1,113 @@
+"""LSTM, GRU and RNN: `torch.nn`'s own, but for `forward`.
+
+They have torch's parameters, attributes and initialisation because they are torch's modules; so an `isinstance` check of another library holds, and
+a module can change from one to the other and back with all that it has (swapping.py).
+"""
+
+import sys
+
+import torch
+
+from lstmc.torch.calls import call, name_of
+
+
+class OnKernels:
+    """What the modules add to torch's."""
+
+    def forward(self, input, hx=None):
+        """As of the module of `torch.nn`.
+
+        Parameters
+        ----------
+        input : Tensor or PackedSequence
+            On the CPU, of the dtype of the weights: (T, B, I), (B, T, I) with batch_first, or (T, I).
+        hx : Tensor or tuple of Tensor, optional
+            h_0, of an LSTM (h_0, c_0). None: zeros.
+
+        Returns
+        -------
+        output : Tensor or PackedSequence
+        state : Tensor or tuple of Tensor
+            h_n, of an LSTM (h_n, c_n).
+
+        Raises
+        ------
+        TypeError, ValueError
+            A tensor is not on the CPU, or its dtype or shape does not fit; a transform of torch.func is active.
+        """
+        if torch.compiler.is_compiling() or "torch._dynamo" in sys.modules:
+            return _outside_of_graphs(self, input, hx)
+        return call(self, input, hx)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("_engines", None)
+        return state
+
+    def _replicate_for_data_parallel(self):
+        raise RuntimeError(f"{name_of(self)}: expected to stay in one piece on the CPU, received a replication by torch.nn.DataParallel, which is for "
+                           "several GPUs; use torch.nn.parallel.DistributedDataParallel with one process for each share of the cores")
+
+
+# torch.compile goes no further than this. Its first call imports the compiler, which takes two seconds: who has none of it is spared that.
+_outside_of_graphs = torch._disable_dynamo(call)
+
+
+class LSTM(OnKernels, torch.nn.LSTM):
+    """`torch.nn.LSTM` on lstmc's kernels, forward and backward.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    num_layers : int
+    bias : bool
+    batch_first : bool
+    dropout : float
+        Below 1. Masks are lstmc's own; torch.manual_seed determines them.
+    bidirectional : bool
+    proj_size : int
+    device, dtype
+        As in torch. A call needs the CPU and torch.float32 or torch.float64.
+
+    Notes
+    -----
+    Parameters are torch's and are read where they are at each call, so whatever torch does to them is seen: optimizers, `load_state_dict`, `to`,
+    parametrizations, `share_memory`. Nothing is copied between torch and the kernels, but for the data of a ragged `PackedSequence`.
+
+    The number of threads is `lstmc.set_num_threads`'; after torch.set_num_threads(1) it is one. Under autocast the computation stays in the
+    precision of the weights. torch.compile leaves a call as it is, as of torch's own modules, and with `torch._dynamo.config.allow_rnn = True`
+    compiles what is before and after it. Second derivatives, torch.func's transforms and forward-mode differentiation raise; TorchScript and
+    torch.export cannot follow a call: `restore` a model before.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
+                 device=None, dtype=None):
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype)
+
+
+class GRU(OnKernels, torch.nn.GRU):
+    """`torch.nn.GRU` on lstmc's kernels, forward and backward; see `LSTM`.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        As of `LSTM`.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None):
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype)
+
+
+class RNN(OnKernels, torch.nn.RNN):
+    """`torch.nn.RNN` on lstmc's kernels, forward and backward; see `LSTM`.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+        As of `LSTM`.
+    nonlinearity : {"tanh", "relu"}
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+                 device=None, dtype=None):
+        super().__init__(input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout, bidirectional, device=device, dtype=dtype)
