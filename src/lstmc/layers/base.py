@@ -18,6 +18,7 @@ from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
 from lstmc.reprs import arguments_of, constructed, default_name
+from lstmc.turn import Turn, in_turn
 
 # Keras arguments that every layer of Keras has: default, and what to do instead.
 COMMON = {
@@ -89,6 +90,7 @@ class Layer(Fixed):
         self.seed = None if seed is None else seeds.check_seed(seed)
         self.declared_shape = declared(input_shape, batch_shape if batch_input_shape is None else batch_input_shape)
         self.built = False
+        self.turns = (Turn(),)      # of whoever writes the weights
         self.variables = []
         self.trainable = trainable
         self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
@@ -235,6 +237,7 @@ class Layer(Fixed):
         """Copies of the weights in Keras' order and layout."""
         return [v.get() for v in self.variables]
 
+    @in_turn
     def set_weights(self, weights):
         """Replace the weights by arrays in Keras' order and layout; nothing is written unless all fit."""
         if not isinstance(weights, (list, tuple)) or len(weights) != len(self.variables):

@@ -46,7 +46,7 @@ class InputLayer(Layer):
             raise ValueError(f"shape: expected a tuple without the batch axis, such as (None, 12), received {shape!r}")
         self.batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size", 1)
         self.shape = tuple(None if n is None else checks.integer(n, "shape", 0 if implied else 1) for n in shape)
-        self.any_dtype, self.implied = any_dtype, implied
+        self.any_dtype, self.implied, self.turns = any_dtype, implied, ()
         self.tensor = Call(self, (), (), [(self.batch_size, *self.shape)]).outputs[0]
 
     def check_shape(self, shape):

@@ -33,7 +33,7 @@ class TimeDistributed(Layer):
             raise ValueError(f"layer: expected a layer that treats samples alone, received {layer.name!r}; BatchNormalization itself takes sequences")
         if layer.activity_regularizer is not None:
             raise ValueError(f"layer: expected activity_regularizer=None, received {layer.activity_regularizer!r}; give it to TimeDistributed")
-        self.layer = layer
+        self.layer, self.turns = layer, layer.turns
         self.trainable = self.trainable and layer.trainable
 
     @property

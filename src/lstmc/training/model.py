@@ -4,6 +4,7 @@ from lstmc.training import architecture, reading, saving
 from lstmc.training.graph import Graph
 from lstmc.training.network import one_dtype, unique_names
 from lstmc.training.trainer import Trainer
+from lstmc.turn import in_turn
 
 
 class Model(Trainer):
@@ -107,6 +108,7 @@ class Model(Trainer):
         """
         saving.save_weights(self, path)
 
+    @in_turn(writing=lambda model: model.layers)
     def load_weights(self, path):
         """Read the weights of a file that `save_weights` or `save` wrote; layers must have the same names and shapes.
 

@@ -10,6 +10,7 @@ from lstmc.training import hints, ragged
 from lstmc.training.data import named
 from lstmc.training.graph import Padded
 from lstmc.training.summary import table
+from lstmc.turn import Turn, in_turn
 
 
 class Network:
@@ -27,7 +28,7 @@ class Network:
     def __init__(self, name):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: expected a string, received {type(name).__name__}")
-        self.name = name
+        self.name, self.turns = name, (Turn(),)
 
     @property
     def built(self):
@@ -141,6 +142,11 @@ class Network:
         for layer in self.layers:
             layer.trainable = value
 
+    def changing(self):
+        """The layers whose weights training changes."""
+        planned = {id(layer) for layer, _ in self.graph.trained} if self.built and self.graph.plan is not None else ()
+        return [layer for layer in self.layers if layer.trainable or id(layer) in planned]
+
     @property
     def variables(self):
         """(name, Variable) of every weight, by layer; they are made if the shape of the input is known."""
@@ -181,6 +187,7 @@ class Network:
         """Copies of all weights in Keras' order and layout."""
         return [v.get() for _, v in self.variables]
 
+    @in_turn(writing=lambda model: model.layers)
     def set_weights(self, weights):
         """Replace all weights by arrays in Keras' order and layout."""
         self.build()

@@ -14,7 +14,7 @@ from lstmc.training import hints, ragged
 from lstmc.training.compiled import COMPILE_UNSUPPORTED, bind, both, final_activation, mapped, mask_of
 from lstmc.training.interrupts import Interrupts
 from lstmc.training.network import Network, one_or_all
-from lstmc.training.turn import Turn, in_turn
+from lstmc.turn import in_turn
 
 
 class Stepper(Network):
@@ -24,7 +24,6 @@ class Stepper(Network):
         super().__init__(name)
         self.optimizer = self.loss = self.shuffle_seed = None
         self.step = self.passes = 0
-        self._turn = Turn()
         self._settings = {"loss_weights": None, "metrics": None, "weighted_metrics": None}
         self._forget_bound()
 
@@ -33,6 +32,7 @@ class Stepper(Network):
         self._bound = None
         self._measures, self._mean, self._means, self._shown = None, LossMean(), [], None
 
+    @in_turn
     def compile(self, optimizer="rmsprop", loss=None, metrics=None, *, loss_weights=None, weighted_metrics=None, **arguments):
         """Set how the model is trained and measured, and fix which layers are trained.
 
@@ -254,7 +254,7 @@ class Stepper(Network):
         values = [logs[name] for name in self.metrics_names]
         return logs if return_dict else values if len(values) > 1 else values[0]
 
-    @in_turn
+    @in_turn(writing=Network.changing)
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step; loss (and metrics) of the batch before the step."""
         self._need_loss("train_on_batch")

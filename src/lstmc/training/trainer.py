@@ -20,7 +20,7 @@ from lstmc.training.network import one_or_all
 from lstmc.training.nonfinite import Watch
 from lstmc.training.progress import Progress
 from lstmc.training.step import Stepper
-from lstmc.training.turn import in_turn
+from lstmc.turn import in_turn
 
 
 class Trainer(Stepper):
@@ -43,7 +43,7 @@ class Trainer(Stepper):
         """For copy and pickle: a `fit` under way is the original's."""
         return {**self.__dict__, "_fitting": None}
 
-    @in_turn
+    @in_turn(writing=Stepper.changing)
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
             validation_steps=None, validation_batch_size=None, validation_freq=1):
