@@ -198,6 +198,29 @@ class Activation(Layer):
         return {"activation": self.activation.name, **self.plain_config()}
 
 
+class ActivityRegularization(Layer):
+    """The input as it is; the penalty l1 sum abs(x) + l2 sum x^2, divided by the size of the batch, is part of a model's loss.
+
+    Parameters
+    ----------
+    l1, l2 : float
+    name, dtype
+        See `Layer`.
+    """
+
+    def __init__(self, l1=0.0, l2=0.0, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, activity_regularizer=regularizers.L1L2(l1, l2), **arguments)
+
+    def forward(self, x, mask=None, training=False, step=0):
+        return x, mask, () if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        return dy, []
+
+    def get_config(self):
+        return {**self.activity_regularizer.get_config(), **{k: v for k, v in self.plain_config().items() if k != "activity_regularizer"}}
+
+
 class Flatten(Layer):
     """(batch, ...) to (batch, everything)."""
 

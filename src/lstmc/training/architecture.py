@@ -28,6 +28,7 @@ def of_model(model):
         # A tensor's number: inputs first, then what each call gives, in order.
         "calls": [{"layer": number[id(s.layer)], "inputs": list(s.inputs), "states": list(s.states)} for s in g.steps],
         "outputs": list(g.kept),
+        **({} if model.output_keys is None else {"output_keys": list(model.output_keys)}),
     }
 
 
@@ -44,7 +45,14 @@ def model(cls, config, found=None, draw=True):
     found = layers_of(config) if found is None else found
     if "calls" not in config:
         return cls(found, config["name"])
-    return cls(*connected(found, config, draw), config["name"])
+    inputs, outputs = connected(found, config, draw)
+    if "output_keys" in config:
+        keys = config["output_keys"]
+        check_kinds(config, {"output_keys": list})
+        if len(keys) != len(outputs) or not all(isinstance(k, str) for k in keys) or sorted(set(keys)) != keys:
+            raise FormatError(f"output_keys: expected {len(outputs)} different strings in their order, received {keys!r}")
+        outputs = dict(zip(keys, outputs, strict=True))
+    return cls(inputs, outputs, config["name"])
 
 
 def connected(found, config, draw=True):

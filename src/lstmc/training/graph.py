@@ -11,6 +11,7 @@ from lstmc.layers.rows import Rows, summed
 from lstmc.layers.symbolic import Call, SymbolicTensor
 
 MOST_SHAPES = 64        # that are remembered
+CALL = 2**48            # a layer's second call draws the dropout of so many steps later, which no training reaches
 
 
 class Padded(NamedTuple):
@@ -21,13 +22,17 @@ class Padded(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One call: its layer, and the places of the tensors that it takes, takes as initial states, gives, and that no later step takes."""
+    """One call: its layer, the places of the tensors that it takes, takes as initial states, gives, and that no later step takes, and its draw.
+
+    The draw is added to the training step that determines dropout: calls of one layer have masks of their own.
+    """
 
     layer: object
     inputs: tuple
     states: tuple
     outputs: tuple
     done: tuple
+    draw: int
 
 
 class Run(NamedTuple):
@@ -45,7 +50,7 @@ class Graph:
     Parameters
     ----------
     inputs, outputs : list of SymbolicTensor
-        Inputs are those of `Input`.
+        An input that a layer gives becomes an `Input` of its own, from which the calls to the outputs are drawn once more.
 
     Attributes
     ----------
@@ -61,11 +66,13 @@ class Graph:
                     raise TypeError(f"{name}: expected symbolic tensors, which Input and layers give, received {type(t).__name__}")
         if not inputs or not outputs:
             raise ValueError("inputs, outputs: expected at least one of each, received none")
-        for t in inputs:
-            if not isinstance(t.call.layer, InputLayer):
-                raise ValueError(f"inputs: expected tensors that Input gives, received the output of {t.name!r}")
         if len({id(t) for t in inputs}) < len(inputs):
             raise ValueError("inputs: expected every input once, received one twice")
+        if not all(given(t) for t in inputs):
+            if all(map(given, outputs)):
+                raise ValueError(f"outputs: expected what layers give for the inputs, received the Input {outputs[0].name!r}; inputs come first: "
+                                 "Model(inputs, outputs)")
+            inputs, outputs = redrawn(inputs, outputs)
         calls, met = sorted_calls(inputs, outputs)
         self.layers = in_keras_order(calls, met)
         self._number(inputs, calls[len(inputs):], outputs)
@@ -77,8 +84,11 @@ class Graph:
         self.kept = tuple(place[id(t)] for t in outputs)
         places = [[tuple(place[id(t)] for t in some) for some in (c.inputs, c.states, c.outputs)] for c in calls]
         last = {i: n for n, (taken, states, _) in enumerate(places) for i in taken + states}
-        self.steps = [Step(c.layer, *where, tuple(sorted(i for i, at in last.items() if at == n and i not in self.kept)))
-                      for n, (c, where) in enumerate(zip(calls, places, strict=True))]
+        self.steps, times = [], {}
+        for n, (c, where) in enumerate(zip(calls, places, strict=True)):
+            done = tuple(sorted(i for i, at in last.items() if at == n and i not in self.kept))
+            times[c.layer] = times.get(c.layer, -1) + 1
+            self.steps.append(Step(c.layer, *where, done, CALL * times[c.layer]))
         # The layer that makes an output which nothing else takes: its activation can be part of the loss.
         self.makers = [next((s.layer for s in self.steps if s.outputs == (i,) and s.layer.activity_regularizer is None), None)
                        if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
@@ -134,13 +144,13 @@ class Graph:
                 values[i], masks[i] = x
         values += [None] * (len(self.tensors) - len(values))
         tapes, penalty = [], 0.0
-        for layer, inputs, states, outputs, done in self.steps:
-            i = inputs[0]
+        for layer, inputs, states, outputs, done, draw in self.steps:
+            i, at = inputs[0], (step + draw) % 2**64
             x, mask = ([values[i] for i in inputs], [masks[i] for i in inputs]) if layer.merges else (values[i], masks[i])
             if mask is not None and not layer.supports_masking:
                 warnings.warn(f"{layer.name}: the mask ends here; layers after it see the padding as data", stacklevel=2)
-            y, mask, tape = (layer.forward(x, mask, training, step, initial_state=[values[i] for i in states]) if states
-                             else layer.forward(x, mask, training, step))
+            y, mask, tape = (layer.forward(x, mask, training, at, initial_state=[values[i] for i in states]) if states
+                             else layer.forward(x, mask, training, at))
             if len(outputs) == 1:
                 values[outputs[0]], masks[outputs[0]] = y, mask
             else:
@@ -163,7 +173,7 @@ class Graph:
         pairs = [(layer, v) for layer in self.layers for v in trained[id(layer)]]
         at = {id(v): n for n, (_, v) in enumerate(pairs)}
         moving, plan = [False] * len(self.tensors), []       # whether a trained weight moves the tensor
-        for layer, inputs, states, outputs, _ in self.steps:
+        for layer, inputs, states, outputs, *_ in self.steps:
             before = any(moving[i] for i in inputs + states)
             own = trained[id(layer)]
             for i in outputs:
@@ -184,7 +194,7 @@ class Graph:
                 d[i] = dy if d[i] is None else d[i] + dy
                 if preactivation and preactivation[n]:
                     early.add(i)
-        for (layer, inputs, states, outputs, _), tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), self.plan, strict=True):
+        for (layer, inputs, states, outputs, *_), tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), self.plan, strict=True):
             if layer.activity_regularizer is not None:
                 tape, ys = tape
                 for i, a in zip(outputs, ys, strict=True):
@@ -210,6 +220,38 @@ class Graph:
     def recurrent_layers(self):
         """The layers that may keep states."""
         return [layer for layer in self.layers if isinstance(layer, AroundModule)]
+
+
+def given(t):
+    """Whether `Input` gives a tensor."""
+    return isinstance(t.call.layer, InputLayer)
+
+
+def redrawn(inputs, outputs):
+    """(inputs, outputs) of the calls between them, made once more from `Input`s in place of inputs that layers give."""
+    new = {id(t): t if given(t) else made_input(t) for t in inputs}
+    todo = [(t, False) for t in reversed(outputs)]
+    while todo:     # as in `sorted_calls`
+        t, ready = todo.pop()
+        if id(t) in new:
+            continue
+        c = t.call
+        if given(t):
+            new[id(t)] = t
+        elif ready:
+            again = Call(c.layer, [new[id(a)] for a in c.inputs], [new[id(a)] for a in c.states], [a.shape for a in c.outputs])
+            new |= {id(a): b for a, b in zip(c.outputs, again.outputs, strict=True) if id(a) not in new}
+        else:
+            todo.append((t, True))
+            todo += [(a, False) for a in reversed(c.inputs + c.states)]
+    return [new[id(t)] for t in inputs], [new[id(t)] for t in outputs]
+
+
+def made_input(t):
+    """The tensor of an `Input` for what a layer gives."""
+    layer = InputLayer(batch_shape=t.shape, name=f"{t.name}_input")
+    layer.auto_named = True     # so that another one may get a number
+    return layer.tensor
 
 
 def sorted_calls(inputs, outputs):

@@ -12,10 +12,12 @@ class Model(Trainer):
 
     Parameters
     ----------
-    inputs : SymbolicTensor or list of SymbolicTensor
-        Of `Input`.
-    outputs : SymbolicTensor or list of SymbolicTensor
-        What layers gave for them. A layer may be called several times, and be part of several models, which share its weights.
+    inputs : SymbolicTensor, or list or dict of SymbolicTensor
+        Of `Input`; or what a layer of another model gives, in whose place arrays come in. Keys of a dict are the names of the inputs, which are
+        then in the order of the keys.
+    outputs : SymbolicTensor, or list or dict of SymbolicTensor
+        What layers gave for them. A layer may be called several times, and be part of several models, which share its weights. With a dict,
+        `predict` returns one, and targets, losses and metrics go by its keys.
     name : str, optional
 
     Examples
@@ -41,13 +43,15 @@ class Model(Trainer):
         if inputs is None or outputs is None:
             raise TypeError("Model: expected inputs and outputs, which Input and layers give; to define a model by a class of your own, compose "
                             "it of layers, or use lstmc.nn")
-        if isinstance(inputs, dict) or isinstance(outputs, dict):
-            raise TypeError("Model: expected tensors or lists of them for inputs and outputs, received a dict; fit finds entries of a dict by layers' names")
-        several = [list(t) if isinstance(t, (list, tuple)) else [t] for t in (inputs, outputs)]
+        keys = [by_key(t, name) for t, name in ((inputs, "inputs"), (outputs, "outputs"))]
+        several = [[t[k] for k in some] if some else list(t) if isinstance(t, (list, tuple)) else [t]
+                   for t, some in zip((inputs, outputs), keys, strict=True)]
         graph = Graph(*several)
         one_dtype(graph.layers)
+        for key, t in zip(keys[0], graph.inputs, strict=False):
+            name_input(t.call.layer, key)
         unique_names(graph.layers)
-        self.graph = graph
+        self.graph, self.output_keys = graph, keys[1] or None
 
     @property
     def layers(self):
@@ -121,3 +125,20 @@ class Model(Trainer):
 
     def __repr__(self):
         return f"<Model {self.name}: {len(self.graph.layers)} layers, {self.count_params():,} parameters>"
+
+
+def by_key(tensors, name):
+    """The keys of a dict of tensors in their order, as Keras has it; none of what is no dict."""
+    if not isinstance(tensors, dict):
+        return []
+    for key in tensors:
+        if not isinstance(key, str):
+            raise TypeError(f"{name}: expected a dict by names, received the key {key!r}")
+    return sorted(tensors)
+
+
+def name_input(layer, key):
+    """Let an input have the name by which a dict has it."""
+    if layer.name != key and not layer.auto_named:
+        raise ValueError(f"inputs: expected a dict by the names of its inputs, received the key {key!r} of Input(name={layer.name!r})")
+    layer.name, layer.auto_named = key, False

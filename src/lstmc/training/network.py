@@ -24,6 +24,7 @@ class Network:
     """
 
     graph = None
+    output_keys = None      # of outputs that are a dict
 
     def __init__(self, name):
         if name is not None and not isinstance(name, str):
@@ -64,8 +65,8 @@ class Network:
 
     @property
     def output(self):
-        """That of the only output, or a list of all."""
-        return one_or_all(self.outputs)
+        """That of the only output, or a list or dict of all."""
+        return self.arranged(self.outputs)
 
     @property
     def input_names(self):
@@ -74,7 +75,9 @@ class Network:
 
     @property
     def output_names(self):
-        """The names of the layers that give the outputs, each once: a second output of one has its number behind it."""
+        """The keys of outputs that are a dict, or the names of the layers that give them, each once: a second output of one has its number behind it."""
+        if self.output_keys is not None:
+            return list(self.output_keys)
         names = [t.name for t in self.outputs]
         return [n if n not in names[:i] else f"{n}_{i}" for i, n in enumerate(names)]
 
@@ -101,7 +104,7 @@ class Network:
         """x as a list with an entry for every input."""
         names = self.input_names
         if isinstance(x, dict):
-            if set(x) != set(names):
+            if not set(x) >= set(names):
                 raise ValueError(f"x: expected a dict with {', '.join(map(repr, names))}, received one with {', '.join(map(repr, x))}")
             return [x[name] for name in names]
         if len(names) == 1:
@@ -227,7 +230,7 @@ class Network:
     def called_on(self, x):
         """The output for symbolic tensors: the calls of this model's graph once more, of the same layers."""
         self.build()
-        given = list(x) if isinstance(x, (list, tuple)) else [x]
+        given = self._by_input(x) if isinstance(x, dict) else list(x) if isinstance(x, (list, tuple)) else [x]
         if len(given) != len(self.graph.inputs):
             raise ValueError(f"{self.name}: expected {len(self.graph.inputs)} inputs, received {len(given)}")
         for t, own in zip(given, self.graph.inputs, strict=True):
@@ -238,7 +241,11 @@ class Network:
             y = apply(step.layer, inputs if step.layer.merges else inputs[0], [found[i] for i in step.states])
             for i, t in zip(step.outputs, y if isinstance(y, list) else [y], strict=True):
                 found[i] = t
-        return one_or_all([found[i] for i in self.graph.kept])
+        return self.arranged([found[i] for i in self.graph.kept])
+
+    def arranged(self, found):
+        """What there is for every output, as outputs were given: in a dict, alone, or as a list."""
+        return one_or_all(found) if self.output_keys is None else dict(zip(self.output_keys, found, strict=True))
 
     def summary(self, print_fn=None):
         """Print a table of the layers.

@@ -96,7 +96,7 @@ def _compile_config(model):
         m = m if isinstance(m, str) else next((c for c in chosen if getattr(c, "function", c) is m), m)
         return m if isinstance(m, str) else _known(metrics.get(m, None, None), metrics.CLASSES, "metric")
 
-    named = [None if loss is None else _known(loss, losses.CLASSES, "loss") for loss in bound.losses]
+    named = [loss if loss is None or isinstance(loss, str) else _known(loss, losses.CLASSES, "loss") for loss in bound.losses]
     plain, weighted = ([[metric(m) for m in several] for several in some] for some in (bound.metrics, bound.weighted))
     return {
         "optimizer": _known(model.optimizer, optimizers.CLASSES, "optimizer"),

@@ -13,7 +13,7 @@ from lstmc.training import data as arrays
 from lstmc.training import hints, ragged
 from lstmc.training.compiled import COMPILE_UNSUPPORTED, bind, both, final_activation, mapped, mask_of
 from lstmc.training.interrupts import Interrupts
-from lstmc.training.network import Network, one_or_all
+from lstmc.training.network import Network
 from lstmc.turn import in_turn
 
 
@@ -50,7 +50,7 @@ class Stepper(Network):
             The same for metrics to which sample weights are applied.
         """
         refuse("compile", arguments, COMPILE_UNSUPPORTED)
-        optimizer, loss = optimizers.get(optimizer), mapped(losses.get, loss)
+        optimizer, loss = optimizers.get(optimizer), mapped(losses.check, loss)
         settings = {
             "loss_weights": mapped(lambda w: checks.number(w, "loss_weights"), loss_weights),
             "metrics": mapped(measures.check, metrics),
@@ -84,6 +84,13 @@ class Stepper(Network):
     def losses(self):
         """The loss of every output, or None."""
         return self._outputs().losses
+
+    def chosen_loss(self, n, y):
+        """The loss of output n, once its targets are known: a name may stand for several."""
+        found = self._outputs().losses
+        if isinstance(found[n], str) and y is not None:
+            found[n] = losses.get(found[n], y, self.graph.outputs[n].shape)
+        return found[n]
 
     def _outputs(self):
         if self._bound is None:
@@ -278,18 +285,18 @@ class Stepper(Network):
         return self._result(self._logs(), return_dict)
 
     def predict_on_batch(self, x):
-        """Output for a batch, or the list of outputs."""
-        return one_or_all(self._outputs_of(x, False))
+        """Output for a batch, or the list or dict of outputs."""
+        return self.arranged(self._outputs_of(x, False))
 
     def __call__(self, x, training=False):
-        """Output for a batch, or the list of outputs; for symbolic tensors, symbolic tensors.
+        """Output for a batch, or the list or dict of outputs; for symbolic tensors, symbolic tensors.
 
         With training=True, dropout is applied as in the next training step.
         """
         training = checks.flag(training, "training")
         if is_symbolic(x):
             return self.called_on(x)
-        return one_or_all(self._outputs_of(x, training))
+        return self.arranged(self._outputs_of(x, training))
 
     def _outputs_of(self, x, training):
         found, _ = self.accept(x)
