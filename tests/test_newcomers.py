@@ -125,7 +125,7 @@ FAILS = {
     "lr": (lambda: optimizers.Adam(lr=0.1), "Adam: .*lr.*learning_rate"),
     "a rate as text": (lambda: optimizers.Adam(learning_rate="0.01"), "learning_rate: expected a number"),
     "a misspelt optimizer": (lambda: model().compile("adamm", "mse"), "optimizer: expected one of .*adam.* received 'adamm'"),
-    "a misspelt loss": (lambda: model("cross_entropy"), "loss: expected one of .*mean_squared_error.* received 'crossentropy'"),
+    "a misspelt loss": (lambda: model("cross_entropy"), "loss: expected one of .*mean_squared_error.* received 'cross_entropy'"),
     "a misspelt metric": (lambda: model().compile("adam", "mse", metrics=["acurracy"]), "metrics: expected .*accuracy.* received 'acurracy'"),
     "a loss of TensorFlow's operations": (lambda: model(lambda y, p: (y - p) ** 2), "loss: expected .* subclass of Loss gives"),
     "fit before compile": (lambda: Sequential([Input((5, 3)), LSTM(3)]).fit(X, Y), r"fit: expected compile\(optimizer, loss\) first"),
