@@ -39,7 +39,8 @@ def test_gradients_of_a_graph():
     model = compiled(branched())
     batch = model._prepare([A, B], [LABELS, VALUES])
     run = model.run(batch.x, True, 0)
-    grads = model._gradients(batch, run, model._measure(batch, run))
+    dps = []
+    grads = model._gradients(run, model._measure(batch, run, dps), dps)
     names = [name for name, _ in model.trained]
     assert names[:2] == ["shared/kernel", "shared/bias"]
     eps, n = 1e-6, 0

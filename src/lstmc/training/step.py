@@ -146,19 +146,29 @@ class Stepper(Network):
         """`graph.Run` for accepted inputs."""
         return self.graph.run(x, training, step)
 
-    def _measure(self, batch, run):
-        """Take losses and metrics of a batch into the running means; for each output how much every value counts."""
+    def _measure(self, batch, run, dps=None):
+        """Take losses and metrics of a batch into the running means; for each output how much every value counts.
+
+        A list dps takes in the gradients of the values, which are found together with them.
+        """
         bound, total, found, ps, masks = self._outputs(), 0.0, [], run.outputs, run.masks
         for n, (loss, weight, p, mask) in enumerate(zip(bound.losses, bound.loss_weights, ps, masks, strict=True)):
             y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
             if loss is not None:
-                values = loss.values(arrays.values_of(batch.targets[n]), p, **mask_of(loss, mask))
-                c = loss.counts(arrays.values_of(batch.targets[n]), values.shape, weights, None if loss.uses_mask else mask)
+                t, how = arrays.values_of(batch.targets[n]), mask_of(loss, mask)
+                if dps is None:
+                    values = loss.values(t, p, **how)
+                else:
+                    values, dp = loss.both(t, p, self._fused(n, loss), **how)
+                    dps.append(dp)
+                c = loss.counts(t, values.shape, weights, None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
                 value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
                 total += weight * value
                 if self._means:
                     self._means[n].update_state(value, batch.size)
+            elif dps is not None:
+                dps.append(None)
             found.append(c)
             for m, weighted in self._measures[n]:
                 m.update_state(y, p, both(mask, weights) if weighted else mask)
@@ -171,30 +181,31 @@ class Stepper(Network):
         return found
 
     def _train(self, batch):
-        run = self.run(batch.x, True, self.step)
-        counts = self._measure(batch, run)
-        self.optimizer.apply(self._gradients(batch, run, counts), self._trained_arrays())
+        run, dps = self.run(batch.x, True, self.step), []
+        counts = self._measure(batch, run, dps)
+        self.optimizer.apply(self._gradients(run, counts, dps), self._trained_arrays())
         self.step += 1
 
-    def _gradients(self, batch, run, counts):
-        """Those of the whole loss, of the weights that are trained."""
-        bound, dps, early = self._outputs(), [], []
-        for n, (loss, weight, p, c) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, strict=True)):
-            fused = loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
-            early.append(fused)
+    def _fused(self, n, loss):
+        """Whether the loss of output n gives the gradient of the input of the activation that makes it."""
+        return loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
+
+    def _gradients(self, run, counts, dps):
+        """Those of the whole loss, of the weights that are trained, from those of the values of the losses."""
+        bound, early, scaled = self._outputs(), [], []
+        for n, (loss, weight, p, c, dp) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, dps, strict=True)):
+            early.append(self._fused(n, loss))
             if loss is None:
-                dps.append(None)
-                continue
-            dp = loss.gradient(arrays.values_of(batch.targets[n]), p, fused, **mask_of(loss, run.masks[n]))
-            if np.ndim(c):
+                dp = None
+            elif np.ndim(c):
                 c = (c * weight if weight != 1 else c).reshape(c.shape + (1,) * (p.ndim - c.ndim)).astype(p.dtype)
                 dp = np.where(c != 0, dp * c, p.dtype.type(0))
             else:
                 dp = dp * p.dtype.type(c * weight)
-            dps.append(dp)
+            scaled.append(dp)
         if self.graph.plan is None:
             self.graph.prepare_gradients()
-        grads = self.graph.gradients(run.tapes, dps, early)
+        grads = self.graph.gradients(run.tapes, scaled, early)
         for n, (_, v) in enumerate(self.graph.trained):
             if grads[n] is None:
                 grads[n] = np.zeros_like(v.array)
