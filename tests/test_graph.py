@@ -84,6 +84,27 @@ def test_more_shapes_than_are_remembered():
         assert [model.predict(A[:1, :1].repeat(t, 1), verbose=0).shape for t in range(1, 80)] == [(1, 2)] * 79
 
 
+def test_what_was_taken_as_it_is_is_taken_again_without_a_look(monkeypatch):
+    """And nothing else is: other dtypes, order of bytes, alignment, shapes, subclasses, lists."""
+    model, looks, real = Sequential([Input((None, 3)), LSTM(2, seed=1)]), [], lstmc.layers.base.as_floats
+    monkeypatch.setattr(lstmc.layers.base, "as_floats", lambda *arguments: (looks.append(1), real(*arguments))[1])
+    x = A.astype(np.float32)
+    want = model.predict(x, verbose=0).tobytes()
+    looks.clear()
+    assert model.predict(x.copy(), verbose=0).tobytes() == want
+    assert not looks
+    unaligned = np.frombuffer(b"1" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+    assert not unaligned.flags.aligned
+    for same in (x.astype(np.float64), x.astype(">f4"), unaligned, np.ma.array(x), x.tolist(), [x]):
+        looks.clear()
+        assert model.predict(same, verbose=0).tobytes() == want
+        assert looks
+    with pytest.raises(ValueError, match="masked"):
+        model.predict(np.ma.array(x, mask=x > 0), verbose=0)
+    with pytest.raises(ValueError, match=r"lstm: expected input of shape|expected input"):
+        model.predict(x[..., :2], verbose=0)
+
+
 def test_a_row_of_calls_is_a_sequential():
     def layers():
         return [Embedding(9, 3, mask_zero=True, seed=1), Bidirectional(GRU(5, return_sequences=True, seed=2)), Dropout(0.3, seed=6), LSTM(3, seed=3),

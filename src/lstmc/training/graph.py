@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmc.layers import InputLayer
+from lstmc.layers import InputLayer, Layer
 from lstmc.layers.around import AroundModule
 from lstmc.layers.rows import Rows, summed
 from lstmc.layers.symbolic import Call, SymbolicTensor
@@ -95,6 +95,7 @@ class Graph:
         self.regularized = [(layer, v) for layer in self.layers for v in layer.variables if v.regularizer is not None]
         self.plan = self.trained = None        # of gradients
         self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
+        self._taken = {}        # shape of the only input -> (a dtype of which nothing is cast, shapes of the outputs)
 
     def __getstate__(self):
         """For copy and pickle: the calls by the places of their tensors, which no row of layers is too long for."""
@@ -119,6 +120,18 @@ class Graph:
                 self._shapes.clear()
             found = self._shapes[key] = self._outputs_for(key)
         return found
+
+    def taken(self, x):
+        """The shapes of the outputs for an array, if one like it was taken as it is before; None if it must be looked at."""
+        dtype, shapes = self._taken.get(x.shape, (None, None))
+        return shapes if x.dtype is dtype and x.flags.aligned else None
+
+    def remember(self, x, shapes):
+        """That an array of the dtype and shape of x, for which outputs have these shapes, is taken as it is."""
+        if x.dtype.kind == "f" and type(self.caster(0)).cast is Layer.cast:
+            if len(self._taken) >= MOST_SHAPES:
+                self._taken.clear()
+            self._taken[x.shape] = x.dtype, shapes
 
     def _outputs_for(self, shapes):
         found = [tuple(s) for s in shapes] + [None] * (len(self.tensors) - len(shapes))

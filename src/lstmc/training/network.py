@@ -85,6 +85,11 @@ class Network:
 
     def accept(self, x):
         """(inputs, shapes of the outputs): x as a tuple with an array, `ragged.Sequences` or `Padded` for each input."""
+        plain = type(x) is np.ndarray
+        if plain and self.graph is not None:
+            shapes = self.graph.taken(x)
+            if shapes is not None:
+                return (x,), shapes
         self.build()
         given = self._by_input(x)
         found = []
@@ -96,9 +101,12 @@ class Network:
             raise ValueError(f"x: expected as many samples for every input, received {', '.join(map(str, sizes))}")
         shapes = [shape_of(a) for a in found]
         try:
-            return tuple(found), self.graph.shapes(shapes)
+            outputs = self.graph.shapes(shapes)
         except ValueError as error:
             raise ValueError(f"{error}{hints.of_inputs(shapes, [t.shape for t in self.graph.inputs])}") from None
+        if plain and found[0] is x:
+            self.graph.remember(x, outputs)
+        return tuple(found), outputs
 
     def _by_input(self, x):
         """x as a list with an entry for every input."""
