@@ -1,8 +1,8 @@
 """Model and Sequential: how their graphs come about. Training is `Trainer`'s."""
 
 from lstmc.training import architecture, reading, saving
+from lstmc.training.consistency import name_input, one_dtype, unique_names
 from lstmc.training.graph import Graph
-from lstmc.training.network import one_dtype, unique_names
 from lstmc.training.trainer import Trainer
 from lstmc.turn import in_turn
 
@@ -135,10 +135,3 @@ def by_key(tensors, name):
         if not isinstance(key, str):
             raise TypeError(f"{name}: expected a dict by names, received the key {key!r}")
     return sorted(tensors)
-
-
-def name_input(layer, key):
-    """Let an input have the name by which a dict has it."""
-    if layer.name != key and not layer.auto_named:
-        raise ValueError(f"inputs: expected a dict by the names of its inputs, received the key {key!r} of Input(name={layer.name!r})")
-    layer.name, layer.auto_named = key, False

@@ -5,9 +5,9 @@ from lstmc.layers.base import building
 from lstmc.layers.symbolic import SymbolicTensor
 from lstmc.nn import checks
 from lstmc.training import architecture, hints
+from lstmc.training.consistency import one_dtype, unique_names
 from lstmc.training.graph import Graph
 from lstmc.training.model import Model
-from lstmc.training.network import one_dtype, unique_names
 from lstmc.training.trainer import Trainer
 from lstmc.turn import in_turn
 
