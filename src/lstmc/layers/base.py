@@ -225,6 +225,16 @@ class Layer(Fixed):
         return [v for v in self.variables if v.trainable] if self.trainable else []
 
     @property
+    def owned(self):
+        """(layer, Variable) of every weight, whose training the layer decides on: a layer around others has theirs."""
+        return [(self, v) for v in self.variables]
+
+    @property
+    def weight_names(self):
+        """The name of each of `variables` in files and messages, behind that of the layer."""
+        return [v.name for v in self.variables]
+
+    @property
     def weights(self):
         """The live arrays, in the layout of the kernels."""
         return [v.array for v in self.variables]

@@ -93,7 +93,7 @@ class Graph:
         # The layer that makes an output which nothing else takes: its activation can be part of the loss.
         self.makers = [next((s.layer for s in self.steps if s.outputs == (i,) and s.layer.activity_regularizer is None), None)
                        if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
-        self.regularized = [(layer, v) for layer in self.layers for v in layer.variables if v.regularizer is not None]
+        self.regularized = [(layer, v) for layer, v in once(pair for layer in self.layers for pair in layer.owned) if v.regularizer is not None]
         self.plan = self.trained = None        # of gradients
         self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
         self._taken = {}        # shape of the only input -> (a dtype of which nothing is cast, shapes of the outputs)
@@ -181,12 +181,15 @@ class Graph:
 
     # Gradients -----------------------------------------------------------------------------------------------
 
-    def prepare_gradients(self):
-        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`."""
-        trained = {id(layer): layer.trainable_variables for layer in self.layers}
-        pairs = [(layer, v) for layer in self.layers for v in trained[id(layer)]]
+    def prepare_gradients(self, every=False):
+        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`.
+
+        With `every`, gradients are those of all weights and of the inputs.
+        """
+        trained = {id(layer): [v for v in layer.variables if v.trainable] if every else layer.trainable_variables for layer in self.layers}
+        pairs = once((layer, v) for layer in self.layers for v in trained[id(layer)])
         at = {id(v): n for n, (_, v) in enumerate(pairs)}
-        moving, plan = [False] * len(self.tensors), []       # whether a trained weight moves the tensor
+        moving, plan = [every] * len(self.inputs) + [False] * (len(self.tensors) - len(self.inputs)), []     # whether a gradient of the tensor is wanted
         for layer, inputs, states, outputs, *_ in self.steps:
             before = any(moving[i] for i in inputs + states)
             own = trained[id(layer)]
@@ -196,7 +199,11 @@ class Graph:
         self.plan, self.trained = list(reversed(plan)), pairs
 
     def gradients(self, tapes, dys, preactivation=()):
-        """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on.
+        """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on."""
+        return self.backward(tapes, dys, preactivation)[1]
+
+    def backward(self, tapes, dys, preactivation=()):
+        """(gradients of the inputs, `gradients`): of inputs as far as `prepare_gradients` was asked for them.
 
         dys are those of the outputs, or None; where `preactivation` is true, of the input of the activation that makes the output.
         """
@@ -229,11 +236,19 @@ class Graph:
                 for i, g in zip(inputs + states, parts, strict=True):
                     if g is not None:
                         d[i] = g if d[i] is None else d[i] + g
-        return grads
+        return d[:len(self.inputs)], grads
 
     def recurrent_layers(self):
         """The layers that may keep states."""
         return [layer for layer in self.layers if isinstance(layer, AroundModule)]
+
+
+def once(pairs):
+    """(layer, Variable) pairs, without those of variables that were before: a layer and one around it have the same."""
+    found = {}
+    for layer, v in pairs:
+        found.setdefault(id(v), (layer, v))
+    return list(found.values())
 
 
 def added(a, b):

@@ -3,6 +3,7 @@
 from lstmc.training import architecture, reading, saving
 from lstmc.training.consistency import name_input, one_dtype, unique_names
 from lstmc.training.graph import Graph
+from lstmc.training.model_layer import ModelLayer
 from lstmc.training.trainer import Trainer
 from lstmc.turn import in_turn
 
@@ -72,6 +73,10 @@ class Model(Trainer):
         """The shape of the output, or of each, with the batch axis."""
         shapes = [t.shape for t in self.graph.outputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+    def as_layer(self):
+        """The model as one layer, of the same weights, for `lstmc.layers.TimeDistributed`."""
+        return ModelLayer.of(self)
 
     def get_config(self):
         """The architecture in JSON types, for `from_config`."""

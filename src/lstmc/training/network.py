@@ -8,7 +8,7 @@ from lstmc.nn import checks
 from lstmc.training import hints, ragged
 from lstmc.training.consistency import any_dtype
 from lstmc.training.data import named
-from lstmc.training.graph import Padded
+from lstmc.training.graph import Padded, once
 from lstmc.training.summary import table
 from lstmc.turn import Turn, in_turn
 
@@ -164,15 +164,15 @@ class Network:
         if not self.built and self.layers and self.input_shape is not None:
             self.build()
         layers = self.graph.layers if self.built else self.layers
-        return [(f"{layer.name}/{v.name}", v) for layer in layers for v in layer.variables]
+        return [(f"{layer.name}/{name}", v) for layer in layers for name, v in zip(layer.weight_names, layer.variables, strict=True)]
 
     @property
     def trained(self):
         """(name, Variable) of the weights that training changes, as of the last `compile`; the optimizer's state is in this order."""
         self.build()
         g = self.graph
-        pairs = [(layer, v) for layer in g.layers for v in layer.trainable_variables] if g.plan is None else g.trained
-        return [(f"{layer.name}/{v.name}", v) for layer, v in pairs]
+        pairs = once((layer, v) for layer in g.layers for v in layer.trainable_variables) if g.plan is None else g.trained
+        return [(f"{layer.name}/{layer.weight_names[index_of(v, layer.variables)]}", v) for layer, v in pairs]
 
     @property
     def weights(self):
@@ -265,6 +265,11 @@ class Network:
         """
         for line in table(self):
             (print_fn or print)(line)
+
+
+def index_of(v, variables):
+    """Where a variable is among some."""
+    return next(n for n, other in enumerate(variables) if other is v)
 
 
 def one_or_all(found):

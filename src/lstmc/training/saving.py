@@ -12,6 +12,7 @@ from lstmc import initializers, layers, losses, metrics, optimizers, regularizer
 from lstmc.layers import activations
 from lstmc.nn import checks
 from lstmc.training import architecture, files
+from lstmc.training.model_layer import ModelLayer
 from lstmc.training.reading import KEY, MAX_HEADER, PROGRESS, VERSION, WEIGHTS, check_names, checksum, compiled, kinds, unique
 
 
@@ -135,6 +136,10 @@ def _refuse_strangers(model):
 
 
 def _refuse_strange_parts(thing, classes, what):
+    if isinstance(thing, ModelLayer):
+        for layer in thing.found:
+            _refuse_strange_parts(layer, classes, f"{what}: {layer.name}")
+        return
     _refuse_stranger(thing, classes, what)
     for name, value in vars(thing).items():
         if isinstance(value, layers.Layer):
