@@ -203,6 +203,36 @@ def test_a_model_reads_its_mask():
     assert m.test_on_batch(x, y, weights) == pytest.approx(np.mean(weights * want), rel=1e-5)
 
 
+def test_a_step_runs_forward_once(monkeypatch):
+    """And gives what values and gradients alone give, which a subclass may have for itself."""
+    calls, real = [], train.ctc
+
+    def counted(*arguments):
+        calls.append(arguments[-1] is not None)
+        return real(*arguments)
+
+    class Doubled(losses.CTC):
+        def values(self, y, p, mask=None):
+            return 2 * super().values(y, p, mask)
+
+    class Apart(losses.CTC):
+        both = losses.Loss.both
+
+    monkeypatch.setattr(train, "ctc", counted)
+    x, y = np.random.default_rng(0).normal(size=(4, 6, 3)), np.array([[1, 2], [1, -1], [2, 2], [-1, -1]])
+    found = {}
+    for kind in (losses.CTC, Apart, Doubled):
+        set_random_seed(1)
+        model = Sequential([Input((None, 3)), LSTM(4, return_sequences=True), Dense(3)])
+        model.compile("sgd", kind())
+        calls.clear()
+        loss = model.train_on_batch(x, y)
+        found[kind] = loss, [w.tobytes() for w in model.get_weights()], list(calls)
+    assert found[losses.CTC] == (*found[Apart][:2], [True])
+    assert found[Apart][2] == found[Doubled][2] == [False, True]
+    assert found[Doubled] == (2 * found[Apart][0], *found[Apart][1:])
+
+
 def test_weights_of_samples_reach_the_gradients():
     x, y = task()
     chosen = np.arange(48) % 2 == 0

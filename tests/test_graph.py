@@ -8,7 +8,7 @@ import pytest
 
 import lstmc
 from lstmc import Model, Sequential
-from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Dense, Dropout, Embedding, Input, RepeatVector, TimeDistributed
+from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Concatenate, Dense, Dropout, Embedding, Input, RepeatVector, TimeDistributed
 from recipes import bits
 
 pytestmark = pytest.mark.once
@@ -39,7 +39,8 @@ def test_gradients_of_a_graph():
     model = compiled(branched())
     batch = model._prepare([A, B], [LABELS, VALUES])
     run = model.run(batch.x, True, 0)
-    grads = model._gradients(batch, run, model._measure(batch, run))
+    dps = []
+    grads = model._gradients(run, model._measure(batch, run, dps), dps)
     names = [name for name, _ in model.trained]
     assert names[:2] == ["shared/kernel", "shared/bias"]
     eps, n = 1e-6, 0
@@ -81,6 +82,27 @@ def test_more_shapes_than_are_remembered():
     model = Sequential([Input((None, 3)), LSTM(2, seed=1)])
     for _ in range(2):
         assert [model.predict(A[:1, :1].repeat(t, 1), verbose=0).shape for t in range(1, 80)] == [(1, 2)] * 79
+
+
+def test_what_was_taken_as_it_is_is_taken_again_without_a_look(monkeypatch):
+    """And nothing else is: other dtypes, order of bytes, alignment, shapes, subclasses, lists."""
+    model, looks, real = Sequential([Input((None, 3)), LSTM(2, seed=1)]), [], lstmc.layers.base.as_floats
+    monkeypatch.setattr(lstmc.layers.base, "as_floats", lambda *arguments: (looks.append(1), real(*arguments))[1])
+    x = A.astype(np.float32)
+    want = model.predict(x, verbose=0).tobytes()
+    looks.clear()
+    assert model.predict(x.copy(), verbose=0).tobytes() == want
+    assert not looks
+    unaligned = np.frombuffer(b"1" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+    assert not unaligned.flags.aligned
+    for same in (x.astype(np.float64), x.astype(">f4"), unaligned, np.ma.array(x), x.tolist(), [x]):
+        looks.clear()
+        assert model.predict(same, verbose=0).tobytes() == want
+        assert looks
+    with pytest.raises(ValueError, match="masked"):
+        model.predict(np.ma.array(x, mask=x > 0), verbose=0)
+    with pytest.raises(ValueError, match=r"lstm: expected input of shape|expected input"):
+        model.predict(x[..., :2], verbose=0)
 
 
 def test_a_row_of_calls_is_a_sequential():
@@ -269,6 +291,55 @@ def test_pop_and_get_layer():
         model.get_layer()
 
 
+def by_name():
+    """Dicts of inputs and outputs; one input has its name from the dict."""
+    words, more = Input((None,)), Input((2,), name="more")
+    h = GRU(3, seed=1)(Embedding(9, 4, seed=2)(words))
+    return Model({"words": words, "more": more}, {"tags": Dense(4, "softmax", seed=3)(h), "age": Dense(1, seed=4)(Concatenate()([h, more]))})
+
+
+def test_dicts_of_inputs_and_outputs(tmp_path):
+    model = by_name()
+    x, y = {"words": np.arange(28).reshape(7, 4) % 9, "more": B[:, 0], "unknown": "left alone"}, {"age": VALUES, "tags": LABELS[:, 0]}
+    assert (model.input_names, model.output_names) == (["more", "words"], ["age", "tags"])
+    assert {name: t.shape for name, t in model.output.items()} == {"age": (None, 1), "tags": (None, 4)}
+    model.compile("adam", {"tags": "ce", "age": "mse"}, metrics={"tags": "accuracy"}, loss_weights={"age": 0.5})
+    history = model.fit(x, y, epochs=2, batch_size=3, verbose=0, validation_data=(x, y)).history
+    assert {"age_loss", "tags_loss", "tags_accuracy", "val_tags_accuracy"} < history.keys()
+    model.train_on_batch(x, y)
+    want = model.predict(x, batch_size=3, verbose=0)
+    assert {name: p.shape for name, p in want.items()} == {"age": (7, 1), "tags": (7, 4)}
+    model.save(tmp_path / "m.safetensors")
+    outer = Model({"words": (a := Input((None,), name="words")), "more": (b := Input((2,), name="more"))}, model({"words": a, "more": b}))
+    for same in (lstmc.load(tmp_path / "m.safetensors"), copy.deepcopy(model), pickle.loads(pickle.dumps(model)), outer):
+        assert same.output_names == ["age", "tags"]
+        for found in (same.predict(x, verbose=0), same.predict([x["more"], x["words"]], verbose=0), same.predict_on_batch(x), same(x)):
+            assert {name: p.tobytes() for name, p in found.items()} == {name: p.tobytes() for name, p in want.items()}
+    again = lstmc.load(tmp_path / "m.safetensors")
+    assert again.evaluate(x, y, verbose=0, return_dict=True) == model.evaluate(x, y, verbose=0, return_dict=True)
+
+
+def test_models_from_what_layers_inside_give(tmp_path):
+    """Both halves of a model, split where a tensor is inside: they share its layers, and are it one after the other."""
+    a = Input((None, 3))
+    states = LSTM(4, return_sequences=True, return_state=True, seed=1)(a)
+    h = Dense(3, "tanh", seed=2)(states[0])
+    y = Dense(2, seed=3)(GRU(3, seed=4)(Concatenate()([h, states[0]]), initial_state=Dense(3, seed=5)(states[1])))
+    whole, front, back = Model(a, y), Model(a, [h, states[0], states[1]]), Model([h, states[0], states[1]], y)
+    x = A.astype(np.float32)
+    assert len(set(back.input_names)) == 3
+    assert [t.shape for t in back.inputs] == [(None, None, 3), (None, None, 4), (None, 4)]
+    inner = front.predict(x, verbose=0)
+    assert back.predict(inner, verbose=0).tobytes() == whole.predict(x, verbose=0).tobytes()
+    back.compile("sgd", "mse")
+    back.fit(inner, VALUES[:, [0, 0]], verbose=0)
+    assert back.predict(inner, verbose=0).tobytes() == whole.predict(x, verbose=0).tobytes()
+    back.save(tmp_path / "m.safetensors")
+    for same in (lstmc.load(tmp_path / "m.safetensors"), copy.deepcopy(back)):
+        assert same.predict(inner, verbose=0).tobytes() == back.predict(inner, verbose=0).tobytes()
+    assert Model({"middle": h}, Dense(2)(h)).predict({"middle": inner[0]}, verbose=0).shape == (7, 5, 2)
+
+
 def one():
     return Input((None, 3))
 
@@ -280,8 +351,11 @@ def one():
     (lambda: Model(one(), LSTM(2)(one())), ValueError, "inputs: expected all that outputs depend on, received none for 'input_layer'"),
     (lambda: Model([t := one(), one()], LSTM(2)(t)), ValueError, "inputs: expected inputs that outputs depend on, received 'input_layer' of which nothing"),
     (lambda: Model([t := one(), t], LSTM(2)(t)), ValueError, "expected every input once"),
-    (lambda: Model(t := LSTM(2)(one()), Dense(1)(t)), ValueError, "inputs: expected tensors that Input gives, received the output of 'lstm'"),
-    (lambda: Model({"a": one()}, one()), TypeError, "received a dict"),
+    (lambda: Model([a := one(), t := LSTM(2)(a)], Dense(1)(t)), ValueError, "inputs that outputs depend on, received 'input_layer' of which nothing"),
+    (lambda: Model(LSTM(2, return_state=True)(a := one())[0], Dense(1)(LSTM(2)(a))), ValueError, "received none for 'input_layer'"),
+    (lambda: Model({"a": (t := Input((2,), name="b"))}, t), ValueError, r"inputs: expected a dict by the names of its inputs, received the key 'a' of Input"),
+    (lambda: Model({1: (t := one())}, t), TypeError, "inputs: expected a dict by names, received the key 1"),
+    (lambda: Model({"a": one()}, {"b": np.ones(2)}), TypeError, "outputs: expected symbolic tensors"),
     (lambda: Model(t := one(), Dense(1, dtype="float64")(LSTM(2)(t))), ValueError, "dtype: expected float32, as of 'lstm', received float64 for 'dense'"),
     (lambda: Model(t := one(), Dense(1, name="a")(Dense(1, name="a")(t))), ValueError, "name: expected a unique name, received 'a' twice"),
     (lambda: LSTM(2)(Input((3,))), ValueError, r"lstm: expected input of shape \(batch, time, features\), received \(None, 3\)"),

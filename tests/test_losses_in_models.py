@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lstmc import callbacks, losses, metrics, optimizers
+from lstmc import Input, Sequential, callbacks, load, losses, metrics, optimizers
+from lstmc.layers import Dense
+from lstmc.utils import set_random_seed
 from recipes import LABELS, PADDED, SPARSE, STEPS, X, bits, build
 
 pytestmark = pytest.mark.once
@@ -22,6 +24,28 @@ def test_names_functions_and_classes_train_alike():
         model, found = trained(loss)
         assert bits(model) == bits(want)
         assert found == history
+
+
+@pytest.mark.parametrize(("units", "y", "loss"), [
+    (1, LABELS % 2, "binary_crossentropy"), (3, LABELS % 3, "sparse_categorical_crossentropy"), (3, LABELS[:, None] % 3, "sparse_categorical_crossentropy"),
+    (3, np.eye(3)[LABELS % 3], "categorical_crossentropy"),
+])
+def test_a_name_that_stands_for_the_cross_entropy_of_the_targets(units, y, loss, tmp_path):
+    results = []
+    for name in (loss, "crossentropy", "CE"):
+        set_random_seed(1)
+        model = Sequential([Input((2,)), Dense(units, "sigmoid" if units == 1 else "softmax")])
+        model.compile(optimizers.SGD(0.1), name, metrics=["accuracy"])
+        model.shuffle_seed = 3
+        model.save(tmp_path / "m.safetensors")          # before there are targets
+        for same in (model, load(tmp_path / "m.safetensors")):
+            results.append((same.fit(X[:, 0, :2], y, verbose=0).history["loss"], bits(same)))
+            same.save(tmp_path / "m.safetensors")
+            assert load(tmp_path / "m.safetensors").evaluate(X[:, 0, :2], y, verbose=0, return_dict=True) == same.evaluate(
+                X[:, 0, :2], y, verbose=0, return_dict=True)
+    assert all(r == results[0] for r in results)
+    with pytest.raises(ValueError, match="loss: expected one that does not depend on targets"):
+        losses.get("ce")
 
 
 def test_reductions_of_a_model():

@@ -13,6 +13,7 @@ import pytest
 from conftest import assert_same_bits, named
 from lstmc import callbacks, initializers, layers, nn, seeds
 from lstmc.nn import module, passes, session, step_many
+from lstmc.optimizers import Adam
 from lstmc.training import Sequential, set_random_seed
 
 SECONDS = 20        # longer than anything here takes: a test that waits so long has failed
@@ -301,11 +302,86 @@ def test_a_model_in_training_refuses_who_would_change_it(name):
     TRAINS[name](model)
 
 
-def test_a_callback_may_use_the_model_that_trains():
+def test_a_model_in_training_refuses_who_would_change_its_settings_or_weights(tmp_path):
+    model, alone, held, path = trainable(), trainable(), Held(), tmp_path / "m.safetensors"
+    alone.fit(XB, YB, 2, verbose=0)
+    other = Sequential([layers.Input((None, 5)), model.layers[0], layers.Dense(1)])
+    other.compile("sgd", "mse")
+    other.build()
+    other.save_weights(path)
+    layer = model.layers[0]
+    head = Sequential([layers.Input((None, 6)), layers.TimeDistributed(model.layers[-1])])
+    head.compile("sgd", "mse")
+    thread = threading.Thread(target=lambda: model.fit(XB, YB, 2, verbose=0, callbacks=[held]))
+    thread.start()
+    assert held.inside.wait(SECONDS)
+    changes = {
+        "compile": lambda: model.compile("sgd", "mae"), "set_weights": lambda: model.set_weights([0 * w for w in model.get_weights()]),
+        "load_weights": lambda: model.load_weights(path), "add": lambda: model.add(layers.Dense(3)), "pop": model.pop,
+        "set_weights of a layer": lambda: layer.set_weights([0 * w for w in layer.get_weights()]),
+        "set_weights of a model that shares a layer": lambda: other.set_weights([0 * w for w in other.get_weights()]),
+        "load_weights of one": lambda: other.load_weights(path), "fit of one": lambda: other.fit(XB, YB[:, :1], verbose=0),
+        "train_on_batch of one": lambda: other.train_on_batch(XB, YB[:, :1]),
+        "train_on_batch of a model that wraps a layer": lambda: head.train_on_batch(np.ones((2, 3, 6)), np.ones((2, 3, 2))),
+    }
+    try:
+        before = everything(model)
+        for what, change in changes.items():
+            with pytest.raises(RuntimeError, match=f"^{what.partition(' ')[0]}: expected a model that one thread at a time trains or evaluates, received"):
+                change()
+        model.build()
+        other.evaluate(XB, YB[:, :1], verbose=0)                # reads only
+        layer.trainable = False                                 # frozen, it is read alone
+        other.compile("sgd", "mse")
+        other.train_on_batch(XB, YB[:, :1])
+        layer.trainable = True
+        assert everything(model) == before
+        assert isinstance(model.optimizer, Adam)
+    finally:
+        held.over.set()
+        thread.join(SECONDS)
+    assert everything(model) == everything(alone)
+    for what in ("fit of one", "set_weights of a layer", "train_on_batch of a model that wraps a layer"):
+        changes[what]()
+
+
+def test_of_two_models_that_share_layers_one_trains():
+    """Whoever comes first; of any number at once, one."""
+    shared = layers.Dense(4)
+    models = [Sequential([layers.Input((5,)), shared, layers.Dense(1)]) for _ in range(4)]
+    inside, wins, lost = threading.Event(), [], []
+
+    class Waits(callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            assert inside.wait(SECONDS)
+
+    for model in models:
+        model.compile("sgd", "mse")
+
+    def train(i):
+        try:
+            wins.append(models[i].fit(X[:, 0], np.ones(6), verbose=0, callbacks=[Waits()]))
+        except RuntimeError as error:
+            lost.append(str(error))
+        if len(lost) == 3:
+            inside.set()
+
+    assert at_once(4, train) == [None] * 4
+    assert len(wins) == 1
+    assert all("in another thread's call" in text for text in lost)
+
+
+def test_a_callback_may_use_and_change_the_model_that_trains(tmp_path):
     class Measures(callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            seen.append(self.model.evaluate(XB, YB, verbose=0))
-            self.model.train_on_batch(XB, YB)
+            m = self.model
+            seen.append(m.evaluate(XB, YB, verbose=0))
+            m.train_on_batch(XB, YB)
+            m.predict(XB, verbose=0)
+            m.save_weights(tmp_path / "m.safetensors")
+            m.set_weights([0 * w for w in m.get_weights()])
+            m.layers[0].set_weights(m.layers[0].get_weights())
+            m.load_weights(tmp_path / "m.safetensors")
 
     model, seen = trainable(), []
     model.fit(XB, YB, epochs=3, verbose=0, callbacks=[Measures()])

@@ -63,6 +63,15 @@ def test_kernels_agree_with_the_law(isa, dtype):
         assert_same_bits(mask((3, 5, width), p, dtype), law.keep_mask(p, (3, 5, width), dtype, *KEY))
 
 
+def test_the_words_themselves(isa):
+    for width, threads in itertools.product(WIDTHS, (1, 3)):
+        out = np.zeros((5, 3, width), np.uint32)
+        random.words(out.transpose(1, 0, 2), *KEY, threads=threads)
+        assert np.array_equal(out.transpose(1, 0, 2), law.words(range(3), range(5), range(width), law.derived_key(*KEY)))
+    with pytest.raises(TypeError, match="out: expected uint32, received int32"):
+        random.words(np.zeros((1, 1, 1), np.int32), *KEY)
+
+
 def test_kernels_have_every_bit_of_the_words(isa):
     """An element is kept where p 2^32 is its word and dropped where it is one more."""
     words = law.words((0,), (0,), range(81), law.derived_key(*KEY))[0, 0]

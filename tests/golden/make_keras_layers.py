@@ -4,16 +4,20 @@ To regenerate, from the root of the repository, in an environment that has Keras
 
     python tests/golden/make_keras_layers.py
 
+With names of cases behind it, those alone are made anew.
+
 A case has "spec", the layer as JSON, {"class": ..., "config": ...}, where a layer inside another one is a spec too; "x", its input; "w0", "w1", ...,
 its weights in Keras's order and layout; "y0", its output, and "y1", ..., the outputs or states after it; "dy0", ... gradients of a scalar with
 respect to these; "dx", "dw0", ... the gradients that follow. Where a layer takes a list, there are "x0", "x1", ..., "dx0", .... What it keeps
 without training it is "k0", ... before and "kept0", ... after the call, which is one of training if there is such. Some have "mask" (B, T), with
 padding on both sides and holes, or "mask0", ... of a list, with "merged", the mask of the output; and "s0", ..., the initial state, with "ds0", ....
+"z" is what a layer of noise draws in training: the normal numbers, or the uniform ones of AlphaDropout.
 The default activation is given as JAX's tanh, because Keras 3.15 rounds its own to float32 on JAX.
 """
 
 import json
 import os
+import sys
 from pathlib import Path
 
 os.environ |= {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
@@ -119,7 +123,17 @@ CASES |= {
     "GRU_linear": (spec("GRU", units=H, activation=None), (B, T, I), False, 0),
     "both_LSTM_two": (spec("Bidirectional", spec("LSTM", units=H, **SEQUENCES | STATE), merge_mode=None), (B, T, I), True, 4),
     "both_GRU_two": (spec("Bidirectional", spec("GRU", units=H), merge_mode=None), (B, T, I), True, 0),
+    "Cropping1D": (spec("Cropping1D", cropping=[2, 1]), (B, T, I), False, 0),
+    "ZeroPadding1D": (spec("ZeroPadding1D", padding=2), (B, T, I), False, 0),
+    "UpSampling1D": (spec("UpSampling1D", size=3), (B, T, I), False, 0),
+    "UnitNormalization": (spec("UnitNormalization"), (B, T, I), False, 0),
+    "UnitNormalization_axes": (spec("UnitNormalization", axis=[1, 2]), (B, T, I), False, 0),
+    "ActivityRegularization": (spec("ActivityRegularization", l1=0.125, l2=0.25), (B, T, I), False, 0),
+    "GaussianNoise": (spec("GaussianNoise", stddev=0.25), (B, T, I), False, 0),
+    "GaussianDropout": (spec("GaussianDropout", rate=0.25), (B, T, I), False, 0),
+    "AlphaDropout": (spec("AlphaDropout", rate=0.25), (B, T, I), False, 0),
 }
+RANDOM = ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
 @keras.saving.register_keras_serializable()
@@ -155,6 +169,12 @@ def run(number, found, x, with_mask, states):
     keeps = [draw(rng, tuple(v.shape), 0.8) ** 2 for v in layer.non_trainable_variables] if found["class"] == "BatchNormalization" else []
     others = keeps or [v.value for v in layer.non_trainable_variables]
 
+    random, z = found["class"] in RANDOM, None
+    if random:
+        z = draw(rng, x.shape) if found["class"] != "AlphaDropout" else np.abs(draw(rng, x.shape))
+        keras.src.backend.random.normal = lambda shape, mean, stddev, **others: mean + stddev * z
+        keras.src.ops.random.uniform = lambda *arguments, **others: z
+
     def results(weights, x, initial, kept=False):
         arguments = ({} if mask is None or several else {"mask": mask}) | ({"initial_state": initial} if initial else {})
         if several:
@@ -162,7 +182,7 @@ def run(number, found, x, with_mask, states):
             for a, m in zip(x, mask or (), strict=False):
                 if m is not None:
                     keras.src.backend.set_keras_mask(a, m)
-        y, after = layer.stateless_call(weights, others, x, **arguments, **{"training": True} if keeps else {})
+        y, after = layer.stateless_call(weights, others, x, **arguments, **{"training": True} if keeps or random else {})
         return after if kept else list(y) if isinstance(y, (tuple, list)) else [y]
 
     y = results(weights, x, initial)
@@ -174,6 +194,7 @@ def run(number, found, x, with_mask, states):
 
     dweights, dx, dinitial = jax.grad(loss, (0, 1, 2), allow_int=whole)(weights, x, initial)
     arrays = {} if several else {"x": x} if whole else {"x": x, "dx": dx}
+    arrays |= {"z": z} if random else {}
     numbered = {"w": weights, "dw": dweights, "s": initial, "ds": dinitial, "y": y, "dy": dy} | ({"x": x, "dx": dx} if several else {})
     if several and mask:
         merged = layer.compute_mask(x, mask)
@@ -191,10 +212,12 @@ def run(number, found, x, with_mask, states):
 
 def main():
     keras.config.set_floatx("float64")
-    golden = {"keras_version": np.array(keras.__version__)}
+    path, chosen = Path(__file__).with_name("keras_layers.npz"), sys.argv[1:] or list(CASES)
+    golden = {key: a for key, a in np.load(path).items() if key.partition("/")[0] not in chosen} if sys.argv[1:] else {}
+    golden["keras_version"] = np.array(keras.__version__)
     for number, (case, arguments) in enumerate(CASES.items()):
-        golden |= {f"{case}/{name}": a for name, a in run(number, *arguments).items()}
-    path = Path(__file__).with_name("keras_layers.npz")
+        if case in chosen:
+            golden |= {f"{case}/{name}": a for name, a in run(number, *arguments).items()}
     np.savez_compressed(path, **golden)
     print(f"{path.name}: {len(CASES)} cases, {path.stat().st_size} bytes, Keras {keras.__version__}")
 

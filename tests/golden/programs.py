@@ -108,7 +108,39 @@ def directions(k):
     return model, {"x": numbers(15, N, T, F) * (words(16, N, T) > 0)[:, :, None], "y": [numbers(17, N, 2), numbers(18, N, T * T) ** 2]}
 
 
-PROGRAMS = {f.__name__: f for f in (shared, sequences, outputs, normal, penalties, directions)}
+def named(k):
+    """Dicts of inputs, outputs, targets and losses."""
+    la, text, more = Of(k), k.Input((T,), name="text"), k.Input((2,), name="more")
+    h = la.GRU(3)(la.Embedding(9, 4, mask_zero=True)(text))
+    model = k.Model({"text": text, "more": more}, {"kind": la.Dense(3, activation="softmax")(h), "age": la.Dense(1)(la.Concatenate()([h, more]))})
+    model.compile(k.optimizers.SGD(0.1), {"kind": "ce", "age": "mse"}, loss_weights={"age": 0.5, "kind": 1.5},
+                  metrics={"kind": ["accuracy"], "age": ["mae"]})
+    return model, {"x": {"text": words(21, N, T), "more": numbers(22, N, 2)}, "y": {"kind": words(23, N, 3, high=4)[:, 0] % 3, "age": numbers(24, N, 1)}}
+
+
+def documents(k):
+    """A model of sentences, with a mask of its own, on every sentence of a document."""
+    la, sentence, document = Of(k), k.Input((T,)), k.Input((4, T))
+    table = la.Embedding(9, 3, mask_zero=True, embeddings_regularizer=k.regularizers.L2(0.01))
+    reader = k.Model(sentence, la.Dense(4, activation="relu")(la.GRU(3)(table(sentence))))
+    codes = la.TimeDistributed(reader)(document)
+    scores = la.TimeDistributed(k.Sequential([k.Input((4,)), la.Dense(3, activation="softsign"), la.Dense(1)]))(codes)
+    model = k.Model(document, la.Dense(1, activation="sigmoid")(la.Concatenate()([la.LSTM(3)(codes), la.Flatten()(scores)])))
+    model.compile(k.optimizers.Adam(0.05), "binary_crossentropy")
+    return model, {"x": words(25, N, 4 * T).reshape(N, 4, T), "y": words(26, N, 3)[:, :1] % 2}
+
+
+def inner(k):
+    """A model that begins inside another one."""
+    la, x = Of(k), k.Input((T, F))
+    h, *states = la.LSTM(4, return_sequences=True, return_state=True)(x)
+    y = la.Dense(2)(la.Concatenate()([la.GRU(3)(h), states[1]]))
+    model = k.Model([h, states[1]], y)
+    model.compile(k.optimizers.SGD(0.1), "mse")
+    return model, {"x": [numbers(27, N, T, 4), numbers(28, N, 4)], "y": numbers(29, N, 2)}
+
+
+PROGRAMS = {f.__name__: f for f in (shared, sequences, outputs, normal, penalties, directions, named, documents, inner)}
 
 
 def results(k, name, weights=None):
@@ -123,4 +155,5 @@ def results(k, name, weights=None):
     predicted = model.predict(data["x"], verbose=0)
     found = {f"before{n}": w for n, w in enumerate(weights)} | {f"after{n}": w for n, w in enumerate(model.get_weights())}
     found |= {f"history/{key}": np.array(value) for key, value in history.items()} | {f"evaluate/{key}": np.array(v) for key, v in measured.items()}
+    predicted = [p for _, p in sorted(predicted.items())] if isinstance(predicted, dict) else predicted
     return found | {f"p{n}": p for n, p in enumerate(predicted if isinstance(predicted, list) else [predicted])}

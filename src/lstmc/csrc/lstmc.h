@@ -272,8 +272,9 @@ typedef struct {
     double (*sumsq)(const void *src, ptrdiff_t n);   /* one fixed tree for a fixed n */
     lstmc_rule rules[LSTMC_RULES];
     double (*ctc)(const lstmc_ctc *);                /* the loss */
-    /* random masks, see random.h: the key of a call, and 0 or 1/(1-p) for n units of one sequence at one time */
+    /* random masks, see random.h: the key of a call, and the words, or 0 or 1/(1-p), for n units of one sequence at one time */
     void (*derive)(uint32_t key[2], uint64_t seed, uint64_t step, uint32_t layer, uint32_t purpose);
+    void (*words_row)(uint32_t *dst, ptrdiff_t n, const uint32_t key[2], uint32_t time, uint32_t sequence);
     void (*keep_rows)(void *dst, ptrdiff_t n, const uint32_t key[2], double p, uint32_t time, uint32_t sequence);
     /* dropout.h: n values, whole blocks; the end of a walk */
     void (*multiply)(void *dst, const void *a, const void *b, ptrdiff_t n);

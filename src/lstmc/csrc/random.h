@@ -121,6 +121,16 @@ static void derive(uint32_t key[2], uint64_t seed, uint64_t step, uint32_t layer
     key[1] = words[1];
 }
 
+/* dst[u] = the word of unit u < n */
+static void words_row(uint32_t *dst, ptrdiff_t n, const uint32_t key[2], uint32_t time, uint32_t sequence)
+{
+    uint32_t words[RANDOM_UNITS];
+    for (ptrdiff_t u = 0; u < n; u += RANDOM_UNITS) {
+        random_words(words, key, (uint32_t)u, time, sequence);
+        memcpy(dst + u, words, sizeof(uint32_t) * (size_t)(n - u < RANDOM_UNITS ? n - u : RANDOM_UNITS));
+    }
+}
+
 /* dst[u] = 0 where dropped, else 1/(1-p), for units u < n of one sequence at one time. U: whole numbers as wide as T;
  * the choice is made with their bits, because a branch on a random word is guessed wrong half of the time. */
 #define KEEP_ROWS(name, T, U)                                                                                   \

@@ -188,6 +188,7 @@ cdef extern from "lstmc.h" nogil:
         lstmc_rule rules[7]
         double ctc(const lstmc_ctc *) noexcept nogil
         void derive(uint32_t *, uint64_t, uint64_t, uint32_t, uint32_t) noexcept nogil
+        void words_row(uint32_t *, Py_ssize_t, const uint32_t *, uint32_t, uint32_t) noexcept nogil
         void keep_rows(void *, Py_ssize_t, const uint32_t *, double, uint32_t, uint32_t) noexcept nogil
         void multiply(void *, const void *, const void *, Py_ssize_t) noexcept nogil
         lstmc_finish add_masked, zone_fwd, zone_bwd

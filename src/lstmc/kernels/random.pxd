@@ -7,6 +7,7 @@ from libc.stdint cimport uint32_t, uint64_t
 cpdef enum Purpose:
     DROPOUT = 0             # between layers: changes with time
     LAYER = 1               # a Dropout layer
+    NOISE = 4               # a layer of noise
     ZONEOUT_H = 2
     ZONEOUT_C = 3
     INPUT = 16              # fixed in time

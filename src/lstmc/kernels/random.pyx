@@ -14,6 +14,8 @@ from lstmc.kernels.plan cimport threads_for
 cdef enum: WORK = 200
 # Sequences, times and groups of four units are counted in 32 bits.
 cdef enum: MOST = 0xFFFFFFFF
+# In place of a probability: words are asked for.
+cdef enum: RAW = -1
 
 
 cdef Key key_of(uint64_t seed, uint64_t step, uint32_t layer, uint32_t purpose) except *:
@@ -43,12 +45,24 @@ def keep_mask(out, double p, uint64_t seed, uint64_t step, uint32_t layer, uint3
         What the key is derived from; see `Purpose`.
     threads : int, optional
     """
-    cdef Span s = span(out, True)
-    cdef const lstmc_kernels *k = table(s.itemsize)
-    cdef Key key = key_of(seed, step, layer, purpose)
-    cdef Py_ssize_t T, B, W, rows, nt, i
     if out.dtype.kind != "f":
         raise TypeError(f"out: expected float32 or float64, received {out.dtype}")
+    if not 0 <= p < 1:
+        raise ValueError(f"p: expected at least 0 and below 1, received {p}")
+    fill_all(out, p, key_of(seed, step, layer, purpose), threads)
+
+
+def words(out, uint64_t seed, uint64_t step, uint32_t layer, uint32_t purpose, threads=None):
+    """Fill `out`, of uint32 and otherwise as of `keep_mask`, with the words themselves."""
+    if out.dtype != "uint32":
+        raise TypeError(f"out: expected uint32, received {out.dtype}")
+    fill_all(out, RAW, key_of(seed, step, layer, purpose), threads)
+
+
+cdef void fill_all(out, double p, Key key, threads) except *:
+    cdef Span s = span(out, True)
+    cdef const lstmc_kernels *k = table(s.itemsize)
+    cdef Py_ssize_t T, B, W, rows, nt, i
     if s.ndim != 3:
         raise ValueError(f"out: expected 3 axes (time, sequence, unit), received {s.ndim}")
     T, B, W = s.shape[0], s.shape[1], s.shape[2]
@@ -56,8 +70,6 @@ def keep_mask(out, double p, uint64_t seed, uint64_t step, uint32_t layer, uint3
         raise ValueError(f"out: expected units one after the other, received a stride of {s.stride[2]}")
     if T > MOST or B > MOST or W // 4 > MOST:
         raise ValueError(f"out: expected at most 2**32 - 1 times and sequences and 2**34 units, received {out.shape}")
-    if not 0 <= p < 1:
-        raise ValueError(f"p: expected at least 0 and below 1, received {p}")
     rows = T * B
     nt = threads_for(<double>WORK * rows * W, rows, threads)
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
@@ -65,8 +77,13 @@ def keep_mask(out, double p, uint64_t seed, uint64_t step, uint32_t layer, uint3
 
 
 cdef void fill(const lstmc_kernels *k, const Span *s, const Key *key, double p, Py_ssize_t r0, Py_ssize_t r1) noexcept nogil:
-    """Rows r0 .. r1-1 of a mask, counted along time and, within it, sequences."""
+    """Rows r0 .. r1-1 of a mask, or of words if p is RAW, counted along time and, within it, sequences."""
     cdef Py_ssize_t r, t, b
+    cdef char *row
     for r in range(r0, r1):
         t, b = r // s.shape[1], r % s.shape[1]
-        k.keep_rows(s.p + (t * s.stride[0] + b * s.stride[1]) * s.itemsize, s.shape[2], key.words, p, <uint32_t>t, <uint32_t>b)
+        row = s.p + (t * s.stride[0] + b * s.stride[1]) * s.itemsize
+        if p == RAW:
+            k.words_row(<uint32_t *>row, s.shape[2], key.words, <uint32_t>t, <uint32_t>b)
+        else:
+            k.keep_rows(row, s.shape[2], key.words, p, <uint32_t>t, <uint32_t>b)

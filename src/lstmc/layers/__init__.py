@@ -1,27 +1,30 @@
 """Keras' layers on NumPy arrays, for `lstmc.Sequential` and `lstmc.Model`.
 
 Reading order: `base.py` (what a layer is), `variable.py`, `symbolic.py`, `casts.py`, `core.py`; `elementary.py`, `activations.py` and `activation_layers.py`;
-`dropout.py`, `shapes.py`, `sums.py`, `normalization.py`, `embedding.py` and `rows.py`, `time_distributed.py`; `merging.py`, `joining.py`;
-`around.py` (weights and states around a module of `lstmc.nn`), `masks.py`, `recurrent.py`, `bidirectional.py`.
+`dropout.py`, `noise.py` and `normal.py`, `shapes.py`, `steps.py`, `sums.py`, `normalization.py`, `embedding.py` and `rows.py`, `time_distributed.py`;
+`merging.py`, `joining.py`; `around.py` (weights and states around a module of `lstmc.nn`), `masks.py`, `recurrent.py`, `bidirectional.py`.
 """
 
 from lstmc import names
 from lstmc.layers.activation_layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from lstmc.layers.base import Layer
 from lstmc.layers.bidirectional import Bidirectional
-from lstmc.layers.core import Activation, Dense, Flatten, Input, InputLayer, Masking
+from lstmc.layers.core import Activation, ActivityRegularization, Dense, Flatten, Input, InputLayer, Masking
 from lstmc.layers.dropout import Dropout, SpatialDropout1D
 from lstmc.layers.embedding import Embedding
 from lstmc.layers.joining import Concatenate, Dot, concatenate, dot
 from lstmc.layers.merging import Add, Average, Maximum, Minimum, Multiply, Subtract, add, average, maximum, minimum, multiply, subtract
-from lstmc.layers.normalization import BatchNormalization, LayerNormalization
+from lstmc.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
+from lstmc.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from lstmc.layers.recurrent import GRU, LSTM, SimpleRNN
 from lstmc.layers.shapes import GlobalAveragePooling1D, GlobalMaxPooling1D, Permute, RepeatVector, Reshape
+from lstmc.layers.steps import Cropping1D, UpSampling1D, ZeroPadding1D
 from lstmc.layers.time_distributed import TimeDistributed
 
-_ALL = (LSTM, GRU, SimpleRNN, Activation, Add, Average, BatchNormalization, Bidirectional, Concatenate, Dense, Dot, Dropout, ELU, Embedding, Flatten,
-        GlobalAveragePooling1D, GlobalMaxPooling1D, InputLayer, LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, PReLU, Permute, ReLU,
-        RepeatVector, Reshape, Softmax, SpatialDropout1D, Subtract, TimeDistributed)
+_ALL = (LSTM, GRU, SimpleRNN, Activation, ActivityRegularization, Add, AlphaDropout, Average, BatchNormalization, Bidirectional, Concatenate, Cropping1D,
+        Dense, Dot, Dropout, ELU, Embedding, Flatten, GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalMaxPooling1D, InputLayer,
+        LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, PReLU, Permute, ReLU, RepeatVector, Reshape, Softmax, SpatialDropout1D, Subtract,
+        TimeDistributed, UnitNormalization, UpSampling1D, ZeroPadding1D)
 CLASSES = {c.__name__: c for c in _ALL}
 __all__ = [*CLASSES, "Input", "Layer", "add", "average", "concatenate", "dot", "from_config", "maximum", "minimum", "multiply", "subtract"]
 EARLIER = {"Input": "InputLayer"}      # names of classes in early files

@@ -18,6 +18,7 @@ from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
 from lstmc.reprs import arguments_of, constructed, default_name
+from lstmc.turn import Turn, in_turn
 
 # Keras arguments that every layer of Keras has: default, and what to do instead.
 COMMON = {
@@ -89,6 +90,7 @@ class Layer(Fixed):
         self.seed = None if seed is None else seeds.check_seed(seed)
         self.declared_shape = declared(input_shape, batch_shape if batch_input_shape is None else batch_input_shape)
         self.built = False
+        self.turns = (Turn(),)      # of whoever writes the weights
         self.variables = []
         self.trainable = trainable
         self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
@@ -223,6 +225,16 @@ class Layer(Fixed):
         return [v for v in self.variables if v.trainable] if self.trainable else []
 
     @property
+    def owned(self):
+        """(layer, Variable) of every weight, whose training the layer decides on: a layer around others has theirs."""
+        return [(self, v) for v in self.variables]
+
+    @property
+    def weight_names(self):
+        """The name of each of `variables` in files and messages, behind that of the layer."""
+        return [v.name for v in self.variables]
+
+    @property
     def weights(self):
         """The live arrays, in the layout of the kernels."""
         return [v.array for v in self.variables]
@@ -235,6 +247,7 @@ class Layer(Fixed):
         """Copies of the weights in Keras' order and layout."""
         return [v.get() for v in self.variables]
 
+    @in_turn
     def set_weights(self, weights):
         """Replace the weights by arrays in Keras' order and layout; nothing is written unless all fit."""
         if not isinstance(weights, (list, tuple)) or len(weights) != len(self.variables):

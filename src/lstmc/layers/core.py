@@ -46,7 +46,7 @@ class InputLayer(Layer):
             raise ValueError(f"shape: expected a tuple without the batch axis, such as (None, 12), received {shape!r}")
         self.batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size", 1)
         self.shape = tuple(None if n is None else checks.integer(n, "shape", 0 if implied else 1) for n in shape)
-        self.any_dtype, self.implied = any_dtype, implied
+        self.any_dtype, self.implied, self.turns = any_dtype, implied, ()
         self.tensor = Call(self, (), (), [(self.batch_size, *self.shape)]).outputs[0]
 
     def check_shape(self, shape):
@@ -196,6 +196,29 @@ class Activation(Layer):
 
     def get_config(self):
         return {"activation": self.activation.name, **self.plain_config()}
+
+
+class ActivityRegularization(Layer):
+    """The input as it is; the penalty l1 sum abs(x) + l2 sum x^2, divided by the size of the batch, is part of a model's loss.
+
+    Parameters
+    ----------
+    l1, l2 : float
+    name, dtype
+        See `Layer`.
+    """
+
+    def __init__(self, l1=0.0, l2=0.0, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, activity_regularizer=regularizers.L1L2(l1, l2), **arguments)
+
+    def forward(self, x, mask=None, training=False, step=0):
+        return x, mask, () if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        return dy, []
+
+    def get_config(self):
+        return {**self.activity_regularizer.get_config(), **{k: v for k, v in self.plain_config().items() if k != "activity_regularizer"}}
 
 
 class Flatten(Layer):

@@ -1,6 +1,6 @@
-"""LayerNormalization and BatchNormalization: to mean 0 and variance 1 over features, or over the batch.
+"""LayerNormalization and BatchNormalization, to mean 0 and variance 1 over features, or over the batch; UnitNormalization, to length 1.
 
-Both compute on a matrix, whose rows are summed by fixed trees of additions.
+The first two compute on a matrix, whose rows are summed by fixed trees of additions.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 from lstmc import initializers, regularizers
 from lstmc.initializers import at_least_0
 from lstmc.layers.base import NO_CONSTRAINT, Layer
-from lstmc.layers.sums import total
+from lstmc.layers.sums import onto, total
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks
 
@@ -228,3 +228,50 @@ class BatchNormalization(_Normalization):
     def get_config(self):
         more = ("moving_mean_initializer", "moving_variance_initializer")
         return {"momentum": self.momentum, **{name: initializers.config_of(getattr(self, name)) for name in more}, **super().get_config()}
+
+
+class UnitNormalization(Layer):
+    """Values divided by the root of the sum of their squares over some axes, at most multiplied by 1e12.
+
+    Parameters
+    ----------
+    axis : int or list of int
+        Those of a sum; the batch's is 0.
+    name, dtype
+        See `Layer`.
+    """
+
+    fixed = Layer.fixed | {"axis"}
+    MOST = 1e12
+
+    def __init__(self, axis=-1, *, name=None, dtype=None, **arguments):
+        super().__init__(name, dtype, **arguments)
+        self.axis = [checks.integer(n, "axis", -16, 16) for n in axis] if isinstance(axis, (list, tuple)) else checks.integer(axis, "axis", -16, 16)
+
+    def axes(self, ndim):
+        """Those of the sum, from 0 on."""
+        return sorted({n % ndim for n in np.atleast_1d(self.axis).tolist()})
+
+    def check_shape(self, shape):
+        if not all(-len(shape) <= n < len(shape) for n in np.atleast_1d(self.axis)):
+            raise self.wrong_shape(f"with an axis {self.axis}", shape)
+
+    def summed(self, x):
+        """The sum of x over the axes, which stay."""
+        axes = self.axes(x.ndim)
+        return onto(x, tuple(1 if n in axes else size for n, size in enumerate(x.shape)))
+
+    def forward(self, x, mask=None, training=False, step=0):
+        squares = self.summed(x * x)
+        with np.errstate(divide="ignore"):
+            inverse = np.minimum(1 / np.sqrt(squares), self.dtype.type(self.MOST))
+        y = x * inverse
+        return y, mask, (y, inverse) if training else None
+
+    def backward(self, tape, dy, need_dx=True):
+        y, inverse = tape
+        along = np.where(inverse < self.dtype.type(self.MOST), self.summed(dy * y), self.dtype.type(0))
+        return (dy - y * along) * inverse, []
+
+    def get_config(self):
+        return {"axis": self.axis, **self.plain_config()}

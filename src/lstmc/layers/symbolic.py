@@ -50,7 +50,8 @@ class Call:
 
 
 def is_symbolic(x):
-    """Whether x is a symbolic tensor, or a list that begins with one."""
+    """Whether x is a symbolic tensor, or a list or dict that begins with one."""
+    x = list(x.values()) if isinstance(x, dict) else x
     return isinstance(x, SymbolicTensor) or (isinstance(x, (list, tuple)) and bool(x) and isinstance(x[0], SymbolicTensor))
 
 

@@ -1,7 +1,7 @@
 """TimeDistributed: a layer on every step of a sequence."""
 
-from lstmc import layers
-from lstmc.layers.base import Layer
+from lstmc import layers, seeds
+from lstmc.layers.base import Layer, building
 from lstmc.layers.symbolic import is_symbolic
 from lstmc.nn import checks
 
@@ -11,8 +11,8 @@ class TimeDistributed(Layer):
 
     Parameters
     ----------
-    layer : Layer
-        With one output. Its weights are those of this layer.
+    layer : Layer, or model
+        With one input and one output. Its weights are those of this layer.
     name, dtype
         See `Layer`; the dtype is that of `layer`.
     """
@@ -20,6 +20,8 @@ class TimeDistributed(Layer):
     fixed = Layer.fixed | {"layer"}
 
     def __init__(self, layer, *, name=None, dtype=None, seed=None, **arguments):
+        if hasattr(layer, "as_layer"):
+            layer = layer.as_layer()
         if not isinstance(layer, Layer) or isinstance(layer, layers.InputLayer):
             raise TypeError(f"layer: expected a layer that computes something, received {'Input' if is_symbolic(layer) else type(layer).__name__}")
         if getattr(layer, "return_state", False) or getattr(layer, "stateful", False):
@@ -33,8 +35,9 @@ class TimeDistributed(Layer):
             raise ValueError(f"layer: expected a layer that treats samples alone, received {layer.name!r}; BatchNormalization itself takes sequences")
         if layer.activity_regularizer is not None:
             raise ValueError(f"layer: expected activity_regularizer=None, received {layer.activity_regularizer!r}; give it to TimeDistributed")
-        self.layer = layer
-        self.trainable = self.trainable and layer.trainable
+        self.layer, self.turns = layer, layer.turns
+        if not (self.trainable and layer.trainable):
+            self.trainable = False
 
     @property
     def trainable(self):
@@ -70,12 +73,32 @@ class TimeDistributed(Layer):
     def weight_shapes(self, input_shape):
         return self.layer.weight_shapes(self.inner(input_shape))
 
-    def create(self, input_shape):
-        self.layer.build(self.inner(input_shape), draw=False)
-        self.variables = self.layer.variables
+    @property
+    def trainable_variables(self):
+        """Those of the layer."""
+        return self.layer.trainable_variables if self.trainable else []
 
-    def initialize(self, input_shape):
-        self.layer.initialize(self.inner(input_shape))
+    @property
+    def owned(self):
+        """Those of the layer."""
+        return self.layer.owned
+
+    @property
+    def weight_names(self):
+        """Those of the layer."""
+        return self.layer.weight_names
+
+    def build(self, input_shape, draw=True):
+        """As `Layer.build`; weights that the layer has stay."""
+        with building.now:
+            if not self.built:
+                self.check_shape(tuple(input_shape))
+                self.seed = seeds.next_seed() if self.seed is None else self.seed
+                self.layer.build(self.inner(tuple(input_shape)), draw)
+        super().build(input_shape, draw=False)
+
+    def create(self, input_shape):
+        self.variables = self.layer.variables
 
     def forward(self, x, mask=None, training=False, step=0):
         own = None if mask is None or mask.ndim < 3 else mask.reshape(-1, *mask.shape[2:])
@@ -101,10 +124,15 @@ class TimeDistributed(Layer):
             self.variables = self.layer.variables
 
     def get_config(self):
-        return {"layer": {"class": type(self.layer).__name__, "config": self.layer.get_config()}, **super().get_config()}
+        return {"layer": {"class": getattr(self.layer, "kind", type(self.layer).__name__), "config": self.layer.get_config()}, **super().get_config()}
 
     @classmethod
     def from_config(cls, config):
         """The layer of a config."""
         inner = config["layer"]
-        return cls(layers.from_config(inner["class"], inner["config"]), **{k: v for k, v in config.items() if k != "layer"})
+        if inner["class"] in ("Model", "Sequential"):
+            from lstmc.training.model_layer import ModelLayer
+            layer = ModelLayer.from_config(inner["class"], inner["config"])
+        else:
+            layer = layers.from_config(inner["class"], inner["config"])
+        return cls(layer, **{k: v for k, v in config.items() if k != "layer"})

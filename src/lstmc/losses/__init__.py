@@ -58,6 +58,7 @@ SHORT = {"mse": mean_squared_error, "mae": mean_absolute_error, "mape": mean_abs
          "bce": binary_crossentropy, "kld": kl_divergence}
 SHORT |= {name.upper(): f for name, f in SHORT.items()}
 _BY_NAME = {f.__name__: c for f, c in FUNCTIONS.items()} | {name: FUNCTIONS[f] for name, f in SHORT.items()} | CLASSES
+_CHOSEN = ("crossentropy", "ce")        # by the targets
 
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
@@ -67,8 +68,23 @@ bce = BCE = binary_crossentropy
 kld = KLD = kl_divergence
 
 
-def get(identifier):
-    """A Loss from its name, its class, its function in this module, or a Loss."""
+def chosen(identifier):
+    """Whether it is a name that stands for a cross-entropy which targets and predictions choose."""
+    return isinstance(identifier, str) and identifier.lower() in _CHOSEN
+
+
+def check(identifier):
+    """What compile keeps: a Loss, or the name of one that is yet to be chosen."""
+    return identifier if chosen(identifier) else get(identifier)
+
+
+def get(identifier, y=None, shape=None):
+    """A Loss from its name, its class, its function in this module, or a Loss; "crossentropy" depends on the targets y and the shape of predictions."""
+    if chosen(identifier):
+        if y is None:
+            raise ValueError(f"loss: expected one that does not depend on targets, such as 'binary_crossentropy', received {identifier!r}")
+        sparse = y.ndim < len(shape) or y.shape[-1] == 1
+        return BinaryCrossentropy() if shape[-1] == 1 else SparseCategoricalCrossentropy() if sparse else CategoricalCrossentropy()
     if isinstance(identifier, Loss):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Loss):
@@ -80,7 +96,7 @@ def get(identifier):
         raise TypeError(f"loss: expected a name or an lstmc.losses.Loss, received {identifier!r}; a function of (y_true, y_pred) has no "
                         "gradient: a subclass of Loss gives `values` and `gradient`")
     if not isinstance(identifier, str) or identifier not in _BY_NAME:
-        raise ValueError(f"loss: expected one of {', '.join(name for name in _BY_NAME if name.islower())}, received {identifier!r}")
+        raise ValueError(f"loss: expected one of {', '.join((*(name for name in _BY_NAME if name.islower()), *_CHOSEN))}, received {identifier!r}")
     return _BY_NAME[identifier]()
 
 

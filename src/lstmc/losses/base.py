@@ -66,6 +66,10 @@ class Loss:
         """d values / d p, or with respect to the input of the activation `fuses`; shaped like p."""
         raise NotImplementedError
 
+    def both(self, y, p, fused=False, **mask):
+        """(`values`, `gradient`): for training, where a loss may find them together."""
+        return self.values(y, p, **mask), self.gradient(y, p, fused, **mask)
+
     def valid(self, y):
         """Which of the values count, as a bool array shaped like them; None for all."""
         return

@@ -34,8 +34,18 @@ class CTC(Loss):
         return ctc.labels(y, shape, self.blank)
 
     def values(self, y, p, mask=None):
-        found = ctc.losses(y, p, self.blank, mask)[0]
-        return np.where(found == np.inf, 0.0, found) if self.zero_infinity else found
+        return self.finite(ctc.losses(y, p, self.blank, mask)[0])
 
     def gradient(self, y, p, fused=False, mask=None):
         return ctc.losses(y, p, self.blank, mask, gradient=True)[1]
+
+    def both(self, y, p, fused=False, mask=None):
+        """As `Loss.both`, in one pass forward."""
+        if (type(self).values, type(self).gradient) != (CTC.values, CTC.gradient):
+            return super().both(y, p, fused, mask=mask)     # of a subclass with others
+        found, dp = ctc.losses(y, p, self.blank, mask, gradient=True)
+        return self.finite(found), dp
+
+    def finite(self, values):
+        """What counts as the loss where it is infinite."""
+        return np.where(values == np.inf, 0.0, values) if self.zero_infinity else values

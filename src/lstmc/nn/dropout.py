@@ -19,13 +19,24 @@ def keep_mask(p, shape, dtype, seed, step, layer, purpose=Purpose.DROPOUT, threa
     return mask
 
 
+def layer_uniform(shape, seed, step):
+    """Uniform numbers (float64) between 0 and 1, of which neither occurs, for the array of a layer of noise, as `layer_mask` has masks."""
+    words = np.empty(shape, np.uint32)
+    random.words(in_rows(words), seed, step, 0, Purpose.NOISE)
+    return (words + 0.5) * 2.0**-32
+
+
+def in_rows(a):
+    """An array of a layer, batch first, as (time, sequence, unit)."""
+    steps = a.shape[1] if a.ndim == 3 else 1
+    return a.reshape(a.shape[0], steps, math.prod(a.shape[1:]) // max(steps, 1)).transpose(1, 0, 2)
+
+
 def layer_mask(p, shape, dtype, seed, step):
     """As `keep_mask`, for the array of a Dropout layer: batch first, time second if there are three axes.
 
     All axes that are neither sequence nor time are units, in the order of memory.
     """
     mask = np.empty(shape, dtype)
-    steps = shape[1] if len(shape) == 3 else 1
-    rows = mask.reshape(shape[0], steps, math.prod(shape[1:]) // max(steps, 1))
-    random.keep_mask(rows.transpose(1, 0, 2), p, seed, step, 0, Purpose.LAYER)
+    random.keep_mask(in_rows(mask), p, seed, step, 0, Purpose.LAYER)
     return mask

@@ -28,6 +28,7 @@ def of_model(model):
         # A tensor's number: inputs first, then what each call gives, in order.
         "calls": [{"layer": number[id(s.layer)], "inputs": list(s.inputs), "states": list(s.states)} for s in g.steps],
         "outputs": list(g.kept),
+        **({} if model.output_keys is None else {"output_keys": list(model.output_keys)}),
     }
 
 
@@ -44,7 +45,14 @@ def model(cls, config, found=None, draw=True):
     found = layers_of(config) if found is None else found
     if "calls" not in config:
         return cls(found, config["name"])
-    return cls(*connected(found, config, draw), config["name"])
+    inputs, outputs = connected(found, config, draw)
+    if "output_keys" in config:
+        keys = config["output_keys"]
+        check_kinds(config, {"output_keys": list})
+        if len(keys) != len(outputs) or not all(isinstance(k, str) for k in keys) or sorted(set(keys)) != keys:
+            raise FormatError(f"output_keys: expected {len(outputs)} different strings in their order, received {keys!r}")
+        outputs = dict(zip(keys, outputs, strict=True))
+    return cls(inputs, outputs, config["name"])
 
 
 def connected(found, config, draw=True):
@@ -92,6 +100,11 @@ def check_kinds(config, kinds):
 
 def expected_weights(found, config):
     """name -> shape of the weights of unbuilt layers, without taking memory for them."""
+    return traced(found, config)[0]
+
+
+def traced(found, config, shapes=None):
+    """(`expected_weights`, shapes of the outputs), for inputs of these shapes, of those that a config states if None."""
     if "calls" not in config:
         shape, expected = shape_of(config), {}
         for layer in found:
@@ -99,9 +112,15 @@ def expected_weights(found, config):
             for name, size in layer.weight_shapes(shape).items():
                 expected[f"{layer.name}/{name}"] = size
             shape = layer.compute_output_shape(shape)
-        return expected
+        return expected, [shape]
     check_kinds(config, {"inputs": list, "calls": list, "outputs": list})
-    shapes = [(layer.batch_size, *layer.shape) for layer in (_at(found, n, "layers") for n in config["inputs"])]
+    inputs = [_at(found, n, "layers") for n in config["inputs"]]
+    if shapes is None:
+        shapes = [(layer.batch_size, *layer.shape) for layer in inputs]
+    elif len(shapes) != len(inputs):
+        raise ValueError(f"expected {len(inputs)} inputs, received {len(shapes)}")
+    for layer, shape in zip(inputs, shapes, strict=True):
+        layer.check_shape(shape)
     by_layer = {}
     for call in config["calls"]:
         layer = _at(found, call["layer"], "layers")
@@ -111,6 +130,7 @@ def expected_weights(found, config):
         by_layer.setdefault(call["layer"], layer.weight_shapes(shape))
         given = layer.compute_output_shape(shape)
         shapes += given if isinstance(given[0], tuple) else (given,)
-    return {f"{found[n].name}/{name}": size for n in sorted(by_layer) for name, size in by_layer[n].items()}
+    return ({f"{found[n].name}/{name}": size for n in sorted(by_layer) for name, size in by_layer[n].items()},
+            [_at(shapes, n, "tensors") for n in config["outputs"]])
 
 

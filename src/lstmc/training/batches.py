@@ -10,14 +10,14 @@ import numpy as np
 from lstmc import seeds
 from lstmc.layers.symbolic import SymbolicTensor
 
+ARRAYS = (np.ndarray, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type, SymbolicTensor)
 RAN_OUT = ("x ran out of data before the epoch had its steps, and the epoch ends here: an epoch goes on where the one before stopped, "
            "so steps_per_epoch * epochs batches are needed")
 
 
 def gives_batches(x):
     """Whether x is no array but gives batches: an iterable, or an object with `__getitem__` and `__len__`."""
-    arrays = (np.ndarray, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type, SymbolicTensor)
-    if isinstance(x, arrays) or any(hasattr(x, a) for a in ("__array__", "__array_interface__", "__buffer__")):
+    if isinstance(x, ARRAYS) or any(hasattr(x, a) for a in ("__array__", "__array_interface__", "__buffer__")):
         return False
     return hasattr(x, "__iter__") or is_indexed(x)
 

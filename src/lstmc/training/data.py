@@ -48,9 +48,10 @@ def prepare(model, x, y, sample_weight=None, class_weight=None):
         raise ValueError("y: expected targets, received None")
     names = model.output_names
     ys, targets = [], []
-    for name, loss, shape, one in zip(names, model.losses, shapes, by_output(y, names, "y", arrays=True), strict=True):
+    for name, shape, one in zip(names, shapes, by_output(y, names, "y", arrays=True), strict=True):
         label = "y" if len(names) == 1 else f"y[{name!r}]"
         one = checked_targets(one, n, label)
+        loss = model.chosen_loss(len(ys), one)
         if one is None and loss is not None:
             raise ValueError(f"{label}: expected targets, received None")
         if isinstance(one, ragged.Sequences) and loss is not None and loss.uses_mask:

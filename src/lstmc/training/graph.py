@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmc.layers import InputLayer
+from lstmc.layers import Layer
 from lstmc.layers.around import AroundModule
 from lstmc.layers.rows import Rows, summed
 from lstmc.layers.symbolic import Call, SymbolicTensor
+from lstmc.training.calls import given, in_keras_order, redrawn, sorted_calls
 
 MOST_SHAPES = 64        # that are remembered
+CALL = 2**48            # a layer's second call draws the dropout of so many steps later, which no training reaches
 
 
 class Padded(NamedTuple):
@@ -21,13 +23,17 @@ class Padded(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One call: its layer, and the places of the tensors that it takes, takes as initial states, gives, and that no later step takes."""
+    """One call: its layer, the places of the tensors that it takes, takes as initial states, gives, and that no later step takes, and its draw.
+
+    The draw is added to the training step that determines dropout: calls of one layer have masks of their own.
+    """
 
     layer: object
     inputs: tuple
     states: tuple
     outputs: tuple
     done: tuple
+    draw: int
 
 
 class Run(NamedTuple):
@@ -45,7 +51,7 @@ class Graph:
     Parameters
     ----------
     inputs, outputs : list of SymbolicTensor
-        Inputs are those of `Input`.
+        An input that a layer gives becomes an `Input` of its own, from which the calls to the outputs are drawn once more.
 
     Attributes
     ----------
@@ -61,11 +67,13 @@ class Graph:
                     raise TypeError(f"{name}: expected symbolic tensors, which Input and layers give, received {type(t).__name__}")
         if not inputs or not outputs:
             raise ValueError("inputs, outputs: expected at least one of each, received none")
-        for t in inputs:
-            if not isinstance(t.call.layer, InputLayer):
-                raise ValueError(f"inputs: expected tensors that Input gives, received the output of {t.name!r}")
         if len({id(t) for t in inputs}) < len(inputs):
             raise ValueError("inputs: expected every input once, received one twice")
+        if not all(given(t) for t in inputs):
+            if all(map(given, outputs)):
+                raise ValueError(f"outputs: expected what layers give for the inputs, received the Input {outputs[0].name!r}; inputs come first: "
+                                 "Model(inputs, outputs)")
+            inputs, outputs = redrawn(inputs, outputs)
         calls, met = sorted_calls(inputs, outputs)
         self.layers = in_keras_order(calls, met)
         self._number(inputs, calls[len(inputs):], outputs)
@@ -77,14 +85,18 @@ class Graph:
         self.kept = tuple(place[id(t)] for t in outputs)
         places = [[tuple(place[id(t)] for t in some) for some in (c.inputs, c.states, c.outputs)] for c in calls]
         last = {i: n for n, (taken, states, _) in enumerate(places) for i in taken + states}
-        self.steps = [Step(c.layer, *where, tuple(sorted(i for i, at in last.items() if at == n and i not in self.kept)))
-                      for n, (c, where) in enumerate(zip(calls, places, strict=True))]
+        self.steps, times = [], {}
+        for n, (c, where) in enumerate(zip(calls, places, strict=True)):
+            done = tuple(sorted(i for i, at in last.items() if at == n and i not in self.kept))
+            times[c.layer] = times.get(c.layer, -1) + 1
+            self.steps.append(Step(c.layer, *where, done, CALL * times[c.layer]))
         # The layer that makes an output which nothing else takes: its activation can be part of the loss.
         self.makers = [next((s.layer for s in self.steps if s.outputs == (i,) and s.layer.activity_regularizer is None), None)
                        if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
-        self.regularized = [(layer, v) for layer in self.layers for v in layer.variables if v.regularizer is not None]
+        self.regularized = [(layer, v) for layer, v in once(pair for layer in self.layers for pair in layer.owned) if v.regularizer is not None]
         self.plan = self.trained = None        # of gradients
         self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
+        self._taken = {}        # shape of the only input -> (a dtype of which nothing is cast, shapes of the outputs)
 
     def __getstate__(self):
         """For copy and pickle: the calls by the places of their tensors, which no row of layers is too long for."""
@@ -110,6 +122,18 @@ class Graph:
             found = self._shapes[key] = self._outputs_for(key)
         return found
 
+    def taken(self, x):
+        """The shapes of the outputs for an array, if one like it was taken as it is before; None if it must be looked at."""
+        dtype, shapes = self._taken.get(x.shape, (None, None))
+        return shapes if x.dtype is dtype and x.flags.aligned else None
+
+    def remember(self, x, shapes):
+        """That an array of the dtype and shape of x, for which outputs have these shapes, is taken as it is."""
+        if x.dtype.kind == "f" and type(self.caster(0)).cast is Layer.cast:
+            if len(self._taken) >= MOST_SHAPES:
+                self._taken.clear()
+            self._taken[x.shape] = x.dtype, shapes
+
     def _outputs_for(self, shapes):
         found = [tuple(s) for s in shapes] + [None] * (len(self.tensors) - len(shapes))
         for t, s in zip(self.inputs, found, strict=False):
@@ -134,13 +158,13 @@ class Graph:
                 values[i], masks[i] = x
         values += [None] * (len(self.tensors) - len(values))
         tapes, penalty = [], 0.0
-        for layer, inputs, states, outputs, done in self.steps:
-            i = inputs[0]
+        for layer, inputs, states, outputs, done, draw in self.steps:
+            i, at = inputs[0], (step + draw) % 2**64
             x, mask = ([values[i] for i in inputs], [masks[i] for i in inputs]) if layer.merges else (values[i], masks[i])
             if mask is not None and not layer.supports_masking:
                 warnings.warn(f"{layer.name}: the mask ends here; layers after it see the padding as data", stacklevel=2)
-            y, mask, tape = (layer.forward(x, mask, training, step, initial_state=[values[i] for i in states]) if states
-                             else layer.forward(x, mask, training, step))
+            y, mask, tape = (layer.forward(x, mask, training, at, initial_state=[values[i] for i in states]) if states
+                             else layer.forward(x, mask, training, at))
             if len(outputs) == 1:
                 values[outputs[0]], masks[outputs[0]] = y, mask
             else:
@@ -157,13 +181,16 @@ class Graph:
 
     # Gradients -----------------------------------------------------------------------------------------------
 
-    def prepare_gradients(self):
-        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`."""
-        trained = {id(layer): layer.trainable_variables for layer in self.layers}
-        pairs = [(layer, v) for layer in self.layers for v in trained[id(layer)]]
+    def prepare_gradients(self, every=False):
+        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`.
+
+        With `every`, gradients are those of all weights and of the inputs.
+        """
+        trained = {id(layer): [v for v in layer.variables if v.trainable] if every else layer.trainable_variables for layer in self.layers}
+        pairs = once((layer, v) for layer in self.layers for v in trained[id(layer)])
         at = {id(v): n for n, (_, v) in enumerate(pairs)}
-        moving, plan = [False] * len(self.tensors), []       # whether a trained weight moves the tensor
-        for layer, inputs, states, outputs, _ in self.steps:
+        moving, plan = [every] * len(self.inputs) + [False] * (len(self.tensors) - len(self.inputs)), []     # whether a gradient of the tensor is wanted
+        for layer, inputs, states, outputs, *_ in self.steps:
             before = any(moving[i] for i in inputs + states)
             own = trained[id(layer)]
             for i in outputs:
@@ -172,7 +199,11 @@ class Graph:
         self.plan, self.trained = list(reversed(plan)), pairs
 
     def gradients(self, tapes, dys, preactivation=()):
-        """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on.
+        """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on."""
+        return self.backward(tapes, dys, preactivation)[1]
+
+    def backward(self, tapes, dys, preactivation=()):
+        """(gradients of the inputs, `gradients`): of inputs as far as `prepare_gradients` was asked for them.
 
         dys are those of the outputs, or None; where `preactivation` is true, of the input of the activation that makes the output.
         """
@@ -184,7 +215,7 @@ class Graph:
                 d[i] = dy if d[i] is None else d[i] + dy
                 if preactivation and preactivation[n]:
                     early.add(i)
-        for (layer, inputs, states, outputs, _), tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), self.plan, strict=True):
+        for (layer, inputs, states, outputs, *_), tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), self.plan, strict=True):
             if layer.activity_regularizer is not None:
                 tape, ys = tape
                 for i, a in zip(outputs, ys, strict=True):
@@ -205,48 +236,19 @@ class Graph:
                 for i, g in zip(inputs + states, parts, strict=True):
                     if g is not None:
                         d[i] = g if d[i] is None else d[i] + g
-        return grads
+        return d[:len(self.inputs)], grads
 
     def recurrent_layers(self):
         """The layers that may keep states."""
         return [layer for layer in self.layers if isinstance(layer, AroundModule)]
 
 
-def sorted_calls(inputs, outputs):
-    """(calls that outputs need, each after those that it needs; those of inputs first; layer -> when a search from the outputs met it first).
-
-    ValueError if an input is missing or no output needs one.
-    """
-    given, order, seen, met = {id(t.call) for t in inputs}, [t.call for t in inputs], set(), {}
-    # Depth first, without recursion: a thousand layers in a row are fine.
-    todo = [(t.call, False) for t in reversed(outputs)]
-    while todo:
-        call, ready = todo.pop()
-        if ready:
-            order.append(call)
-        elif id(call) not in seen:
-            seen.add(id(call))
-            met.setdefault(call.layer, len(met))
-            if isinstance(call.layer, InputLayer):
-                if id(call) not in given:
-                    raise ValueError(f"inputs: expected all that outputs depend on, received none for {call.layer.name!r}")
-                continue
-            todo.append((call, True))
-            todo += [(t.call, False) for t in reversed(call.inputs + call.states)]
-    unused = [t.name for t in inputs if id(t.call) not in seen]
-    if unused:
-        raise ValueError(f"inputs: expected inputs that outputs depend on, received {', '.join(map(repr, unused))} of which nothing depends")
-    return order, met
-
-
-def in_keras_order(calls, met):
-    """Layers as Keras has them in `model.layers`: by how many calls are at most between them and an output, then by when they were met."""
-    depth, of_layer = {}, {}
-    for call in reversed(calls):
-        d = of_layer[call.layer] = max(depth.get(id(call), 0), of_layer.get(call.layer, 0))
-        for t in call.inputs + call.states:
-            depth[id(t.call)] = max(d + 1, depth.get(id(t.call), 0))
-    return sorted(of_layer, key=lambda layer: (-of_layer[layer], met[layer]))
+def once(pairs):
+    """(layer, Variable) pairs, without those of variables that were before: a layer and one around it have the same."""
+    found = {}
+    for layer, v in pairs:
+        found.setdefault(id(v), (layer, v))
+    return list(found.values())
 
 
 def added(a, b):

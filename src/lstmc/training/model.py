@@ -1,9 +1,11 @@
 """Model and Sequential: how their graphs come about. Training is `Trainer`'s."""
 
 from lstmc.training import architecture, reading, saving
+from lstmc.training.consistency import name_input, one_dtype, unique_names
 from lstmc.training.graph import Graph
-from lstmc.training.network import one_dtype, unique_names
+from lstmc.training.model_layer import ModelLayer
 from lstmc.training.trainer import Trainer
+from lstmc.turn import in_turn
 
 
 class Model(Trainer):
@@ -11,10 +13,12 @@ class Model(Trainer):
 
     Parameters
     ----------
-    inputs : SymbolicTensor or list of SymbolicTensor
-        Of `Input`.
-    outputs : SymbolicTensor or list of SymbolicTensor
-        What layers gave for them. A layer may be called several times, and be part of several models, which share its weights.
+    inputs : SymbolicTensor, or list or dict of SymbolicTensor
+        Of `Input`; or what a layer of another model gives, in whose place arrays come in. Keys of a dict are the names of the inputs, which are
+        then in the order of the keys.
+    outputs : SymbolicTensor, or list or dict of SymbolicTensor
+        What layers gave for them. A layer may be called several times, and be part of several models, which share its weights. With a dict,
+        `predict` returns one, and targets, losses and metrics go by its keys.
     name : str, optional
 
     Examples
@@ -40,13 +44,15 @@ class Model(Trainer):
         if inputs is None or outputs is None:
             raise TypeError("Model: expected inputs and outputs, which Input and layers give; to define a model by a class of your own, compose "
                             "it of layers, or use lstmc.nn")
-        if isinstance(inputs, dict) or isinstance(outputs, dict):
-            raise TypeError("Model: expected tensors or lists of them for inputs and outputs, received a dict; fit finds entries of a dict by layers' names")
-        several = [list(t) if isinstance(t, (list, tuple)) else [t] for t in (inputs, outputs)]
+        keys = [by_key(t, name) for t, name in ((inputs, "inputs"), (outputs, "outputs"))]
+        several = [[t[k] for k in some] if some else list(t) if isinstance(t, (list, tuple)) else [t]
+                   for t, some in zip((inputs, outputs), keys, strict=True)]
         graph = Graph(*several)
         one_dtype(graph.layers)
+        for key, t in zip(keys[0], graph.inputs, strict=False):
+            name_input(t.call.layer, key)
         unique_names(graph.layers)
-        self.graph = graph
+        self.graph, self.output_keys = graph, keys[1] or None
 
     @property
     def layers(self):
@@ -67,6 +73,10 @@ class Model(Trainer):
         """The shape of the output, or of each, with the batch axis."""
         shapes = [t.shape for t in self.graph.outputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+    def as_layer(self):
+        """The model as one layer, of the same weights, for `lstmc.layers.TimeDistributed`."""
+        return ModelLayer.of(self)
 
     def get_config(self):
         """The architecture in JSON types, for `from_config`."""
@@ -107,6 +117,7 @@ class Model(Trainer):
         """
         saving.save_weights(self, path)
 
+    @in_turn(writing=lambda model: model.layers)
     def load_weights(self, path):
         """Read the weights of a file that `save_weights` or `save` wrote; layers must have the same names and shapes.
 
@@ -119,3 +130,13 @@ class Model(Trainer):
 
     def __repr__(self):
         return f"<Model {self.name}: {len(self.graph.layers)} layers, {self.count_params():,} parameters>"
+
+
+def by_key(tensors, name):
+    """The keys of a dict of tensors in their order, as Keras has it; none of what is no dict."""
+    if not isinstance(tensors, dict):
+        return []
+    for key in tensors:
+        if not isinstance(key, str):
+            raise TypeError(f"{name}: expected a dict by names, received the key {key!r}")
+    return sorted(tensors)

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from lstmc.layers import Layer
-from lstmc.layers.base import default_name, described
+from lstmc.layers.base import described
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.nn import checks
 from lstmc.training import hints, ragged
+from lstmc.training.consistency import any_dtype
 from lstmc.training.data import named
-from lstmc.training.graph import Padded
+from lstmc.training.graph import Padded, once
 from lstmc.training.summary import table
+from lstmc.turn import Turn, in_turn
 
 
 class Network:
@@ -23,11 +24,12 @@ class Network:
     """
 
     graph = None
+    output_keys = None      # of outputs that are a dict
 
     def __init__(self, name):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: expected a string, received {type(name).__name__}")
-        self.name = name
+        self.name, self.turns = name, (Turn(),)
 
     @property
     def built(self):
@@ -63,8 +65,8 @@ class Network:
 
     @property
     def output(self):
-        """That of the only output, or a list of all."""
-        return one_or_all(self.outputs)
+        """That of the only output, or a list or dict of all."""
+        return self.arranged(self.outputs)
 
     @property
     def input_names(self):
@@ -73,7 +75,9 @@ class Network:
 
     @property
     def output_names(self):
-        """The names of the layers that give the outputs, each once: a second output of one has its number behind it."""
+        """The keys of outputs that are a dict, or the names of the layers that give them, each once: a second output of one has its number behind it."""
+        if self.output_keys is not None:
+            return list(self.output_keys)
         names = [t.name for t in self.outputs]
         return [n if n not in names[:i] else f"{n}_{i}" for i, n in enumerate(names)]
 
@@ -81,6 +85,11 @@ class Network:
 
     def accept(self, x):
         """(inputs, shapes of the outputs): x as a tuple with an array, `ragged.Sequences` or `Padded` for each input."""
+        plain = type(x) is np.ndarray
+        if plain and self.graph is not None:
+            shapes = self.graph.taken(x)
+            if shapes is not None:
+                return (x,), shapes
         self.build()
         given = self._by_input(x)
         found = []
@@ -92,15 +101,18 @@ class Network:
             raise ValueError(f"x: expected as many samples for every input, received {', '.join(map(str, sizes))}")
         shapes = [shape_of(a) for a in found]
         try:
-            return tuple(found), self.graph.shapes(shapes)
+            outputs = self.graph.shapes(shapes)
         except ValueError as error:
             raise ValueError(f"{error}{hints.of_inputs(shapes, [t.shape for t in self.graph.inputs])}") from None
+        if plain and found[0] is x:
+            self.graph.remember(x, outputs)
+        return tuple(found), outputs
 
     def _by_input(self, x):
         """x as a list with an entry for every input."""
         names = self.input_names
         if isinstance(x, dict):
-            if set(x) != set(names):
+            if not set(x) >= set(names):
                 raise ValueError(f"x: expected a dict with {', '.join(map(repr, names))}, received one with {', '.join(map(repr, x))}")
             return [x[name] for name in names]
         if len(names) == 1:
@@ -141,21 +153,26 @@ class Network:
         for layer in self.layers:
             layer.trainable = value
 
+    def changing(self):
+        """The layers whose weights training changes."""
+        planned = {id(layer) for layer, _ in self.graph.trained} if self.built and self.graph.plan is not None else ()
+        return [layer for layer in self.layers if layer.trainable or id(layer) in planned]
+
     @property
     def variables(self):
         """(name, Variable) of every weight, by layer; they are made if the shape of the input is known."""
         if not self.built and self.layers and self.input_shape is not None:
             self.build()
         layers = self.graph.layers if self.built else self.layers
-        return [(f"{layer.name}/{v.name}", v) for layer in layers for v in layer.variables]
+        return [(f"{layer.name}/{name}", v) for layer in layers for name, v in zip(layer.weight_names, layer.variables, strict=True)]
 
     @property
     def trained(self):
         """(name, Variable) of the weights that training changes, as of the last `compile`; the optimizer's state is in this order."""
         self.build()
         g = self.graph
-        pairs = [(layer, v) for layer in g.layers for v in layer.trainable_variables] if g.plan is None else g.trained
-        return [(f"{layer.name}/{v.name}", v) for layer, v in pairs]
+        pairs = once((layer, v) for layer in g.layers for v in layer.trainable_variables) if g.plan is None else g.trained
+        return [(f"{layer.name}/{layer.weight_names[index_of(v, layer.variables)]}", v) for layer, v in pairs]
 
     @property
     def weights(self):
@@ -181,6 +198,7 @@ class Network:
         """Copies of all weights in Keras' order and layout."""
         return [v.get() for _, v in self.variables]
 
+    @in_turn(writing=lambda model: model.layers)
     def set_weights(self, weights):
         """Replace all weights by arrays in Keras' order and layout."""
         self.build()
@@ -220,7 +238,7 @@ class Network:
     def called_on(self, x):
         """The output for symbolic tensors: the calls of this model's graph once more, of the same layers."""
         self.build()
-        given = list(x) if isinstance(x, (list, tuple)) else [x]
+        given = self._by_input(x) if isinstance(x, dict) else list(x) if isinstance(x, (list, tuple)) else [x]
         if len(given) != len(self.graph.inputs):
             raise ValueError(f"{self.name}: expected {len(self.graph.inputs)} inputs, received {len(given)}")
         for t, own in zip(given, self.graph.inputs, strict=True):
@@ -231,7 +249,11 @@ class Network:
             y = apply(step.layer, inputs if step.layer.merges else inputs[0], [found[i] for i in step.states])
             for i, t in zip(step.outputs, y if isinstance(y, list) else [y], strict=True):
                 found[i] = t
-        return one_or_all([found[i] for i in self.graph.kept])
+        return self.arranged([found[i] for i in self.graph.kept])
+
+    def arranged(self, found):
+        """What there is for every output, as outputs were given: in a dict, alone, or as a list."""
+        return one_or_all(found) if self.output_keys is None else dict(zip(self.output_keys, found, strict=True))
 
     def summary(self, print_fn=None):
         """Print a table of the layers.
@@ -245,6 +267,11 @@ class Network:
             (print_fn or print)(line)
 
 
+def index_of(v, variables):
+    """Where a variable is among some."""
+    return next(n for n, other in enumerate(variables) if other is v)
+
+
 def one_or_all(found):
     """The only element, or the list."""
     return found[0] if len(found) == 1 else found
@@ -253,32 +280,3 @@ def one_or_all(found):
 def shape_of(a):
     """The shape of an accepted input."""
     return a.values.shape if isinstance(a, Padded) else a.shape
-
-
-def any_dtype(layer):
-    """Whether a layer leaves the dtype to others."""
-    return getattr(layer, "any_dtype", False)
-
-
-def unique_names(layers):
-    """Give layers whose names were made a number where one of the same name is before them; ValueError for two equal names that were given."""
-    taken, given = set(), {layer.name for layer in layers if not layer.auto_named}
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {hints.kind_of(layer)}")
-        if layer.name in taken or (layer.auto_named and layer.name in given):
-            if not layer.auto_named:
-                raise ValueError(f"name: expected a unique name, received {layer.name!r} twice")
-            base, n = default_name(type(layer).__name__), 1
-            while f"{base}_{n}" in taken | given:
-                n += 1
-            layer.name = f"{base}_{n}"
-        taken.add(layer.name)
-
-
-def one_dtype(layers):
-    """Raise ValueError unless all layers have one dtype."""
-    fixed = [layer for layer in layers if not any_dtype(layer)]
-    for layer in fixed[1:]:
-        if layer.dtype != fixed[0].dtype:
-            raise ValueError(f"dtype: expected {fixed[0].dtype}, as of {fixed[0].name!r}, received {layer.dtype} for {layer.name!r}")

@@ -228,7 +228,7 @@ def compiled(header):
     optimizer = optimizers.CLASSES[config["optimizer"]["class"]].from_config(config["optimizer"]["config"])
     loss = None
     if config["loss"] is not None:
-        loss = [None if entry is None else rebuilt(entry, losses.CLASSES) for entry in each(config["loss"], "loss")]
+        loss = [entry if entry is None or losses.chosen(entry) else rebuilt(entry, losses.CLASSES) for entry in each(config["loss"], "loss")]
         loss = loss[0] if n == 1 else loss
     settings = {key: lists(key) for key in ("metrics", "weighted_metrics") if key in config or key == "metrics"}
     if "loss_weights" in config:

@@ -12,6 +12,7 @@ from lstmc import initializers, layers, losses, metrics, optimizers, regularizer
 from lstmc.layers import activations
 from lstmc.nn import checks
 from lstmc.training import architecture, files
+from lstmc.training.model_layer import ModelLayer
 from lstmc.training.reading import KEY, MAX_HEADER, PROGRESS, VERSION, WEIGHTS, check_names, checksum, compiled, kinds, unique
 
 
@@ -96,7 +97,7 @@ def _compile_config(model):
         m = m if isinstance(m, str) else next((c for c in chosen if getattr(c, "function", c) is m), m)
         return m if isinstance(m, str) else _known(metrics.get(m, None, None), metrics.CLASSES, "metric")
 
-    named = [None if loss is None else _known(loss, losses.CLASSES, "loss") for loss in bound.losses]
+    named = [loss if loss is None or isinstance(loss, str) else _known(loss, losses.CLASSES, "loss") for loss in bound.losses]
     plain, weighted = ([[metric(m) for m in several] for several in some] for some in (bound.metrics, bound.weighted))
     return {
         "optimizer": _known(model.optimizer, optimizers.CLASSES, "optimizer"),
@@ -135,6 +136,10 @@ def _refuse_strangers(model):
 
 
 def _refuse_strange_parts(thing, classes, what):
+    if isinstance(thing, ModelLayer):
+        for layer in thing.found:
+            _refuse_strange_parts(layer, classes, f"{what}: {layer.name}")
+        return
     _refuse_stranger(thing, classes, what)
     for name, value in vars(thing).items():
         if isinstance(value, layers.Layer):

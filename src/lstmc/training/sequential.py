@@ -5,10 +5,11 @@ from lstmc.layers.base import building
 from lstmc.layers.symbolic import SymbolicTensor
 from lstmc.nn import checks
 from lstmc.training import architecture, hints
+from lstmc.training.consistency import one_dtype, unique_names
 from lstmc.training.graph import Graph
 from lstmc.training.model import Model
-from lstmc.training.network import one_dtype, unique_names
 from lstmc.training.trainer import Trainer
+from lstmc.turn import in_turn
 
 
 class Sequential(Model):
@@ -51,6 +52,7 @@ class Sequential(Model):
         """The layers, without `Input`, as in Keras."""
         return [layer for layer in self._layers if not isinstance(layer, InputLayer)]
 
+    @in_turn
     def add(self, layer):
         """Append a layer; only before the model is built.
 
@@ -83,6 +85,7 @@ class Sequential(Model):
         unique_names([*self._layers, layer])
         self._layers.append(layer)
 
+    @in_turn
     def pop(self):
         """Remove the last layer and return it; a built model is then built anew, of the layers that are left, which keep their weights."""
         if not self.layers:

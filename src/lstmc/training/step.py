@@ -13,8 +13,8 @@ from lstmc.training import data as arrays
 from lstmc.training import hints, ragged
 from lstmc.training.compiled import COMPILE_UNSUPPORTED, bind, both, final_activation, mapped, mask_of
 from lstmc.training.interrupts import Interrupts
-from lstmc.training.network import Network, one_or_all
-from lstmc.training.turn import Turn, in_turn
+from lstmc.training.network import Network
+from lstmc.turn import in_turn
 
 
 class Stepper(Network):
@@ -24,7 +24,6 @@ class Stepper(Network):
         super().__init__(name)
         self.optimizer = self.loss = self.shuffle_seed = None
         self.step = self.passes = 0
-        self._turn = Turn()
         self._settings = {"loss_weights": None, "metrics": None, "weighted_metrics": None}
         self._forget_bound()
 
@@ -33,6 +32,7 @@ class Stepper(Network):
         self._bound = None
         self._measures, self._mean, self._means, self._shown = None, LossMean(), [], None
 
+    @in_turn
     def compile(self, optimizer="rmsprop", loss=None, metrics=None, *, loss_weights=None, weighted_metrics=None, **arguments):
         """Set how the model is trained and measured, and fix which layers are trained.
 
@@ -50,7 +50,7 @@ class Stepper(Network):
             The same for metrics to which sample weights are applied.
         """
         refuse("compile", arguments, COMPILE_UNSUPPORTED)
-        optimizer, loss = optimizers.get(optimizer), mapped(losses.get, loss)
+        optimizer, loss = optimizers.get(optimizer), mapped(losses.check, loss)
         settings = {
             "loss_weights": mapped(lambda w: checks.number(w, "loss_weights"), loss_weights),
             "metrics": mapped(measures.check, metrics),
@@ -84,6 +84,13 @@ class Stepper(Network):
     def losses(self):
         """The loss of every output, or None."""
         return self._outputs().losses
+
+    def chosen_loss(self, n, y):
+        """The loss of output n, once its targets are known: a name may stand for several."""
+        found = self._outputs().losses
+        if isinstance(found[n], str) and y is not None:
+            found[n] = losses.get(found[n], y, self.graph.outputs[n].shape)
+        return found[n]
 
     def _outputs(self):
         if self._bound is None:
@@ -139,19 +146,29 @@ class Stepper(Network):
         """`graph.Run` for accepted inputs."""
         return self.graph.run(x, training, step)
 
-    def _measure(self, batch, run):
-        """Take losses and metrics of a batch into the running means; for each output how much every value counts."""
+    def _measure(self, batch, run, dps=None):
+        """Take losses and metrics of a batch into the running means; for each output how much every value counts.
+
+        A list dps takes in the gradients of the values, which are found together with them.
+        """
         bound, total, found, ps, masks = self._outputs(), 0.0, [], run.outputs, run.masks
         for n, (loss, weight, p, mask) in enumerate(zip(bound.losses, bound.loss_weights, ps, masks, strict=True)):
             y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
             if loss is not None:
-                values = loss.values(arrays.values_of(batch.targets[n]), p, **mask_of(loss, mask))
-                c = loss.counts(arrays.values_of(batch.targets[n]), values.shape, weights, None if loss.uses_mask else mask)
+                t, how = arrays.values_of(batch.targets[n]), mask_of(loss, mask)
+                if dps is None:
+                    values = loss.values(t, p, **how)
+                else:
+                    values, dp = loss.both(t, p, self._fused(n, loss), **how)
+                    dps.append(dp)
+                c = loss.counts(t, values.shape, weights, None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
                 value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
                 total += weight * value
                 if self._means:
                     self._means[n].update_state(value, batch.size)
+            elif dps is not None:
+                dps.append(None)
             found.append(c)
             for m, weighted in self._measures[n]:
                 m.update_state(y, p, both(mask, weights) if weighted else mask)
@@ -164,30 +181,31 @@ class Stepper(Network):
         return found
 
     def _train(self, batch):
-        run = self.run(batch.x, True, self.step)
-        counts = self._measure(batch, run)
-        self.optimizer.apply(self._gradients(batch, run, counts), self._trained_arrays())
+        run, dps = self.run(batch.x, True, self.step), []
+        counts = self._measure(batch, run, dps)
+        self.optimizer.apply(self._gradients(run, counts, dps), self._trained_arrays())
         self.step += 1
 
-    def _gradients(self, batch, run, counts):
-        """Those of the whole loss, of the weights that are trained."""
-        bound, dps, early = self._outputs(), [], []
-        for n, (loss, weight, p, c) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, strict=True)):
-            fused = loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
-            early.append(fused)
+    def _fused(self, n, loss):
+        """Whether the loss of output n gives the gradient of the input of the activation that makes it."""
+        return loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
+
+    def _gradients(self, run, counts, dps):
+        """Those of the whole loss, of the weights that are trained, from those of the values of the losses."""
+        bound, early, scaled = self._outputs(), [], []
+        for n, (loss, weight, p, c, dp) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, dps, strict=True)):
+            early.append(self._fused(n, loss))
             if loss is None:
-                dps.append(None)
-                continue
-            dp = loss.gradient(arrays.values_of(batch.targets[n]), p, fused, **mask_of(loss, run.masks[n]))
-            if np.ndim(c):
+                dp = None
+            elif np.ndim(c):
                 c = (c * weight if weight != 1 else c).reshape(c.shape + (1,) * (p.ndim - c.ndim)).astype(p.dtype)
                 dp = np.where(c != 0, dp * c, p.dtype.type(0))
             else:
                 dp = dp * p.dtype.type(c * weight)
-            dps.append(dp)
+            scaled.append(dp)
         if self.graph.plan is None:
             self.graph.prepare_gradients()
-        grads = self.graph.gradients(run.tapes, dps, early)
+        grads = self.graph.gradients(run.tapes, scaled, early)
         for n, (_, v) in enumerate(self.graph.trained):
             if grads[n] is None:
                 grads[n] = np.zeros_like(v.array)
@@ -254,7 +272,7 @@ class Stepper(Network):
         values = [logs[name] for name in self.metrics_names]
         return logs if return_dict else values if len(values) > 1 else values[0]
 
-    @in_turn
+    @in_turn(writing=Network.changing)
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step; loss (and metrics) of the batch before the step."""
         self._need_loss("train_on_batch")
@@ -278,18 +296,18 @@ class Stepper(Network):
         return self._result(self._logs(), return_dict)
 
     def predict_on_batch(self, x):
-        """Output for a batch, or the list of outputs."""
-        return one_or_all(self._outputs_of(x, False))
+        """Output for a batch, or the list or dict of outputs."""
+        return self.arranged(self._outputs_of(x, False))
 
     def __call__(self, x, training=False):
-        """Output for a batch, or the list of outputs; for symbolic tensors, symbolic tensors.
+        """Output for a batch, or the list or dict of outputs; for symbolic tensors, symbolic tensors.
 
         With training=True, dropout is applied as in the next training step.
         """
         training = checks.flag(training, "training")
         if is_symbolic(x):
             return self.called_on(x)
-        return one_or_all(self._outputs_of(x, training))
+        return self.arranged(self._outputs_of(x, training))
 
     def _outputs_of(self, x, training):
         found, _ = self.accept(x)

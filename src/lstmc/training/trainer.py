@@ -16,11 +16,10 @@ from lstmc.training.batches import Given, Stream, gives_batches
 from lstmc.training.collected import Collected
 from lstmc.training.graph import Padded
 from lstmc.training.interrupts import Interrupts
-from lstmc.training.network import one_or_all
 from lstmc.training.nonfinite import Watch
 from lstmc.training.progress import Progress
 from lstmc.training.step import Stepper
-from lstmc.training.turn import in_turn
+from lstmc.turn import in_turn
 
 
 class Trainer(Stepper):
@@ -43,7 +42,7 @@ class Trainer(Stepper):
         """For copy and pickle: a `fit` under way is the original's."""
         return {**self.__dict__, "_fitting": None}
 
-    @in_turn
+    @in_turn(writing=Stepper.changing)
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
             validation_steps=None, validation_batch_size=None, validation_freq=1):
@@ -244,7 +243,7 @@ class Trainer(Stepper):
         Returns
         -------
         (N, ...) array
-            A list of (T_i, ...) arrays where x is a list of sequences and the output has a value per step. A list of all that where the
+            A list of (T_i, ...) arrays where x is a list of sequences and the output has a value per step. A list or dict of all that where the
             model has several outputs.
         """
         verbose, steps = verbosity(verbose), optional(steps, "steps")
@@ -257,7 +256,7 @@ class Trainer(Stepper):
             n, size = len(found[0]), optional(batch_size, "batch_size")
             size = size or max(default_size(n, steps), 1)
             if n <= size and not verbose and callbacks is None and all(type(a) is np.ndarray for a in found):
-                return one_or_all([np.array(y) for y in self.run(found).outputs])       # one batch that nobody follows: in half the time
+                return self.arranged([np.array(y) for y in self.run(found).outputs])       # one batch that nobody follows: in half the time
             expected = min(k for k in (steps, max(math.ceil(n / size), 1)) if k)
             parts = itertools.islice((tuple([a[index] for a in found]) for index in arrays.slices(n, size)), steps)
             outputs = [Collected(shape, self.dtype) for shape in shapes]
@@ -271,11 +270,11 @@ class Trainer(Stepper):
             lengths = next((a.mask.sum(1) for a in part if isinstance(a, Padded)), None)
             for some, y, mask in zip(outputs, ys, masks, strict=True):
                 some.take(y, None if mask is None else lengths)
-            hooks.call("on_predict_batch_end", n, {"outputs": one_or_all(ys)})
+            hooks.call("on_predict_batch_end", n, {"outputs": self.arranged(ys)})
             progress.update(n + 1, {})
         hooks.call("on_predict_end")
         progress.end(progress.step, {})
-        return one_or_all([some.result() for some in outputs])
+        return self.arranged([some.result() for some in outputs])
 
 
 def default_size(n, steps):
