@@ -5,6 +5,7 @@ file does not have: an array must be stored whole, without chunks, and all array
 """
 
 import math
+import uuid
 
 import numpy as np
 
@@ -16,10 +17,7 @@ MAX_NAME = 2000
 
 
 def opened(content):
-    """An h5py.File of bytes.
-
-    The names of file drivers and of their options are h5py's: a file in memory has no neighbours that it could refer to.
-    """
+    """An h5py.File of bytes, for who closes it. It is a file in memory, whose name no other one has: files of one name would be one file to HDF5."""
     try:
         import h5py
     except ImportError:
@@ -29,7 +27,7 @@ def opened(content):
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
     access.set_file_image(content)
-    return h5py.File(h5py.h5f.open(b"lstmc", h5py.h5f.ACC_RDONLY, fapl=access))
+    return h5py.File(h5py.h5f.open(f"lstmc-{uuid.uuid4()}".encode(), h5py.h5f.ACC_RDONLY, fapl=access))
 
 
 def member(group, name):

@@ -52,8 +52,8 @@ def from_keras(obj, verify=False, *, model=None):
             raise ValueError("model: expected None with an object of Keras, received a model; it is for files of weights")
         made = built(keras_objects.Source(obj))
     else:
-        with naming(path), files.reading(path) as f:
-            made = built(keras_files.source_of(f.read()), model)
+        with naming(path), files.reading(path) as f, contextlib.closing(keras_files.source_of(f.read())) as source:
+            made = built(source, model)
     if verify:
         keras_objects.verified(obj if path is None else path, made)
     return made

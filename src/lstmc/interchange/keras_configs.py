@@ -136,6 +136,8 @@ def of_class(cls, kind, found, config, version):
         found["axis"] = found["axis"][0]
     if cls == "Embedding" and found.pop("dropout", 0):
         warnings.warn(f"layer {config.get('name')!r}: the dropout of an Embedding is left out; use Dropout or SpatialDropout1D", UserWarning, stacklevel=2)
+    if cls == "SpatialDropout1D":
+        found.pop("noise_shape", None)
     if cls == "ReLU":
         found = {key: value for key, value in found.items() if not (value is None and key in ("negative_slope", "threshold"))}
     if cls == "Bidirectional":

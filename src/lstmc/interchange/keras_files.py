@@ -27,9 +27,12 @@ def source_of(content):
     if not content.startswith(hdf5.SIGNATURE):
         raise FormatError(f"expected a .keras archive or an HDF5 file, received other bytes, {content[:8]!r}; of a SavedModel save an .h5 file")
     f = hdf5.opened(content)
-    if "model_config" not in f.attrs and hdf5.subgroup(f, "model_weights") is None and not any(k.startswith("layer_names") for k in f.attrs):
-        return Tree(f, len(content), None, 3, None)
-    return Legacy(f, len(content))
+    try:
+        legacy = "model_config" in f.attrs or hdf5.subgroup(f, "model_weights") is not None or any(key in f.attrs for key in ("layer_names", "layer_names0"))
+        return Legacy(f, len(content)) if legacy else Tree(f, len(content), None, 3, None)
+    except BaseException:
+        f.close()
+        raise
 
 
 # Archives ---------------------------------------------------------------------------------------------------------------
@@ -108,6 +111,9 @@ class Tree:
     def __init__(self, f, size, entry, version, compiled):
         self.f, self.size, self.entry, self.version, self.compiled = f, size, entry, version, compiled
 
+    def close(self):
+        self.f.close()
+
     def arrays(self, leaves, wanted):
         return [self._of(leaf) if w else [] for leaf, w in zip(leaves, wanted, strict=True)]
 
@@ -154,6 +160,9 @@ class Legacy:
         self.version = major(None if about is None else hdf5.text(about, "keras_version", 100))
         training = hdf5.text(f, "training_config", MAX_JSON)
         self.compiled = None if training is None else parsed(training, "training_config")
+
+    def close(self):
+        self.f.close()
 
     def arrays(self, leaves, wanted):
         names = hdf5.names(self.weights, "layer_names")
