@@ -128,6 +128,7 @@ def of_class(cls, kind, found, config, version):
         shape = plain(shape)
         if shape is not None:
             found["batch_shape"] = shape
+        found.pop("dtype", None)        # what goes in is cast to that of the layers
     if cls == "GRU" and "reset_after" not in found:
         found["reset_after"] = kind == "CuDNNGRU" or version > 2
     if cls == "BatchNormalization" and isinstance(found.get("axis"), list):
