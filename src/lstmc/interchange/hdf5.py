@@ -24,10 +24,30 @@ def opened(content):
         raise ImportError('a file of Keras needs h5py: pip install "lstmc[keras]"') from None
     if not content.startswith(SIGNATURE):
         raise FormatError("expected an HDF5 file, received other bytes")
+    check_heaps(content)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
     access.set_file_image(content)
     return h5py.File(h5py.h5f.open(f"lstmc-{uuid.uuid4()}".encode(), h5py.h5f.ACC_RDONLY, fapl=access))
+
+
+def check_heaps(content):
+    """Raise FormatError where HDF5 would read a heap of texts forever: one with a piece of free space of size 0.
+
+    Heaps are told by their signature, wherever they are. Collection: "GCOL", version (1), 3 bytes, size (8), objects. Object: number (2), references
+    (2), 4 bytes, size (8), content up to a multiple of 8; number 0 is free space, whose size is that of all of it.
+    """
+    at, steps = content.find(b"GCOL"), len(content) // 16
+    while at >= 0:
+        end = at + int.from_bytes(content[at + 8:at + 16], "little")
+        place = at + 16
+        while end <= len(content) and place + 16 <= end:
+            size, steps = int.from_bytes(content[place + 8:place + 16], "little"), steps - 1
+            whole = 16 + (size + 7) // 8 * 8 if content[place] or content[place + 1] else size
+            if not whole or steps < 0:
+                raise FormatError(f"expected heaps of texts that end, received another one at byte {at}")
+            place += whole
+        at = content.find(b"GCOL", at + 4)
 
 
 def member(group, name):
