@@ -75,7 +75,7 @@ def archive(**changed):
 
 def archives():
     good = archive()
-    for n in range(0, len(good), 211):
+    for n in range(0, len(good), 509):
         yield f"archive of {n} bytes", good[:n]
     entries = list(members().items())
     for name, content in entries:
@@ -86,17 +86,15 @@ def archives():
             z.NameToInfo.clear()
             z.writestr(zipfile.ZipInfo(name), content)
         yield f"{name} twice", again.getvalue()
-        yield f"{name} as a bomb", packed({**members(), name: b" " * 30_000_000}, zipfile.ZIP_DEFLATED)
+        yield f"{name} as a bomb", packed({**members(), name: b" " * 6_000_000}, zipfile.ZIP_DEFLATED)
     for name in ("../x", "/etc/x", "a/../../x", "..", "C:\\x", "a\\..\\x", "assets/../../x"):
         yield f"a member {name}", packed([*entries, (name, b"")])
     yield "many members", packed([*entries, *((f"assets/{n}", b"") for n in range(10_001))])
     yield "pickled weights", packed([*entries[:2], ("model.weights.npz", b"x")])
     at = good.rindex(b"PK\x01\x02")
-    for place, size in ((at + 20, 4), (at + 24, 4), (at + 42, 4), (at + 28, 2), (at + 10, 2)):
+    for place, size in ((at + 20, 4), (at + 24, 4), (at + 42, 4), (at + 10, 2)):
         yield f"field at {place - at} of a directory", good[:place] + b"\xfe" * size + good[place + size:]
     yield "an encrypted member", good[:at + 8] + b"\x01\x00" + good[at + 10:]
-    first = good.index(b"PK\x03\x04")
-    yield "an encrypted first member", good[:first + 6] + b"\x01\x00" + good[first + 8:]
     for name, text in texts():
         yield f"config.json: {name}", archive(**{"config.json": text})
     for about in (b"", b"[]", b"{}}", b'{"keras_version": "4.0"}', b'{"keras_version": 5}', b'{"keras_version": {}}', b"[" * 100_000):
@@ -104,13 +102,13 @@ def archives():
     for name, change in arrays("layers/lstm/cell/vars/0"):
         yield f"weights: {name}", archive(**{"model.weights.h5": tree(change)})
     weights = tree()
-    for n in range(0, len(weights) - 300, 331):
+    for n in range(0, len(weights) - 300, 601):
         yield f"weights of {n} bytes", archive(**{"model.weights.h5": weights[:n]})
 
 
 def texts():
     """Bytes that are no config."""
-    for n in (1000, 100_000, 2_000_000):
+    for n in (1000, 100_000, 400_000):
         yield f"{n} brackets", b"[" * n
     yield "deep objects", b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     deep = MODEL
@@ -205,7 +203,7 @@ def arrays(path):
     layout = h5py.VirtualLayout((3, 8), "f4")
     layout[:] = h5py.VirtualSource("good.h5", "model_weights/a/a/kernel:0", (3, 8))
     yield "a view of another file", put(lambda f, name: f.create_virtual_dataset(name, layout))
-    for shape in ((10**6, 10**6), (10**9, 10**9), (3, 10**12), (2**62,)):
+    for shape in ((10**6, 10**6), (10**9, 10**9), (3, 10**12), (2**60,)):
         yield f"{shape} that are not stored", put(lambda f, name, shape=shape: f.create_dataset(name, shape, "f4"))
         yield f"{shape} in chunks", put(lambda f, name, shape=shape: f.create_dataset(name, shape, "f4", chunks=(1,) * len(shape), compression="gzip"))
     yield "a packed bomb", put(lambda f, name: f.create_dataset(name, (64, 65_536), "f8", chunks=(64, 65_536), compression="gzip", data=np.zeros((64, 65_536))))
@@ -230,7 +228,7 @@ def arrays(path):
 
 def files():
     good = legacy()
-    for n in range(0, len(good) - 600, 173):
+    for n in range(0, len(good) - 600, 401):
         yield f"file of {n} bytes", good[:n]
     yield "a heap that does not end", endless(good)
     for name, text in texts():
@@ -239,7 +237,7 @@ def files():
             yield f"model_config: {name}", legacy(np.bytes_(text)) if text else legacy(change=lambda f: f.attrs.__setitem__("model_config", h5py.Empty("S1")))
     for name, change in arrays("model_weights/a/a/kernel:0"):
         yield name, legacy(change=change)
-    for value in (5, [1, 2], 1.5, [], np.zeros((3, 8)), [b"x"], [b"a", b"d", b"x"], [b"../x"], [b"/"], [b""], [b"."], [b"a/a/kernel:0"], [b"a" * 5000]):
+    for value in (5, [1, 2], 1.5, [], np.zeros((3, 8)), [b"x"], [b"../x"], [b"/"], [b""], [b"."], [b"a/a/kernel:0"], [b"a" * 5000]):
         for group, key in (("model_weights", "layer_names"), ("model_weights/a", "weight_names")):
             yield f"{key} {str(value)[:40]}", legacy(change=lambda f, group=group, key=key, value=value: f[group].attrs.__setitem__(key, value))
     for value in (5, [1, 2], b"4.1", b"elephant", [b"2", b"2"], h5py.Empty("f4"), b"2" * 3000):
@@ -249,19 +247,19 @@ def files():
             yield f"{key} {value}", legacy(**{key: value})
         yield f"{key} of references", legacy(change=lambda f, key=key: f.attrs.create(key, f.ref, dtype=h5py.ref_dtype))
     aliased = json.loads(json.dumps(MODEL))
-    aliased["config"]["layers"] = [LAYERS[0], *({"class_name": "Dense", "config": {"name": f"d{n}", "units": 3}} for n in range(400))]
+    aliased["config"]["layers"] = [{"class_name": "InputLayer", "config": {"batch_shape": [None, 100], "name": "i"}},
+                                   *({"class_name": "Dense", "config": {"name": f"d{n}", "units": 100}} for n in range(100))]
 
     def alias(f):
-        big = f.create_dataset("big", data=np.zeros((3, 3), "f8"))
-        bias = f.create_dataset("bias", data=np.zeros(3, "f8"))
-        f["model_weights"].attrs["layer_names"] = [f"d{n}".encode() for n in range(400)]
-        for n in range(400):
+        big = f.create_dataset("big", data=np.zeros((100, 100), "f8"))
+        bias = f.create_dataset("bias", data=np.zeros(100, "f8"))
+        f["model_weights"].attrs["layer_names"] = [f"d{n}".encode() for n in range(100)]
+        for n in range(100):
             g = f["model_weights"].create_group(f"d{n}")
             g["kernel:0"], g["bias:0"] = big, bias
             g.attrs["weight_names"] = [b"kernel:0", b"bias:0"]
-        f["model_weights/d0"].attrs["weight_names"] = [b"kernel:0", b"bias:0", b"kernel:0"]
 
-    yield "arrays of many names, one too many", legacy(aliased, alias)
+    yield "one array of many names", legacy(aliased, alias)
 
 
 def endless(content):

@@ -19,7 +19,7 @@ import bad_keras, lstmc
 warnings.simplefilter("ignore")
 faulthandler.dump_traceback_later(250, exit=True)
 folder = Path(sys.argv[1])
-hostile, damaged = bad_keras.hostile(), list(bad_keras.mutated(600, 0))
+hostile, damaged = bad_keras.hostile(), list(bad_keras.mutated(400, 0))
 path = folder / "m.h5"
 for good in (bad_keras.legacy(), bad_keras.archive()):
     path.write_bytes(good)
@@ -44,7 +44,7 @@ for name, content in damaged:
         lstmc.from_keras(path)
     except lstmc.FormatError:
         refused += 1
-print(len(hostile) > 500, 200 < refused < 600)
+print(len(hostile) > 500, 100 < refused < 400)
 """
 
 

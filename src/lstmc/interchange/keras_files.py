@@ -69,8 +69,7 @@ def member(z, members, name, largest):
     info = members[name]
     stored = info.compress_type == zipfile.ZIP_STORED
     most = info.compress_size if stored else MAX_RATIO * info.compress_size + SLACK
-    most = most if largest is None else min(most, largest)
-    if info.file_size > most:
+    if info.file_size > (most if largest is None else min(most, largest)) or (stored and info.file_size != info.compress_size):
         raise FormatError(f"{name}: expected at most {most} bytes of {info.compress_size} in the archive, received {info.file_size}")
     with z.open(info) as f:
         found = f.read(info.file_size + 1)
@@ -182,7 +181,9 @@ class Legacy:
             else:
                 found[i] = []
         for name, some in together.items():
-            given = self._group(name) if name in names or any(wanted[i] for i in some) else []
+            if name not in names and any(wanted[i] for i in some):
+                raise FormatError(f"layer {name!r}: expected it in layer_names, received {str(names)[:200]}")
+            given = self._group(name) if name in names else []
             parts = [given] if len(some) == 1 and len(leaves[some[0]].path) == 1 else keras_weights.shared_out(
                 [leaves[i] for i in some], [wanted[i] for i in some], given, self.version)
             for i, part in zip(some, parts, strict=True):
