@@ -31,8 +31,10 @@ rng = np.random.default_rng(2026)
 
 
 def drawn(model):
-    """model, with weights that are not special."""
-    model.set_weights([rng.uniform(0.5, 1.5, w.shape) if w.ndim == 1 else rng.uniform(-0.8, 0.8, w.shape) for w in model.get_weights()])
+    """model, with weights that are not special; variances are positive."""
+    names = [getattr(w, "path", w.name) for w in model.weights]
+    model.set_weights([rng.uniform(*((0.5, 1.5) if "variance" in name else (-0.8, 0.8)), w.shape)
+                       for name, w in zip(names, model.get_weights(), strict=True)])
     return model
 
 
