@@ -130,8 +130,9 @@ def texts():
 
 
 # Values for every entry of the config.
-WRONG = (None, True, -1, 0, 1.5, 10**18, -(10**30), 10**400, float("inf"), float("nan"), "", "elephant", "(" * 500, [], [1], [None], {}, {"class_name": "Dense"},
-         {"class_name": "function", "config": "os.system"}, {"class_name": "__tuple__", "items": None}, {"class_name": "__numpy__", "config": 5})
+WRONG = (None, True, -1, 0, 1.5, 10**18, -(10**30), 10**400, float("inf"), float("nan"), "", "elephant", "(" * 500, [], [1], [None], {},
+         {"class_name": "Dense"}, {"class_name": "function", "config": "os.system"},
+         {"class_name": "__tuple__", "items": None}, {"class_name": "__numpy__", "config": 5})
 
 
 def configs():
@@ -161,15 +162,17 @@ def configs():
     yield "a layer twice", row(LAYERS[1], LAYERS[1], LAYERS[2])
     for kind, config in (("Dense", {"units": 10**12}), ("Embedding", {"input_dim": 10**15, "output_dim": 10**6}), ("LSTM", {"units": 2**40}),
                          ("GRU", {"units": 2}), ("Bidirectional", {"layer": LAYERS[1]}), ("Bidirectional", {}), ("TimeDistributed", {"layer": LAMBDA}),
-                         ("PReLU", {}), ("RNN", {"cell": [LAYERS[1]]}), ("Merge", {"mode": "concat"}), ("Concatenate", {}), ("Reshape", {"target_shape": [-1, -1]})):
+                         ("PReLU", {}), ("RNN", {"cell": [LAYERS[1]]}), ("Merge", {"mode": "concat"}), ("Concatenate", {}),
+                         ("Reshape", {"target_shape": [-1, -1]})):
         yield f"{kind} {config}"[:60], row({"class_name": kind, "config": {"name": "a", **config}}, LAYERS[2])
 
     def graph(*layers, **more):
         return {"class_name": "Functional", "config": {"name": "m", "layers": layers, "input_layers": [["i", 0, 0]], "output_layers": [["d", 0, 0]], **more}}
 
     start = {**LAYERS[0], "name": "i", "inbound_nodes": []}
-    for nodes in ([[["d", 0, 0, {}]]], [[["x", 0, 0, {}]]], [[["i", 7, 0, {}]]], [[["i", 0, 7, {}]]], [[["i", -1, 0, {}]]], [[["i", 0, 0, {"training": True}]]], [[]],
-                  [{}], [{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["d", 0, 0]}}], "kwargs": {}}], [{"args": 5}], [5], 5, None, {}, [],
+    for nodes in ([[["d", 0, 0, {}]]], [[["x", 0, 0, {}]]], [[["i", 7, 0, {}]]], [[["i", 0, 7, {}]]], [[["i", -1, 0, {}]]], [[["i", 0, 0, {"training": True}]]],
+                  [[]], [{}], [{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["d", 0, 0]}}], "kwargs": {}}], [{"args": 5}], [5], 5,
+                  None, {}, [],
                   [[["i", 0, 0, {}]]] * 20_000):
         yield f"nodes {str(nodes)[:60]}", graph(start, {**LAYERS[2], "name": "d", "inbound_nodes": nodes})
     deep = {"class_name": "Functional", "config": {"name": "n", "layers": [start, {**LAYERS[2], "name": "d", "inbound_nodes": [[["i", 0, 0, {}]]]}],

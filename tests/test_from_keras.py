@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -130,7 +131,7 @@ REFUSED = [
     (("Dense", {"name": "d", "units": "two"}), r"layer 'd' \(Dense\): units: expected an int, received str"),
     (("Dense", {"name": "d", "units": 2, "wings": 2}), r"layer 'd' \(Dense\): Dense: unexpected argument 'wings'"),
     (("LSTM", {"name": "d", "units": 2, "time_major": True}), r"layer 'd' \(LSTM\): time_major=True is not supported"),
-    (("Bidirectional", {"name": "d", "layer": {"class_name": "ConvLSTM1D", "config": {}}}), r"layer 'd' \(Bidirectional\): this class is not supported"),
+    (("Bidirectional", {"name": "d", "layer": {"class_name": "ConvLSTM1D", "config": {}}}), r"layer 'd' \(Bidirectional\): ConvLSTM1D: this class is not supported"),
     (("RNN", {"name": "d", "cell": {"class_name": "StackedRNNCells", "config": {}}}), r"layer 'd' \(RNN\): expected one of the cells LSTMCell"),
     (("Dense", {"name": "d", "units": 7}), r"layer 'd' \(Dense\): expected the weights kernel \(3, 7\), bias \(7,\), received d/kernel:0 \(3, 2\)"),
 ]
@@ -246,6 +247,21 @@ def test_wrong_arguments(found, tmp_path):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(lstmc.FormatError, match=r"expected a \.keras archive or an HDF5 file, received other bytes"):
         lstmc.from_keras(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize(("package", "message"), [("h5py", r'a file of Keras needs h5py: pip install "lstmc\[keras\]"'),
+                                                  ("keras", "verify=True runs Keras: pip install keras")])
+def test_packages_that_are_missing_are_named(package, message, found, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=message):
+        lstmc.from_keras(found[3, "row.keras"], verify=True)
+
+
+def test_what_makes_objects_of_keras_needs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    for thing in (lstmc.Sequential([la.Input((3,)), la.Dense(2)]), lstmc.nn.LSTM(3, 4)):
+        with pytest.raises(ImportError, match="to_keras makes objects of Keras: pip install keras"):
+            thing.to_keras()
 
 
 def test_nothing_is_warned_about_in_passing(found):

@@ -110,7 +110,8 @@ def kinds():
         la.LSTM(3, use_bias=False, go_backwards=True, return_sequences=True), la.GRU(4, use_bias=False, activation="softsign", return_sequences=True),
         la.LayerNormalization(), la.LeakyReLU(**slope), la.PReLU(shared_axes=[1]), la.ELU(0.7), la.ReLU(max_value=2.0, negative_slope=0.1),
         la.SpatialDropout1D(0.2), la.Activation("swish"), la.GlobalAveragePooling1D(),
-        la.RepeatVector(3), la.Softmax(), la.Permute((2, 1)), la.Reshape((-1, 2)), la.Flatten(), la.Dropout(0.3), la.Dense(2, use_bias=False, activation="elu")], name="kinds"))
+        la.RepeatVector(3), la.Softmax(), la.Permute((2, 1)), la.Reshape((-1, 2)), la.Flatten(), la.Dropout(0.3),
+        la.Dense(2, use_bias=False, activation="elu")], name="kinds"))
 
 
 # Keras 2 and 1 ------------------------------------------------------------------------------------------------------------

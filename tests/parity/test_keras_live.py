@@ -57,7 +57,8 @@ def x(features=3, padded=True):
 @pytest.mark.parametrize(("kind", "settings"), [
     ("LSTM", {}), ("LSTM", {"recurrent_activation": "hard_sigmoid", "go_backwards": True, "return_sequences": True}),
     ("LSTM", {"activation": "leaky_relu", "use_bias": False, "zero_output_for_mask": True, "return_sequences": True}),
-    ("GRU", {"return_sequences": True}), ("GRU", {"reset_after": False}), ("GRU", {"reset_after": False, "use_bias": False}), ("SimpleRNN", {"activation": "relu"}),
+    ("GRU", {"return_sequences": True}), ("GRU", {"reset_after": False}), ("GRU", {"reset_after": False, "use_bias": False}),
+    ("SimpleRNN", {"activation": "relu"}),
 ])
 def test_recurrent_layers(kind, settings):
     def made():
@@ -147,7 +148,7 @@ def test_proof(tmp_path, capsys):
     ours = lstmc.from_keras(drawn(keras.Model([a, b], la.Concatenate()([la.LSTM(3)(a), b]))), verify=True)
     ours.layers[1].set_weights([w + 0.01 for w in ours.layers[1].get_weights()])
     from lstmc.interchange import keras_objects
-    with pytest.raises(ValueError, match="verify: Keras' functional.* against lstmc's: expected output 'output 0' within 2e-05"):
+    with pytest.raises(ValueError, match=r"verify: Keras' functional.* against lstmc's: expected output 'output 0' within 2e-05"):
         keras_objects.verified(drawn(keras.Model([a, b], la.Concatenate()([la.LSTM(3)(a), b]))), ours)
 
 
@@ -160,12 +161,12 @@ def test_objects_that_are_refused():
         def call(self, x):
             return 2 * super().call(x)
 
-    with pytest.raises(ValueError, match="obj: expected a Sequential, a functional model or a layer of Keras, received .*Own"):
+    with pytest.raises(ValueError, match=r"obj: expected a Sequential, a functional model or a layer of Keras, received .*Own"):
         lstmc.from_keras(Own())
-    with pytest.raises(ValueError, match="layer 'mine': .*Mine of .* is not supported: it is not a class of Keras"):
+    with pytest.raises(ValueError, match=r"layer 'mine': .*Mine of .* is not supported: it is not a class of Keras"):
         lstmc.from_keras(keras.Sequential([la.Input((3,)), Mine(2, name="mine")]))
-    with pytest.raises(ValueError, match="obj: expected a built model or layer, received 'lstm_?[0-9]*', which has no weights"):
+    with pytest.raises(ValueError, match=r"obj: expected a built model or layer, received 'lstm_?[0-9]*', which has no weights"):
         lstmc.from_keras(la.LSTM(3))
     a = la.Input((3,))
-    with pytest.raises(ValueError, match="layer 'add': the operation Add of .*ops.* is not supported"):
+    with pytest.raises(ValueError, match=r"layer 'add': the operation Add of .*ops.* is not supported"):
         lstmc.from_keras(keras.Model(a, keras.ops.add(a, a)))

@@ -73,7 +73,7 @@ def naming(path):
         if error.errno is not None and error.filename is not None:
             raise
         text = f"expected an HDF5 file, received a damaged one: {error}"
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         text = str(error)
     raise FormatError(f"{path}: {text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + ' ...'}")
 
@@ -93,7 +93,7 @@ def built(source, model=None):
     if plan.kind == "Sequential":
         made.build(plan.config["input_shape"], draw=False)
     put(found, values)
-    keras_compile.compile(made, source.compiled, source.version)
+    keras_compile.apply(made, source.compiled)
     return made
 
 

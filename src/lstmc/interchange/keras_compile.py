@@ -11,7 +11,7 @@ OPTIMIZER_DEFAULTS = {"use_ema": False, "ema_momentum": 0.99, "ema_overwrite_fre
                       "loss_scale_factor": None, "gradient_accumulation_steps": None, "decay": 0.0}
 
 
-def compile(model, config, version):
+def apply(model, config):
     """Compile a model as a config of Keras says; if something of it is not supported, leave it and warn."""
     if not config:
         return
@@ -51,6 +51,7 @@ def optimizer(entry):
 
 
 def schedule(entry):
+    """The schedule of a learning rate."""
     if entry.get("class_name") not in schedules.CLASSES:
         raise ValueError(f"learning_rate: expected one of {', '.join(schedules.CLASSES)}, received {entry.get('class_name')}")
     cls = schedules.CLASSES[entry["class_name"]]
@@ -67,6 +68,7 @@ def mapped(function, value):
 
 
 def things(value):
+    """Metrics: a list of entries, or of such lists by output."""
     value = plain(value)
     return None if value is None else mapped(metric, value)
 
@@ -77,11 +79,12 @@ def loss(entry):
 
 
 def metric(entry):
-    return metrics.get(entry) if isinstance(entry, str) and entry not in ("accuracy", "acc", "crossentropy", "ce") else entry \
-        if isinstance(entry, str) else of_class(entry, metrics.CLASSES, metrics.get)
+    """The metric of an entry; names stay what they are, since some depend on the data."""
+    return entry if isinstance(entry, str) else of_class(entry, metrics.CLASSES, metrics.get)
 
 
 def of_class(entry, classes, get):
+    """The loss or metric of a class and its config, or of a function by its name."""
     kind, config = entry["class_name"], entry["config"]
     if kind == "function" and isinstance(config, str):
         return get(config)

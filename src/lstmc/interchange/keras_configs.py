@@ -53,7 +53,7 @@ def layer(entry, version, depth=0):
         return translated(kind, config, version, depth)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ValueError(text if depth else f"layer {name!r} ({kind}): {text}") from None
+        raise ValueError(f"{kind}: {text}" if depth else f"layer {name!r} ({kind}): {text}") from None
 
 
 def named(entry):
@@ -112,9 +112,7 @@ def translated(kind, config, version, depth):
             found["trainable"] = bool(value)
         elif key in ("layer", "backward_layer"):
             found[key] = None if value is None else dict(zip(("class", "config"), layer(value, version, depth + 1), strict=True))
-        elif key == "data_format" and value in (None, "channels_last"):
-            continue
-        elif key == "input_dim" and cls != "Embedding":
+        elif (key == "data_format" and value in (None, "channels_last")) or (key == "input_dim" and cls != "Embedding"):
             continue
         else:
             found[key] = value
@@ -226,9 +224,8 @@ def usable_name(value):
 
 def dtype_of(value, cls):
     """float32 or float64 of a dtype or a policy; what is computed in less is computed in float32."""
-    for _ in range(3):
-        if isinstance(value, dict):
-            value = value.get("config", {}).get("name")
+    if isinstance(value, dict):
+        value = value.get("config", {}).get("name")
     if value is None:
         return None
     if not isinstance(value, str):

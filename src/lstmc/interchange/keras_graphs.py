@@ -299,7 +299,7 @@ def node(entry, name):
         several = listed(entry, f"{name}: inbound_nodes")
         inputs, states, more = [ref(t[:3], name) for t in several if isinstance(t, list)], [], {}
         for t in several:
-            if not isinstance(t, list) or len(t) not in (3, 4) or not isinstance(t[3:] and t[3] or {}, dict):
+            if not isinstance(t, list) or len(t) not in (3, 4) or not isinstance((t[3:] and t[3]) or {}, dict):
                 raise ValueError(f"{name}: expected calls as [layer, node, output], received {str(t)[:100]}")
             more |= t[3] if len(t) == 4 else {}
     for key, value in more.items():

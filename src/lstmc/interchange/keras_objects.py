@@ -29,9 +29,9 @@ class Source:
         text = str(getattr(sys.modules.get(root), "__version__", "2"))
         self.version = 2 if root == "tensorflow" else int(text.partition(".")[0])
         self.obj, self.alone = obj, not hasattr(obj, "layers")
-        entry = {"class_name": kind.__name__, "config": obj.get_config()}
-        if not getattr(obj, "built", True) or (self.alone and not obj.weights and not hasattr(obj, "batch_shape")):
+        if not obj.built or (self.alone and not obj.weights):
             raise ValueError(f"obj: expected a built model or layer, received {obj.name!r}, which has no weights; call it on a batch first")
+        entry = {"class_name": kind.__name__, "config": obj.get_config()}
         self.compiled, self.input_shape = None, None
         if self.alone:
             self.input_shape = shape_of(obj)
@@ -65,7 +65,8 @@ def shape_of(layer):
             shape = layer.input_shape
         except (AttributeError, RuntimeError):
             shape = (None, None, layer.get_weights()[0].shape[0])
-    return [None, *([None] if len(shape) == 3 else []), *shape[len(shape) == 3 and 2 or 1:]]
+    free = 2 if len(shape) == 3 else 1      # batch, and time
+    return [None] * free + list(shape[free:])
 
 
 # Beside Keras -------------------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ import numpy as np
 
 from lstmc import layers, layouts
 from lstmc.layers import activations
+from lstmc.nn import variants
 
-# Settings of the layers here that Keras' layers have as well, but for the class and config of what they hold.
+# Activations, and the layers whose random numbers a seed of Keras can begin.
 NOT_IN_KERAS = ("hard_sigmoid_keras2",)
 SEEDED = ("LSTM", "GRU", "SimpleRNN", "Dropout", "SpatialDropout1D")
 
@@ -126,6 +127,4 @@ def refuse(source, cell):
 
 def settings_of(activation):
     """(name, alpha, beta) as `nn.variants` has them."""
-    from lstmc.nn import variants
-
     return variants.activation(activation, "activation")
