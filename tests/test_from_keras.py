@@ -131,7 +131,8 @@ REFUSED = [
     (("Dense", {"name": "d", "units": "two"}), r"layer 'd' \(Dense\): units: expected an int, received str"),
     (("Dense", {"name": "d", "units": 2, "wings": 2}), r"layer 'd' \(Dense\): Dense: unexpected argument 'wings'"),
     (("LSTM", {"name": "d", "units": 2, "time_major": True}), r"layer 'd' \(LSTM\): time_major=True is not supported"),
-    (("Bidirectional", {"name": "d", "layer": {"class_name": "ConvLSTM1D", "config": {}}}), r"layer 'd' \(Bidirectional\): ConvLSTM1D: this class is not supported"),
+    (("Bidirectional", {"name": "d", "layer": {"class_name": "ConvLSTM1D", "config": {}}}),
+     r"layer 'd' \(Bidirectional\): ConvLSTM1D: this class is not supported"),
     (("RNN", {"name": "d", "cell": {"class_name": "StackedRNNCells", "config": {}}}), r"layer 'd' \(RNN\): expected one of the cells LSTMCell"),
     (("Dense", {"name": "d", "units": 7}), r"layer 'd' \(Dense\): expected the weights kernel \(3, 7\), bias \(7,\), received d/kernel:0 \(3, 2\)"),
 ]
