@@ -17,7 +17,7 @@ import faulthandler, sys, warnings
 from pathlib import Path
 import bad_keras, lstmc
 warnings.simplefilter("ignore")
-faulthandler.dump_traceback_later(250, exit=True)
+faulthandler.dump_traceback_later(120, exit=True)
 folder = Path(sys.argv[1])
 hostile, damaged = bad_keras.hostile(), list(bad_keras.mutated(400, 0))
 path = folder / "m.h5"

@@ -232,6 +232,18 @@ def test_a_bidirectional_whose_backward_weights_come_first(found, tmp_path):
     check(lstmc.from_keras(tmp_path / "m.h5"), xs, want)
 
 
+def test_arrays_of_keras_1_without_names_are_in_its_order(found, tmp_path):
+    path, xs, want = case(found, 2, "keras1.h5")
+    shutil.copy(path, tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as f:
+        for layer in ("lstm_1", "bidirectional_1", "simplernn_1", "dense_2"):
+            group = f[f"model_weights/{layer}"]
+            for n, name in enumerate(group.attrs["weight_names"]):
+                group.move(name, f"param_{n}")
+            group.attrs["weight_names"] = [f"param_{n}".encode() for n in range(len(group))]
+    check(lstmc.from_keras(tmp_path / "m.h5"), xs, want)
+
+
 def test_wrong_arguments(found, tmp_path):
     with pytest.raises(TypeError, match="path: expected a string or a path, received int"):
         lstmc.from_keras(5)
