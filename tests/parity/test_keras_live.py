@@ -143,12 +143,12 @@ def test_proof(tmp_path, capsys):
     model.save(tmp_path / "m.keras")
     lstmc.from_keras(tmp_path / "m.keras", verify=True)
     lstmc.from_keras(drawn(keras.Sequential([la.Input((None, 3)), la.Masking(), la.GRU(4, return_sequences=True)])), verify=True)
-    assert capsys.readouterr().out.count("all within 2e-05") == 3
+    assert capsys.readouterr().out.count("no difference is larger than rounding") == 3
     a, b = la.Input((4, 3)), la.Input((2,))
     ours = lstmc.from_keras(drawn(keras.Model([a, b], la.Concatenate()([la.LSTM(3)(a), b]))), verify=True)
     ours.layers[1].set_weights([w + 0.01 for w in ours.layers[1].get_weights()])
     from lstmc.interchange import keras_objects
-    with pytest.raises(ValueError, match=r"verify: Keras' functional.* against lstmc's: expected output 'output 0' within 2e-05"):
+    with pytest.raises(ValueError, match=r"verify: Keras' functional.* against lstmc's: expected output 'output 0' within"):
         keras_objects.verified(drawn(keras.Model([a, b], la.Concatenate()([la.LSTM(3)(a), b]))), ours)
 
 

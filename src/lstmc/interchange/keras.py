@@ -1,7 +1,7 @@
 """lstmc.from_keras: a model of Keras, an object or a file, as one of this package.
 
-Reading order: `keras_configs.py` (one layer), `keras_graphs.py` (models), `keras_weights.py` (layouts), `hdf5.py` and `keras_files.py` (files),
-`keras_compile.py` (how it was compiled), `keras_objects.py` (objects, and the comparison with Keras itself).
+Reading order: `keras_configs.py` (one layer), `keras_nodes.py` and `keras_graphs.py` (models), `keras_weights.py` (layouts), `hdf5.py` and
+`keras_files.py` (files), `keras_compile.py` (how it was compiled), `keras_objects.py` (objects, and the comparison with Keras itself).
 """
 
 import contextlib
@@ -25,6 +25,7 @@ def from_keras(obj, verify=False, *, model=None):
         Needs Keras; a file is then loaded by `keras.saving.load_model(safe_mode=True)`, too.
     model : lstmc.Sequential or lstmc.Model, optional
         For a file of weights alone: the built model that they are for; it gets them, layer by layer in their order, and is returned.
+        Not for models in models.
 
     Returns
     -------

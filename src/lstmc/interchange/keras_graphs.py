@@ -1,7 +1,7 @@
 """Models of Keras as this package's: models in models are taken apart into layers and calls of them, as `training.architecture` describes them.
 
-A config of Keras names, for every layer, the tensors of each of its calls (nodes): (layer, node, output). Keras 3 writes calls as arguments,
-Keras 1 and 2 as lists of tensors. A model in a model has a node of its own before those of its calls; where it counts depends on the version.
+A config of Keras names, for every layer, the tensors of each of its calls (nodes): (layer, node, output); `keras_nodes.py` reads
+them. A model in a model has a node of its own before those of its calls; where it counts depends on the version.
 """
 
 import re
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lstmc import layers
 from lstmc.interchange import keras_configs as configs
+from lstmc.interchange.keras_nodes import listed, node, refs
 from lstmc.layers.around import AroundModule
 from lstmc.reprs import default_name
 from lstmc.training import architecture
@@ -26,13 +27,6 @@ class Leaf(NamedTuple):
     number: int
     layer: layers.Layer
     path: tuple
-
-
-class Node(NamedTuple):
-    """A call of a layer of Keras: the tensors that it takes, and takes as initial states, each (layer, node, output)."""
-
-    inputs: list
-    states: list
 
 
 class Part(NamedTuple):
@@ -275,63 +269,6 @@ def declared_shape(config):
     if shape is not None and (not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n >= 0) for n in shape)):
         raise ValueError(f"input shape: expected whole numbers, null where free, received {str(shape)[:100]}")
     return shape
-
-
-# Nodes ------------------------------------------------------------------------------------------------------------
-
-
-def listed(value, what):
-    if not isinstance(value, list):
-        raise ValueError(f"{what}: expected a list, received {str(value)[:100]}")
-    return value
-
-
-def node(entry, name):
-    """The Node of a call of the layer of a name, as one version or the other writes it."""
-    if isinstance(entry, dict):
-        args, kwargs = entry.get("args", []), entry.get("kwargs", {})
-        args = [] if args == {} else listed(configs.plain(args), f"{name}: args")
-        found = [tensors(a, name) for a in args]
-        states = [t for some in found[1:] for t in some]
-        inputs = found[0] if found else []
-        more = kwargs if isinstance(kwargs, dict) else {}
-    else:
-        several = listed(entry, f"{name}: inbound_nodes")
-        inputs, states, more = [ref(t[:3], name) for t in several if isinstance(t, list)], [], {}
-        for t in several:
-            if not isinstance(t, list) or len(t) not in (3, 4) or not isinstance((t[3:] and t[3]) or {}, dict):
-                raise ValueError(f"{name}: expected calls as [layer, node, output], received {str(t)[:100]}")
-            more |= t[3] if len(t) == 4 else {}
-    for key, value in more.items():
-        if key == "initial_state" and value is not None:
-            states = tensors(configs.plain(value), name)
-        elif value is not None and not (key == "training" and value is False):
-            raise ValueError(f"layer {name!r}: a call with {key}={str(value)[:60]} is not supported")
-    return Node(inputs, states)
-
-
-def tensors(value, name):
-    """The references of a tensor, or of a list of them; None is none."""
-    if value is None:
-        return []
-    if isinstance(value, list) and not (value and isinstance(value[0], str)):
-        return [ref(v, name) for v in value if v is not None]
-    return [ref(value, name)]
-
-
-def refs(value, what):
-    """The references in input_layers or output_layers: one, a list of them, or a dict."""
-    value = list(value.values()) if isinstance(value, dict) else listed(value, what)
-    return tensors(value, what)
-
-
-def ref(value, name):
-    """(layer, node, output) of a tensor."""
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__" and isinstance(value.get("config"), dict):
-        value = value["config"].get("keras_history")
-    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[0], str) or not all(type(n) is int for n in value[1:]):
-        raise ValueError(f"{name}: expected a tensor as [layer, node, output], received {str(value)[:100]}")
-    return tuple(value)
 
 
 # Names of weights in a file of Keras 3 --------------------------------------------------------------------------------

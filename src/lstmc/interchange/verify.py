@@ -15,7 +15,7 @@ A source that marks padding by a value, not by lengths, gives that value as `pad
 `compare` returns the same numbers as a `Report`, prints nothing and raises nothing: who wants them calls it.
 
 Functions get arrays of their own, which they may keep or write to. Both must return the same names and shapes; what a source leaves undefined
-(say, its output past a sequence's length) its function sets to 0.
+(say, its output past a sequence's length) its function sets to 0. That of the source runs twice on every case, see `compare`.
 """
 
 import math
@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+MARGIN = 16     # differences of engines were up to 8 times what the last digit of their inputs changes, over modules with weights up to 30 times as usual
 SEQUENCES, STEPS = (1, 5), (1, 9)       # what B and T become
 
 
@@ -46,24 +47,28 @@ class Spec(NamedTuple):
 
 
 class Case(NamedTuple):
-    """Inputs by name; size: largest of their absolute values, or 1 if that is larger."""
+    """Inputs by name; usual: whether their values are of the size of 1 or less."""
 
     name: str
     inputs: dict
-    size: float
+    usual: bool
 
 
 class Row(NamedTuple):
-    """The worst case of one output: difference as measured, and over its tolerance."""
+    """The worst case of one output: the difference there, and what is allowed there."""
 
     output: str
     difference: float
-    ratio: float
+    allowed: float
     case: str
+
+    @property
+    def ratio(self):
+        return self.difference / self.allowed
 
 
 class Report(NamedTuple):
-    """All outputs of a comparison, as its `print` shows them; `ok` if every difference is within its tolerance."""
+    """All outputs of a comparison, as its `print` shows them; `ok` if no difference is larger than allowed."""
 
     what: str
     dtype: str
@@ -76,18 +81,17 @@ class Report(NamedTuple):
         return all(row.ratio <= 1 for row in self.rows)
 
     def __str__(self):
-        lines = [("output", "difference", "of its tolerance", "in the case")]
-        lines += [(r.output, f"{r.difference:.2g}", f"{100 * r.ratio:.2g} %", r.case) for r in self.rows]
+        lines = [("output", "difference", "allowed", "in the case"), *((r.output, f"{r.difference:.2g}", f"{r.allowed:.2g}", r.case) for r in self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        head = f"{self.what}: {self.cases} cases in {self.dtype}, {'all' if self.ok else 'NOT all'} within {self.tolerance:g}"
+        head = f"{self.what}: {self.cases} cases in {self.dtype}, {'no difference is' if self.ok else 'DIFFERENCES ARE'} larger than rounding"
         return "\n".join([head, *("  ".join(cell.ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip() for line in lines)])
 
     def check(self):
         """Raise ValueError, naming output, case and difference, unless `ok`."""
-        worst = max(self.rows, key=lambda row: row.ratio, default=None)
         if not self.ok:
-            raise ValueError(f"verify: {self.what}: expected output {worst.output!r} within {self.tolerance:g} of the source's in {self.dtype}, received a "
-                             f"difference of {worst.difference:.3g}, {worst.ratio:.3g} times what is allowed, in the case {worst.case!r}")
+            worst = max(self.rows, key=lambda row: row.ratio)
+            raise ValueError(f"verify: {self.what}: expected output {worst.output!r} within {worst.allowed:.2g} of the source's in {self.dtype}, received a "
+                             f"difference of {worst.difference:.3g} in the case {worst.case!r}")
 
 
 def verify(theirs, ours, specs, dtype="float32", *, what="source against lstmc", tolerance=None, print_fn=print):
@@ -116,26 +120,36 @@ def compare(theirs, ours, specs, dtype="float32", *, what="source against lstmc"
     Notes
     -----
     A difference is the largest absolute one, over the output's largest absolute value or 1 if that is larger. Equal infinities and NaN in the same
-    places are no difference. An argument of a gate that is a sum of terms of size M is rounded M times as much, by every engine: in a case whose
-    inputs are larger than 1, the tolerance is multiplied by the largest of them.
+    places are no difference.
+
+    A network can amplify what every engine rounds in its own way: by large weights, or where large terms of a sum cancel. So the source also runs on
+    inputs that differ in their last digit, and MARGIN times what that changes (in the same case, or the most in any usual one) is allowed where it is
+    more than the tolerance. Inputs that are all whole numbers cannot be changed so; the tolerance alone is allowed then.
     """
     dtype = str(np.dtype(dtype))
     tolerance = TOLERANCE[dtype] if tolerance is None else tolerance
-    worst, n = {}, 0
+    rng, found, floor, n = np.random.default_rng(1), [], {}, 0
     for case in cases(specs, dtype):
         n += 1
         want, got = (run({name: a.copy() for name, a in case.inputs.items()}) for run in (theirs, ours))
         if want.keys() != got.keys():
             raise ValueError(f"verify: {what}: expected the outputs {', '.join(want)}, received {', '.join(got)}")
+        near = theirs({name: beside(a, specs[name].padding, rng) for name, a in case.inputs.items()})
         for output in want:
-            a, b = np.asarray(want[output]), np.asarray(got[output])
+            a, b, c = (np.asarray(outputs[output]) for outputs in (want, got, near))
             if a.shape != b.shape:
                 raise ValueError(f"verify: {what}: expected output {output!r} of shape {a.shape}, as the source's, received {b.shape}, "
                                  f"in the case {case.name!r}")
-            d = difference(a, b)
-            row = Row(output, d, d / (tolerance * case.size), case.name)
-            if output not in worst or row.ratio > worst[output].ratio:
-                worst[output] = row
+            moved = difference(a, c)
+            moved = moved if math.isfinite(moved) else 0.0
+            if case.usual:
+                floor[output] = max(floor.get(output, 0.0), moved)
+            found.append((output, difference(a, b), moved, case.name))
+    worst = {}
+    for output, d, moved, name in found:
+        row = Row(output, d, max(tolerance, MARGIN * max(moved, floor.get(output, 0.0))), name)
+        if output not in worst or row.ratio > worst[output].ratio:
+            worst[output] = row
     return Report(what, dtype, tolerance, n, tuple(worst.values()))
 
 
@@ -148,6 +162,14 @@ def difference(want, got):
     if not finite.any():
         return 0.0
     return float(np.abs(want[finite] - got[finite]).max() / max(1.0, np.abs(want[finite]).max()))
+
+
+def beside(a, padding, rng):
+    """A copy of an input in which floats differ in their last digit, up or down, but for those that say where a sequence ends."""
+    if a.dtype.kind != "f":
+        return a.copy()
+    near = (a * (1 + float(np.finfo(a.dtype).eps) * rng.choice((-1.0, 1.0), a.shape))).astype(a.dtype)
+    return near if padding is None else np.where(a == padding, a, near)
 
 
 # Inputs -----------------------------------------------------------------------------------------------------
@@ -192,8 +214,7 @@ def cases(specs, dtype, seed=0):
                 inputs = made(specs, dtype, values, {"B": B, "T": T}, some, left_out, rng)
                 named = [f"{letter}={n}" for letter, n in (("B", B), ("T", T)) if letter in letters]
                 words = [values.__name__, *named, *["ragged"] * some, *["without optional inputs"] * left_out]
-                floats = [np.abs(a).max(initial=0) for a in inputs.values() if a.dtype.kind == "f"]
-                yield Case(" ".join(words), inputs, float(max([1.0, *floats]) if values is large else 1.0))
+                yield Case(" ".join(words), inputs, values is not large)
 
 
 def made(specs, dtype, values, sizes, ragged, left_out, rng):
