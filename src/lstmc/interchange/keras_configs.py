@@ -66,8 +66,6 @@ def named(entry):
     root = where.split(".")[0] if isinstance(where, str) else None
     if (where is not None and root not in ("keras", "tf_keras", "tensorflow")) or (registered not in (None, kind)) or ">" in kind:
         raise ValueError(f"layer {name!r}: {registered or kind} of {where} is not supported: it is not a class of Keras, and no code of a file is run")
-    if where is not None and ".ops" in where:
-        raise ValueError(f"layer {name!r}: the operation {kind} of {where} is not supported; lstmc.layers has Add, Multiply, Concatenate, Reshape and others")
     return kind, config
 
 

@@ -16,6 +16,8 @@ from lstmc.training import architecture
 
 SEQUENTIAL, GRAPHS = ("Sequential",), ("Functional", "Model")
 MODELS = SEQUENTIAL + GRAPHS
+OPERATION = "operation"         # the kind of what is no layer: Keras 3 writes down how it computes masks, in HDF5 files without a module
+OF_MASKS = ("NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ZerosLike", "OnesLike")
 
 
 class Leaf(NamedTuple):
@@ -56,6 +58,7 @@ class Plan:
         """input_shape: that of a row whose layers do not say it."""
         self.version, self.leaves, self.taken = version, [], set()
         self.calls, self.given = [], []      # of each call how many tensors it gives
+        self.masks, self.origins = {}, {}    # tensor -> number of what its mask comes from, None if it has none; what -> number
         self.implied = None                  # the InputLayer of a row that has none
         kind, config = configs.named(entry)
         if kind not in MODELS:
@@ -112,6 +115,8 @@ class Plan:
         """The Part of an entry, with its layers; used: how often each name of a class came before it; depth: how many models it is in."""
         if depth > configs.MAX_DEPTH:
             raise ValueError(f"expected at most {configs.MAX_DEPTH} models in each other, received more")
+        if depth and is_operation(entry):
+            return Part(OPERATION, entry["name"], f"the operation {entry['class_name']} of {entry.get('module', 'Keras')}", {}, [], [], [])
         kind, config = configs.named(entry)
         name = entry.get("name") or (config.get("name") if isinstance(config, dict) else None) or kind
         if not isinstance(name, str):
@@ -168,10 +173,10 @@ class Plan:
 
     # Calls --------------------------------------------------------------------------------------------------------
 
-    def _called(self, part, inputs, states):
-        """The tensors, (call, output), that a layer or a model gives for tensors."""
+    def _called(self, part, inputs, states, masked=False):
+        """The tensors, (call, output), that a layer or a model gives for tensors; masked: whether Keras gives it a mask."""
         if part.kind not in MODELS:
-            return self._layer_called(part.leaf, inputs, states)
+            return self._layer_called(part.leaf, inputs, states, masked)
         if states:
             raise ValueError(f"{part.name}: expected a model without initial states, received some")
         if part.kind in SEQUENTIAL:
@@ -192,10 +197,10 @@ class Plan:
             called = False
             for child in waiting:
                 for n in child.nodes[len(given[child.name]):]:
-                    found = [[self._found(part, given, ref, False) for ref in some] for some in n]
+                    found = [[self._found(part, given, ref, False) for ref in some] for some in (n.inputs, n.states)]
                     if None in (*found[0], *found[1]):
                         break
-                    given[child.name].append(self._called(child, *found))
+                    given[child.name].append(self._called(child, *found, n.masked))
                     called = True
             waiting = [child for child in waiting if len(given[child.name]) < len(child.nodes)]
         outputs = [self._found(part, given, ref, True) for ref in part.outputs]
@@ -209,6 +214,8 @@ class Plan:
         if name not in given:
             raise ValueError(f"{part.name}: expected the name of one of its layers, received {name!r}")
         child = part.children[name]
+        if child.kind == OPERATION:
+            raise ValueError(f"layer {name!r}: {child.leaf} is not supported; lstmc.layers has Add, Multiply, Concatenate, Reshape and others")
         if child.kind in MODELS and (self.version < 3 or (as_output and child.kind in GRAPHS)):
             n -= 1          # its own node is counted
         calls = given[name]
@@ -220,7 +227,7 @@ class Plan:
             raise ValueError(f"{part.name}: expected an output of {name!r}, which has {len(calls[n])}, received number {output}")
         return calls[n][output]
 
-    def _layer_called(self, leaf, inputs, states):
+    def _layer_called(self, leaf, inputs, states, masked):
         layer = leaf.layer
         if isinstance(layer, AroundModule) and not states:
             inputs, states = inputs[:1], inputs[1:]
@@ -230,9 +237,30 @@ class Plan:
             raise ValueError(f"layer {layer.name!r} ({type(layer).__name__}): expected no initial states, received {len(states)}")
         if len(self.calls) >= architecture.MAX_CALLS:
             raise ValueError(f"expected at most {architecture.MAX_CALLS} calls, received more")
+        if masked and isinstance(layer, AroundModule) and self.masks.get(inputs[0]) is None:
+            raise ValueError(f"layer {layer.name!r} ({type(layer).__name__}): a mask that does not come from Masking or Embedding(mask_zero=True) is not "
+                             "supported")
         self.calls.append((leaf.number, inputs, states))
         self.given.append(gives(layer))
-        return [(len(self.calls) - 1, n) for n in range(self.given[-1])]
+        found = [(len(self.calls) - 1, n) for n in range(self.given[-1])]
+        self.masks |= dict.fromkeys(found[:getattr(layer, "outputs", 1)], self._mask_after(leaf, inputs))
+        return found
+
+    def _mask_after(self, leaf, inputs):
+        """The number of what the mask of the output of a layer comes from, None if it has none."""
+        layer, before = leaf.layer, {self.masks.get(t) for t in inputs}
+        if layer.merges:
+            if self.version < 3 and len(before) > 1:
+                raise ValueError(f"layer {layer.name!r} ({type(layer).__name__}): inputs with different masks, or some without, are not supported in models "
+                                 "of Keras 1 and 2, which merges masks in another way")
+            if isinstance(layer, layers.Dot) or (None in before and not isinstance(layer, layers.Concatenate)):
+                return None
+            return next(iter(before)) if len(before) == 1 else self.origins.setdefault(frozenset(before), len(self.origins))
+        mask = next(iter(before))
+        if isinstance(layer, layers.Masking) or getattr(layer, "mask_zero", False):
+            return self.origins.setdefault((leaf.number, inputs[0], mask), len(self.origins))
+        ends = isinstance(layer, layers.GlobalAveragePooling1D) or (isinstance(layer, AroundModule) and not layer.return_sequences)
+        return mask if layer.supports_masking and not ends else None
 
     def _row(self, inputs, outputs):
         """The numbers of the layers, if each is called once on what the one before it gave, with one input and output; else None."""
@@ -243,6 +271,14 @@ class Plan:
             tensor = (n, 0)
             row.append(leaf)
         return row if [tensor] == outputs and len(inputs) == 1 else None
+
+
+def is_operation(entry):
+    """Whether an entry of a model describes an operation, not a layer."""
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("class_name", "name")):
+        return False
+    where = entry.get("module")
+    return ".ops" in where if isinstance(where, str) else entry["class_name"] in OF_MASKS
 
 
 def gives(layer):

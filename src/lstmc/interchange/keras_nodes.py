@@ -6,10 +6,14 @@ from lstmc.interchange.keras_configs import plain
 
 
 class Node(NamedTuple):
-    """A call of a layer of Keras: the tensors that it takes, and takes as initial states, each (layer, node, output)."""
+    """A call of a layer of Keras: the tensors that it takes, and takes as initial states, each (layer, node, output); whether a mask is among its arguments.
+
+    Keras 3 writes every mask there, those too that follow from Masking and Embedding(mask_zero=True).
+    """
 
     inputs: list
     states: list
+    masked: bool
 
 
 def listed(value, what):
@@ -34,12 +38,13 @@ def node(entry, name):
             if not isinstance(t, list) or len(t) not in (3, 4) or not isinstance((t[3:] and t[3]) or {}, dict):
                 raise ValueError(f"{name}: expected calls as [layer, node, output], received {str(t)[:100]}")
             more |= t[3] if len(t) == 4 else {}
+    masked = isinstance(entry, dict) and more.get("mask") is not None
     for key, value in more.items():
         if key == "initial_state" and value is not None:
             states = tensors(plain(value), name)
-        elif value is not None and not (key == "training" and value is False):
+        elif value is not None and not (key == "training" and value is False) and not (key == "mask" and masked):
             raise ValueError(f"layer {name!r}: a call with {key}={str(value)[:60]} is not supported")
-    return Node(inputs, states)
+    return Node(inputs, states, masked)
 
 
 def tensors(value, name):
