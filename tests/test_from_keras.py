@@ -14,12 +14,13 @@ import pytest
 
 import lstmc
 from lstmc import layers as la
-from lstmc.interchange import keras_configs, keras_weights
+from lstmc.interchange import keras_configs, keras_graphs, keras_weights
 
 pytestmark = pytest.mark.once
 GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 2e-5
-WHOLE = [(3, "row.keras"), (3, "row.h5"), (3, "graph.keras"), (3, "graph.h5"), (3, "kinds.keras"), (2, "row.keras"), (2, "row.h5"), (2, "graph.keras"),
+WHOLE = [(3, "row.keras"), (3, "row.h5"), (3, "graph.keras"), (3, "graph.h5"), (3, "kinds.keras"), (3, "masked.keras"), (2, "masked.keras"), (2, "masked.h5"),
+         (2, "row.keras"), (2, "row.h5"), (2, "graph.keras"),
          (2, "graph.h5"), (2, "kinds.keras"), (2, "cudnn.h5"), (2, "keras1.h5")]
 ALONE = [(3, "row.weights.h5", "row.h5"), (2, "row.weights.h5", "row.h5"), (2, "row_weights.h5", "row.h5"), (2, "cudnn_weights.h5", "cudnn.h5"),
          (2, "keras1_weights.h5", "keras1.h5")]
@@ -57,7 +58,7 @@ def check(model, xs, want):
 def test_whole_models_predict_as_keras_does(found, version, name):
     path, xs, want = case(found, version, name)
     model = lstmc.from_keras(str(path))
-    assert type(model) is (lstmc.Model if name.startswith("graph") else lstmc.Sequential)
+    assert type(model) is (lstmc.Model if name.startswith(("graph", "masked")) else lstmc.Sequential)
     check(model, xs, want)
 
 
@@ -162,6 +163,29 @@ def test_calls_that_are_not_supported_are_named(tmp_path):
                            ([[["x", 0, 0, {}]]], "m: expected the name of one of its layers, received 'x'")):
         with pytest.raises(lstmc.FormatError, match=message):
             read(graph(i, (*dense, nodes)), tmp_path)
+
+
+def test_masks_that_keras_merges_or_takes_in_another_way_are_refused(tmp_path):
+    def functional(*rows, out):
+        rows = [{"class_name": kind, "name": config["name"], "config": config, "inbound_nodes": nodes} for kind, config, nodes in rows]
+        return {"class_name": "Functional", "config": {"name": "m", "layers": rows, "input_layers": [["i", 0, 0]], "output_layers": [[out, 0, 0]]}}
+
+    start = ("InputLayer", {"batch_input_shape": [None, None, 3], "name": "i"}, [])
+    mask = ("Masking", {"name": "a"}, [[["i", 0, 0, {}]]])
+    graph = functional(start, mask, ("Add", {"name": "b"}, [[["a", 0, 0, {}], ["i", 0, 0, {}]]]), out="b")
+    with pytest.raises(ValueError, match=r"layer 'b' \(Add\): inputs with different masks, or some without, are not supported in models of Keras 1 and 2"):
+        keras_graphs.Plan(graph, 2)
+    assert keras_graphs.Plan(graph, 3).kind == "Model"
+
+    def tensor(name):
+        return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+
+    made = ("NotEqual", {"name": "o"}, [{"args": [tensor("i"), 0], "kwargs": {}}])
+    lstm = ("LSTM", {"name": "l", "units": 2}, [{"args": [tensor("i")], "kwargs": {"mask": tensor("o")}}])
+    with pytest.raises(ValueError, match=r"layer 'l' \(LSTM\): a mask that does not come from Masking or Embedding\(mask_zero=True\) is not supported"):
+        keras_graphs.Plan(functional(start, made, lstm, out="l"), 3)
+    with pytest.raises(ValueError, match="layer 'o': the operation NotEqual of Keras is not supported"):
+        keras_graphs.Plan(functional(start, made, out="o"), 3)
 
 
 def test_constraints_and_optimizers_that_are_left_out_are_warned_about(tmp_path):

@@ -102,6 +102,17 @@ def graph():
     return drawn(keras.Model([a, b], [q, y, second[0], both[0], both[4]], name="graph"))
 
 
+def masked():
+    """A graph with masks of two inputs; Keras 2 merges masks in another way, so that there only inputs with the same mask are merged."""
+    words, numbers = la.Input((None,), dtype="int32", name="words"), la.Input((None, 3), name="numbers")
+    x, y = la.Embedding(5, 3, mask_zero=True)(words), la.Masking()(numbers)
+    a, b = la.Bidirectional(la.LSTM(2, return_sequences=True))(x if VERSION == 3 else y), la.GRU(4, return_sequences=True)(y)
+    both, total = la.Concatenate()([a, b]), la.Add()([a, b])
+    inner = keras.Sequential([la.Input((None, 4)), la.LSTM(3)])
+    return drawn(keras.Model([words, numbers], [
+        la.LSTM(2)(x), la.GRU(2)(la.TimeDistributed(la.Dense(3))(both)), la.GlobalAveragePooling1D()(total), inner(total)], name="masked"))
+
+
 def kinds():
     """What `row` has not: no bias, go_backwards, merge modes, masks by value, layers with settings."""
     slope = {"negative_slope": 0.2} if VERSION == 3 else {"alpha": 0.2}
@@ -200,6 +211,7 @@ def main():
     with zipfile.ZipFile(HERE / f"keras_files_{VERSION}.zip", "w") as z:
         keep(z, "row", row(), [words()], [".keras", ".h5", ".weights.h5"] + ["_weights.h5"] * (VERSION == 2))
         keep(z, "graph", graph(), [sequences(3, False), rng.standard_normal((3, 4)).astype(np.float32)], [".keras", ".h5"])
+        keep(z, "masked", masked(), [words(), sequences(3)], [".keras"] + [".h5"] * (VERSION == 2))
         keep(z, "kinds", kinds(), [sequences(3)], [".keras"])
         if VERSION == 2:
             cudnn(z)
