@@ -12,6 +12,7 @@ pytestmark = pytest.mark.reference
 STACKED = {
     ("pytorch", "lstm"): "ifgo", ("keras", "lstm"): "ifgo", ("onnx", "lstm"): "iofg",
     ("pytorch", "gru"): "rzn", ("keras", "gru"): "zrn", ("onnx", "gru"): "zrn",
+    ("keras 1", "lstm"): "igfo", ("keras 1", "gru"): "zrn", ("cudnn", "lstm"): "ifgo", ("cudnn", "gru"): "zrn",
     ("pytorch", "rnn"): "h", ("keras", "rnn"): "h", ("onnx", "rnn"): "h",
 }
 
@@ -25,7 +26,7 @@ def rows_of(letters, H=2):
 def test_matrices_and_biases_go_to_pytorch_and_back(layout, cell):
     ours, theirs = rows_of(STACKED["pytorch", cell]), rows_of(STACKED[layout, cell])
     ours, theirs = ours[:, None] + np.arange(3) / 8, theirs[:, None] + np.arange(3) / 8
-    foreign = theirs.T if layout == "keras" else theirs
+    foreign = theirs.T if layout in ("keras", "keras 1", "cudnn") else theirs
     assert np.array_equal(layouts.matrix_in(foreign, cell, layout), ours)
     assert np.array_equal(layouts.matrix_out(ours, cell, layout), foreign)
     x, h, foreign_x, foreign_h = ours[:, 1], ours[:, 2], theirs[:, 1], theirs[:, 2]
@@ -37,7 +38,16 @@ def test_matrices_and_biases_go_to_pytorch_and_back(layout, cell):
 
 
 def test_the_kind_of_biases_of_each_row():
-    assert {name: row.biases for name, row in LAYOUTS.items()} == {"pytorch": "two", "keras": "one", "onnx": "joined"}
+    assert {name: row.biases for name, row in LAYOUTS.items()} == {"pytorch": "two", "keras": "one", "keras 1": "one", "cudnn": "joined", "onnx": "joined"}
+
+
+def test_matrices_of_cudnn():
+    """Each gate's block of columns holds, row after row, what PyTorch has of the gate."""
+    for cell, letters in (("lstm", "ifgo"), ("gru", "zrn")):
+        gates = {letter: np.arange(6.0).reshape(2, 3) + 10 * n for n, letter in enumerate(letters)}      # (H, inputs)
+        foreign = np.concatenate([gates[letter].reshape(3, 2) for letter in letters], 1)
+        ours = np.concatenate([gates[letter] for letter in STACKED["pytorch", cell]])
+        assert np.array_equal(layouts.matrix_in(layouts.of_cudnn(foreign, cell), cell, "keras"), ours)
 
 
 def test_orders():

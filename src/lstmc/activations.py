@@ -10,9 +10,9 @@ from lstmc.layers import activations as _of_layers
 from lstmc.layers.casts import as_floats
 from lstmc.nn import checks
 
-__all__ = ["celu", "elu", "exponential", "gelu", "get", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear",
-           "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign",
-           "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh", "tanh_shrink"]
+__all__ = ["celu", "elu", "exponential", "gelu", "get", "hard_shrink", "hard_sigmoid", "hard_sigmoid_keras2", "hard_silu", "hard_swish", "hard_tanh",
+           "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+           "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh", "tanh_shrink"]
 
 
 def _floats(x):
@@ -35,6 +35,7 @@ def _made(name, doc):
 linear = _made("linear", "x.")
 sigmoid = _made("sigmoid", "1 / (1 + exp(-x)).")
 hard_sigmoid = _made("hard_sigmoid", "x / 6 + 1/2, within 0 and 1.")
+hard_sigmoid_keras2 = _made("hard_sigmoid_keras2", "0.2 x + 1/2, within 0 and 1: the hard_sigmoid of Keras 1 and 2.")
 tanh = _made("tanh", "The hyperbolic tangent.")
 exponential = _made("exponential", "exp(x).")
 softsign = _made("softsign", "x / (1 + |x|).")

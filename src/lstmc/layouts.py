@@ -29,6 +29,10 @@ LAYOUTS = {
     "pytorch": Layout(peephole="ifo"),
     # Of a GRU with reset_after the biases are "rows".
     "keras": Layout(gru="zrn", transposed=True, biases="one"),
+    # The arrays of Keras 1, one for each gate, in the order in which they are stored.
+    "keras 1": Layout(lstm="igfo", gru="zrn", transposed=True, biases="one"),
+    # CuDNNLSTM and CuDNNGRU of Keras 2: as "keras", but for `of_cudnn`.
+    "cudnn": Layout(gru="zrn", transposed=True, biases="joined"),
     "onnx": Layout(lstm="iofg", gru="zrn", biases="joined", peephole="iof"),
 }
 
@@ -60,6 +64,12 @@ def blocks(a, source, target):
 def count(cell):
     """Number of gates."""
     return len(getattr(LAYOUTS["pytorch"], cell))
+
+
+def of_cudnn(w, cell):
+    """A matrix (inputs, G*H) of "cudnn", as "keras" has it: each block of H columns holds, row after row, the matrix (H, inputs) of its gate."""
+    parts = [block.reshape(block.shape[::-1]).T for block in np.split(w, count(cell), -1)]
+    return np.concatenate(parts, -1)
 
 
 # Between PyTorch's layout and that of a row ---------------------------------------------------------------------

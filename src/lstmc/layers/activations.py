@@ -162,6 +162,10 @@ def _hard_sigmoid(x):
     return np.clip(x / 6 + x.dtype.type(0.5), 0, 1)
 
 
+def _hard_sigmoid_2(x):
+    return np.clip(x.dtype.type(0.2) * x + x.dtype.type(0.5), 0, 1)
+
+
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 LINEAR = Activation("linear", lambda x: x, lambda y, dy: dy)
@@ -174,6 +178,8 @@ _ALL = (
     Activation("leaky_relu", lambda x: np.where(x < 0, x * x.dtype.type(0.2), x), lambda y, dy: _of_sign(y, dy, 1, y.dtype.type(0.2))),
     Activation("elu", elu, lambda y, dy: _of_sign(y, dy, 1, y + 1)),
     Activation("hard_sigmoid", _hard_sigmoid, lambda y, dy: np.where((y > 0) & (y < 1), dy / 6, 0).astype(y.dtype, copy=False)),
+    # That of Keras 1 and 2, whose models `lstmc.from_keras` takes.
+    Activation("hard_sigmoid_keras2", _hard_sigmoid_2, lambda y, dy: _where((y > 0) & (y < 1), dy * y.dtype.type(0.2))),
     Activation("softsign", lambda x: x / (1 + np.abs(x)), lambda y, dy: dy * (1 - np.abs(y)) ** 2),
     Activation("exponential", exp, lambda y, dy: dy * y),
     Activation("gelu", gelu, _gelu_bwd, True),
@@ -200,8 +206,8 @@ _ALL = (
 _BY_NAME = {a.name: a for a in _ALL}
 ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 # What recurrent layers have, and its name, alpha and beta in lstmc.nn.
-CELLS = {"tanh": "tanh", "sigmoid": "sigmoid", "relu": "relu", "linear": "linear", "hard_sigmoid": ("hard_sigmoid", 1 / 6, 0.5), "elu": "elu",
-         "leaky_relu": ("leaky_relu", 0.2), "softsign": "softsign", "softplus": "softplus"}
+CELLS = {"tanh": "tanh", "sigmoid": "sigmoid", "relu": "relu", "linear": "linear", "hard_sigmoid": ("hard_sigmoid", 1 / 6, 0.5),
+         "hard_sigmoid_keras2": ("hard_sigmoid", 0.2, 0.5), "elu": "elu", "leaky_relu": ("leaky_relu", 0.2), "softsign": "softsign", "softplus": "softplus"}
 
 
 def get(identifier, argument="activation"):

@@ -28,7 +28,7 @@ class Recurrent(AroundModule):
         H.
     activation, recurrent_activation : str or function of lstmc.activations, optional
         Of the candidate (and of c in h, of an LSTM), and of the gates: tanh, sigmoid, relu, linear, hard_sigmoid, elu, leaky_relu, softsign,
-        softplus. None is linear.
+        softplus, and hard_sigmoid_keras2, 0.2 x + 0.5 within 0 and 1. None is linear.
     use_bias : bool
     kernel_initializer, recurrent_initializer, bias_initializer : str or lstmc.initializers.Initializer
         Of kernel (features, GH), recurrent_kernel (H, GH) and bias.

@@ -332,6 +332,17 @@ class Recurrent(Module):
         """
         return explain(self)
 
+    def to_keras(self):
+        """A layer of Keras 3 with the same weights, which takes (batch, time, features) and returns its sequence and its states; needs `keras`.
+
+        Raises
+        ------
+        ValueError
+            No layer of Keras is like this module: it has several layers, or a variant that is named.
+        """
+        from lstmc.interchange import to_keras
+        return to_keras.module(self)
+
     def __repr__(self):
         shown = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, **self._settings()}
         extra = "".join(f", {k}={getattr(self, k)!r}" for k, default in shown.items() if getattr(self, k) != default)

@@ -128,6 +128,17 @@ class Model(Trainer):
         """
         reading.load_weights(self, path)
 
+    def to_keras(self):
+        """A model of Keras 3 with the same layers and weights, a Sequential of a Sequential; needs `keras`. It is not compiled.
+
+        Raises
+        ------
+        ValueError
+            Keras has not what a layer has; both are named.
+        """
+        from lstmc.interchange import to_keras
+        return to_keras.model(self)
+
     def __repr__(self):
         return f"<Model {self.name}: {len(self.graph.layers)} layers, {self.count_params():,} parameters>"
 

@@ -1,0 +1,172 @@
+"""Against Keras itself, on torch's backend: objects taken in, objects made, and the proof that both compute the same."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as la
+
+import lstmc
+from lstmc import nn
+
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+rng = np.random.default_rng(0)
+pytestmark = pytest.mark.filterwarnings("ignore:You are saving:UserWarning", "ignore:.*legacy:UserWarning", "ignore:Layer .* was passed an input with a mask",
+                                        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+
+
+def drawn(model):
+    model.set_weights([rng.uniform(0.5, 1.5, w.shape) if w.ndim == 1 else rng.uniform(-0.8, 0.8, w.shape) for w in model.get_weights()])
+    return model
+
+
+def arrays(found):
+    return [np.asarray(a.detach() if hasattr(a, "detach") else a) for a in (found if isinstance(found, (list, tuple)) else [found])]
+
+
+def check(want, got, dtype="float32"):
+    for a, b in zip(arrays(want), arrays(got), strict=True):
+        assert a.shape == b.shape
+        assert np.abs(a - b).max() < TOLERANCE[dtype]
+
+
+def there_and_back(model, *xs):
+    """From Keras, compared; and to Keras again, compared."""
+    xs = list(xs) if len(xs) > 1 else xs[0]
+    want = model(xs)
+    ours = lstmc.from_keras(model)
+    check(want, ours.predict_on_batch(xs), str(ours.dtype))
+    again = ours.to_keras()
+    assert type(again).__name__ == type(model).__name__
+    check(want, again(xs), str(ours.dtype))
+    for a, b in zip(ours.get_weights(), lstmc.from_keras(again).get_weights(), strict=True):
+        assert np.array_equal(a, b)
+    return ours
+
+
+def x(features=3, padded=True):
+    found = rng.standard_normal((3, 5, features)).astype(np.float32)
+    if padded:
+        found[0, 3:] = found[1, :2] = 0
+    return found
+
+
+@pytest.mark.parametrize(("kind", "settings"), [
+    ("LSTM", {}), ("LSTM", {"recurrent_activation": "hard_sigmoid", "go_backwards": True, "return_sequences": True}),
+    ("LSTM", {"activation": "leaky_relu", "use_bias": False, "zero_output_for_mask": True, "return_sequences": True}),
+    ("GRU", {"return_sequences": True}), ("GRU", {"reset_after": False}), ("GRU", {"reset_after": False, "use_bias": False}),
+    ("SimpleRNN", {"activation": "relu"}),
+])
+def test_recurrent_layers(kind, settings):
+    def made():
+        return getattr(la, kind)(4, **settings)
+
+    start = [la.Input((None, 3)), la.Masking()]
+    there_and_back(drawn(keras.Sequential([*start, made()])), x())
+    if not settings.get("go_backwards"):
+        there_and_back(drawn(keras.Sequential([*start, la.Bidirectional(made(), merge_mode="ave")])), x())
+    alone = made()
+    alone(x())
+    ones = np.ones((2, 5, 3), np.float32)
+    check(drawn(alone)(ones), lstmc.from_keras(alone).predict_on_batch(ones))
+
+
+def test_float64():
+    """Of what Keras hands to torch as a whole; its own loop over time, that of masks, is in float32."""
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        for made in (la.LSTM(4), la.GRU(4, return_sequences=True), la.Bidirectional(la.LSTM(4))):
+            there_and_back(drawn(keras.Sequential([la.Input((None, 3)), made])), x())
+    finally:
+        keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(before)
+
+
+def test_a_row_and_a_graph():
+    row = keras.Sequential([
+        la.Input((None,), dtype="int32"), la.Embedding(5, 3, mask_zero=True), la.Bidirectional(la.GRU(3, return_sequences=True)),
+        la.LSTM(4, return_sequences=True, dropout=0.1, kernel_regularizer="l2"), la.TimeDistributed(la.Dense(3)), la.BatchNormalization(),
+        la.LayerNormalization(), la.PReLU(shared_axes=[1]), la.SimpleRNN(4), la.Dense(3, activation="softmax")])
+    row.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    words = np.array([[1, 4, 2, 3, 1], [2, 1, 0, 0, 0], [3, 3, 4, 0, 0]])
+    ours = there_and_back(drawn(row), words)
+    assert type(ours.optimizer) is lstmc.optimizers.Adam
+    assert ours.loss is not None
+    a, b = la.Input((None, 3), name="a"), la.Input((4,), name="b")
+    shared = la.Dense(3)
+    y, h, c = la.LSTM(2, return_sequences=True, return_state=True)(shared(a))
+    z = la.GRU(2)(y, initial_state=h)
+    inner = keras.Sequential([la.Input((2,)), la.Dense(3), la.Dense(2)])
+    q = la.Concatenate()([inner(z), shared(la.Dense(3)(b)), inner(c)])
+    both = la.Bidirectional(la.LSTM(2, return_state=True))(a, initial_state=[h, c, h, c])
+    there_and_back(drawn(keras.Model([a, b], [q, y, both[0], la.Dot(1)([z, h])])), x(padded=False), x(4)[:, 0])
+
+
+@pytest.mark.parametrize(("made", "x_shape"), [
+    (lambda: nn.LSTM(3, 4, seed=0), (2, 5, 3)), (lambda: nn.LSTM(3, 4, bidirectional=True, bias=False, seed=0), (2, 5, 3)),
+    (lambda: nn.LSTM(3, 4, activations=(("hard_sigmoid", 1 / 6, 0.5), "softsign", "softsign"), dtype="float64", seed=0), (2, 5, 3)),
+    (lambda: nn.GRU(3, 4, seed=0), (2, 5, 3)), (lambda: nn.GRU(3, 4, reset_after=False, bidirectional=True, seed=0), (2, 5, 3)),
+    (lambda: nn.RNN(3, 4, nonlinearity="relu", seed=0), (2, 5, 3)),
+])
+def test_modules_as_layers(made, x_shape):
+    m = made()
+    x = rng.standard_normal(x_shape).astype(m.dtype)
+    y, state = m(x.swapaxes(0, 1))
+    states = state if isinstance(state, tuple) else (state,)
+    check(m.to_keras()(x), [y.swapaxes(0, 1), *(part[d] for d in range(m.num_directions) for part in states)], str(m.dtype))
+
+
+def test_what_keras_has_not_is_named():
+    for m, message in ((nn.LSTM(3, 4, proj_size=2), "proj_size: expected 0, since Keras has nothing like it, received 2"),
+                       (nn.LSTM(3, 4, peephole=True), "peephole: expected False, since Keras has nothing like it"),
+                       (nn.LSTM(3, 4, 2), "num_layers: expected 1, since a layer of Keras is one, received 2"),
+                       (nn.GRU(3, 4, zoneout=0.1), "zoneout: expected 0, since Keras has nothing like it"),
+                       (nn.LSTM(3, 4, clip=1.0), "clip: expected None"), (nn.LSTM(3, 4, coupled=True), "coupled: expected False"),
+                       (nn.LSTM(3, 4, gates_off=("i",)), r"gates_off: expected \(\)"), (nn.LSTM(3, 4, layer_norm="tfa"), "layer_norm: expected None"),
+                       (nn.LSTM(3, 4, activations=("sigmoid", "tanh", "relu")), "activations: expected one of g and of h"),
+                       (nn.RNN(3, 4, nonlinearity=("elu", 0.5)), "activations: expected those that layers of Keras have")):
+        with pytest.raises(ValueError, match=message):
+            m.to_keras()
+    m = lstmc.Sequential([lstmc.Input((None, 3)), lstmc.layers.LSTM(2, recurrent_activation="hard_sigmoid_keras2", name="a")])
+    with pytest.raises(ValueError, match="a: recurrent_activation='hard_sigmoid_keras2' is that of Keras 1 and 2, which Keras 3 has not"):
+        m.to_keras()
+
+
+def test_proof(tmp_path, capsys):
+    model = drawn(keras.Sequential([la.Input((None,), dtype="int32"), la.Embedding(9, 3, mask_zero=True), la.Bidirectional(la.LSTM(4)), la.Dense(2)]))
+    lstmc.from_keras(model, verify=True)
+    model.save(tmp_path / "m.keras")
+    lstmc.from_keras(tmp_path / "m.keras", verify=True)
+    lstmc.from_keras(drawn(keras.Sequential([la.Input((None, 3)), la.Masking(), la.GRU(4, return_sequences=True)])), verify=True)
+    assert capsys.readouterr().out.count("no difference is larger than rounding") == 3
+    a, b = la.Input((4, 3)), la.Input((2,))
+    ours = lstmc.from_keras(drawn(keras.Model([a, b], la.Concatenate()([la.LSTM(3)(a), b]))), verify=True)
+    ours.layers[1].set_weights([w + 0.01 for w in ours.layers[1].get_weights()])
+    from lstmc.interchange import keras_objects
+    with pytest.raises(ValueError, match=r"verify: Keras' functional.* against lstmc's: expected output 'output 0' within"):
+        keras_objects.verified(drawn(keras.Model([a, b], la.Concatenate()([la.LSTM(3)(a), b]))), ours)
+
+
+def test_objects_that_are_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    class Mine(la.Dense):
+        def call(self, x):
+            return 2 * super().call(x)
+
+    with pytest.raises(ValueError, match=r"obj: expected a Sequential, a functional model or a layer of Keras, received .*Own"):
+        lstmc.from_keras(Own())
+    with pytest.raises(ValueError, match=r"layer 'mine': .*Mine of .* is not supported: it is not a class of Keras"):
+        lstmc.from_keras(keras.Sequential([la.Input((3,)), Mine(2, name="mine")]))
+    with pytest.raises(ValueError, match=r"obj: expected a built model or layer, received 'lstm_?[0-9]*', which has no weights"):
+        lstmc.from_keras(la.LSTM(3))
+    a = la.Input((3,))
+    with pytest.raises(ValueError, match=r"layer 'add': the operation Add of .*ops.* is not supported"):
+        lstmc.from_keras(keras.Model(a, keras.ops.add(a, a)))
