@@ -291,6 +291,29 @@ def test_pop_and_get_layer():
         model.get_layer()
 
 
+def test_a_model_up_to_a_layer_of_another_model(tmp_path):
+    """`layer.output` and `layer.input`, of the first call; of copies and loaded models, too."""
+    x, model = A.astype(np.float32), Sequential([Input((None, 3)), LSTM(4, return_sequences=True, seed=1), GRU(2, seed=2), Dense(1, seed=3)])
+    with pytest.raises(AttributeError, match=r"lstm has no input and output yet: .* model.build\(\)"):
+        model.layers[0].output      # noqa: B018
+    want = model.predict(x, verbose=0)
+    model.save(tmp_path / "m.safetensors")
+    for same in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model)), lstmc.load(tmp_path / "m.safetensors")):
+        lstm, gru, dense = same.layers
+        assert lstm.output is gru.input
+        assert dense.output is same.output
+        features = Model(same.inputs, gru.output)
+        h = features.predict(x, verbose=0)
+        assert h.shape == (7, 2)
+        assert Model(dense.input, dense.output).predict(h, verbose=0).tobytes() == want.tobytes()
+        assert lstm.output is gru.input     # the first call still
+    both = LSTM(3, return_state=True)
+    given = Input((None, 2))
+    found = both(given)
+    assert both.output == found
+    assert [t is given for t in [both.input]] == [True]
+
+
 def by_name():
     """Dicts of inputs and outputs; one input has its name from the dict."""
     words, more = Input((None,)), Input((2,), name="more")

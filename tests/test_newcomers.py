@@ -125,6 +125,8 @@ FAILS = {
     "lr": (lambda: optimizers.Adam(lr=0.1), "Adam: .*lr.*learning_rate"),
     "a rate as text": (lambda: optimizers.Adam(learning_rate="0.01"), "learning_rate: expected a number"),
     "a misspelt optimizer": (lambda: model().compile("adamm", "mse"), "optimizer: expected one of .*adam.* received 'adamm'"),
+    "a penalty twice": (lambda: lstmc.layers.ActivityRegularization(0.1, activity_regularizer="l2"), "activity_regularizer: expected l1 and l2 in its place"),
+    "a class for a model": (lambda: lstmc.layers.TimeDistributed(lstmc.Sequential), "layer: expected a layer that computes something, received type"),
     "a misspelt loss": (lambda: model("cross_entropy"), "loss: expected one of .*mean_squared_error.* received 'cross_entropy'"),
     "a misspelt metric": (lambda: model().compile("adam", "mse", metrics=["acurracy"]), "metrics: expected .*accuracy.* received 'acurracy'"),
     "a loss of TensorFlow's operations": (lambda: model(lambda y, p: (y - p) ** 2), "loss: expected .* subclass of Loss gives"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from lstmc import regularizers, seeds
 from lstmc.layers.casts import as_floats, as_mask
-from lstmc.layers.symbolic import apply, is_symbolic
+from lstmc.layers.symbolic import apply, first_call, is_symbolic
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
@@ -223,6 +223,19 @@ class Layer(Fixed):
     def trainable_variables(self):
         """The variables that training changes."""
         return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def input(self):
+        """The symbolic tensor, or the list of them, of the layer's first call."""
+        call = first_call(self)
+        found = call.inputs + call.states
+        return found[0] if len(found) == 1 else found
+
+    @property
+    def output(self):
+        """The symbolic tensor, or the list of them, that the layer's first call gave: with it `lstmc.Model` makes a model up to here."""
+        found = first_call(self).outputs
+        return found[0] if len(found) == 1 else list(found)
 
     @property
     def owned(self):

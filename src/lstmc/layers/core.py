@@ -209,6 +209,8 @@ class ActivityRegularization(Layer):
     """
 
     def __init__(self, l1=0.0, l2=0.0, *, name=None, dtype=None, **arguments):
+        if "activity_regularizer" in arguments:
+            raise TypeError("activity_regularizer: expected l1 and l2 in its place")
         super().__init__(name, dtype, activity_regularizer=regularizers.L1L2(l1, l2), **arguments)
 
     def forward(self, x, mask=None, training=False, step=0):

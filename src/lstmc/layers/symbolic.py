@@ -3,7 +3,11 @@
 `Input` gives the first tensor; a layer called on tensors is built, and gives tensors that remember the call.
 """
 
+import weakref
+
 from lstmc.nn import checks
+
+_calls = weakref.WeakKeyDictionary()        # layer -> references to its calls, in their order; apart from the layer, so that no copy has them
 
 
 class SymbolicTensor:
@@ -42,11 +46,21 @@ class SymbolicTensor:
 class Call:
     """One use of a layer: the tensors it takes, initial states apart, and gives."""
 
-    __slots__ = ("inputs", "layer", "outputs", "states")
+    __slots__ = ("__weakref__", "inputs", "layer", "outputs", "states")
 
     def __init__(self, layer, inputs, states, shapes):
         self.layer, self.inputs, self.states = layer, list(inputs), list(states)
         self.outputs = [SymbolicTensor(shape, layer.dtype, self, i) for i, shape in enumerate(shapes)]
+        _calls[layer] = [call for call in _calls.get(layer, ()) if call() is not None] + [weakref.ref(self)]
+
+
+def first_call(layer):
+    """The first call of a layer of which there still are tensors; AttributeError if there is none."""
+    found = next((call for reference in _calls.get(layer, ()) if (call := reference()) is not None), None)
+    if found is None:
+        raise AttributeError(f"{layer.name} has no input and output yet: it was not called on symbolic tensors; model.build() does so with the layers of a "
+                             "Sequential")
+    return found
 
 
 def is_symbolic(x):

@@ -20,7 +20,7 @@ class TimeDistributed(Layer):
     fixed = Layer.fixed | {"layer"}
 
     def __init__(self, layer, *, name=None, dtype=None, seed=None, **arguments):
-        if hasattr(layer, "as_layer"):
+        if hasattr(layer, "as_layer") and not isinstance(layer, type):
             layer = layer.as_layer()
         if not isinstance(layer, Layer) or isinstance(layer, layers.InputLayer):
             raise TypeError(f"layer: expected a layer that computes something, received {'Input' if is_symbolic(layer) else type(layer).__name__}")

@@ -82,7 +82,7 @@ class Stepper(Network):
 
     @property
     def losses(self):
-        """The loss of every output, or None."""
+        """The loss of every output, or None; a name that the targets choose by, until there are some."""
         return self._outputs().losses
 
     def chosen_loss(self, n, y):
