@@ -12,10 +12,11 @@ from lstmc.runtime import build_info, get_num_threads, set_num_threads, threads
 # Imported at first use, so that `import lstmc` stays quick: name -> its module, or the module it is in.
 _LAZY = {name: f"lstmc.{name}" for name in ("activations", "callbacks", "datasets", "initializers", "layers", "losses", "metrics", "models", "nn",
                                             "optimizers", "reference", "regularizers", "training", "utils")}
-_LAZY |= {"Input": "lstmc.layers", "Model": "lstmc.training", "Sequential": "lstmc.training", "load": "lstmc.training"}
+_LAZY |= {"Input": "lstmc.layers", "Model": "lstmc.training", "Sequential": "lstmc.training", "from_onnx": "lstmc.interchange.onnx",
+          "load": "lstmc.training"}
 # Not shown by dir(): what looks at every name there shall not need an optional package.
 _OPTIONAL = {"sklearn": "lstmc.sklearn"}
 
-__all__ = ["FormatError", "Input", "Model", "Sequential", "__version__", "build_info", "get_num_threads", "load", "set_num_threads", "threads"]
+__all__ = ["FormatError", "Input", "Model", "Sequential", "__version__", "build_info", "from_onnx", "get_num_threads", "load", "set_num_threads", "threads"]
 
 __getattr__, __dir__ = names.face(__name__, {*__all__, *_LAZY}, _LAZY | _OPTIONAL)
