@@ -16,6 +16,8 @@ FUNCTIONS = {"sigmoid": ("sigmoid", 0), "tanh": ("tanh", 0), "relu": ("relu", 0)
              "affine": ("affine", 2), "leakyrelu": ("leaky_relu", 1), "thresholdedrelu": ("thresholded_relu", 1), "scaledtanh": ("scaled_tanh", 2),
              "hardsigmoid": ("hard_sigmoid", 2), "elu": ("elu", 1)}
 DEFAULTS = {"affine": (1.0, 0.0), "leaky_relu": (0.01,), "thresholded_relu": (1.0,), "scaled_tanh": (1.0, 1.0), "hard_sigmoid": (0.2, 0.5), "elu": (1.0,)}
+ATTRIBUTES = ("direction", "hidden_size", "layout", "activations", "activation_alpha", "activation_beta")
+MORE = {"LSTM": ("clip", "input_forget"), "GRU": ("clip", "linear_before_reset"), "RNN": ()}
 WEIGHTS = ("W", "R", "B", "P")
 
 
@@ -34,8 +36,8 @@ class Settings:
         self.hidden_size = node.int("hidden_size", None, 1)
         self.activations = activations_of(node, list(names), len(self.reverse))
         self.variant = {}
-        if "clip" in node.attributes and node.op == "RNN":
-            raise FormatError(f"{node.where}: attribute 'clip' is not supported for RNN")
+        for name in node.attributes.keys() - {*ATTRIBUTES, *MORE[node.op]}:
+            raise FormatError(f"{node.where}: attribute {name[:40]!r} is not supported")
         if "clip" in node.attributes:
             self.variant["clip"] = node.float("clip")
         if node.op == "LSTM" and node.int("input_forget", 0, 0, 1):
@@ -64,7 +66,7 @@ def activations_of(node, names, directions):
 
 def directions_of(settings, weights, batch_first=False, initial=None, lengths=None):
     """Directions from a node's settings and its weights, a dict of W, R and where there are B and P."""
-    node, where = settings.node, settings.node.where
+    where = settings.node.where
     W, R = weights["W"], weights["R"]
     if W.dtype not in (np.float32, np.float64):
         raise FormatError(f"{where}: W: expected float32 or float64, received {W.dtype}")

@@ -6,6 +6,7 @@ from lstmc.interchange.onnx import cells
 from lstmc.interchange.onnx.reading import package
 from lstmc.interchange.verify import Spec, verify
 
+BOUNDED = ("sigmoid", "tanh", "hard_sigmoid", "scaled_tanh", "softsign")    # activations; with others states of large inputs leave the floats
 TIME = ("time", "seq", "step", "frame", "length")       # in the name of a free axis
 
 
@@ -48,8 +49,9 @@ def verify_node(node, module):
 
         return given
 
-    specs = {"X": Spec(("T", "B", I)), "sequence_lens": Spec(("B",), "int32", lengths=True),
-             **{f"initial_{part}": Spec((D, "B", H), optional=initial is None) for part in parts}}
+    bounded = all(function[0] in BOUNDED for functions in settings.activations for function in functions)
+    specs = {"X": Spec(("T", "B", I), scaled=bounded), "sequence_lens": Spec(("B",), "int32", lengths=True),
+             **{f"initial_{part}": Spec((D, "B", H), optional=initial is None, scaled=bounded) for part in parts}}
     names = [output.name for output in theirs.get_outputs()]
     verify(filled(lambda inputs: dict(zip(names, theirs.run(names, inputs), strict=True))), filled(ours), specs, dtype,
            what=f"{node.where}, onnxruntime against lstmc")
@@ -66,7 +68,7 @@ def model_of(node, settings, constant):
     one.attribute.extend(a for name, a in node.attributes.items() if name != "layout")
     kind = onnx.helper.np_dtype_to_tensor_dtype(constant["W"].dtype)
     D, H = len(settings.reverse), constant["R"].shape[2]
-    shapes = {"X": ["T", "B", constant["W"].shape[2]], "Y": ["T", D, "B", H], **dict.fromkeys(("initial_h", "initial_c", "Y_h", "Y_c"), [D, "B", H])}
+    shapes = {"X": ["T", "B", constant["W"].shape[2]], "Y": ["T", D, "B", H], **dict.fromkeys(("initial_h", "initial_c", "Y_h", "Y_c"), (D, "B", H))}
 
     def described(name):
         if name == "sequence_lens":

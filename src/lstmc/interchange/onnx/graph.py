@@ -9,12 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lstmc.errors import FormatError
-from lstmc.interchange.onnx import cells, elementwise, moves, products, tensors
-from lstmc.interchange.onnx.node import LIMIT, OPERATORS, Node, TooLarge
+from lstmc.interchange.onnx import cells, tensors
+from lstmc.interchange.onnx.node import LIMIT, Node, TooLarge
+from lstmc.interchange.onnx.operators import OPERATORS
 from lstmc.nn import checks
-
-assert elementwise, moves       # which put their operators into the table
-assert products
 
 DEPTH = 24              # of graphs in nodes of graphs
 FOLDED = 2**24          # values that constants computed at first may have together, beyond those that are in the model

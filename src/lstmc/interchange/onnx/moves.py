@@ -39,10 +39,8 @@ def constant(node):
     if len(found) != 1:
         raise ValueError(f"expected one value of numbers, received the attributes {list(node.attributes)}")
     name = found[0]
-    if name == "value":
-        value = node.tensor(name)
-    else:
-        value = np.array(node.attribute(name, name.removeprefix("value_")), np.float32 if "float" in name else np.int64)
+    kind, dtype = name.removeprefix("value_"), np.float32 if "float" in name else np.int64
+    value = node.tensor(name) if name == "value" else np.array(node.attribute(name, kind), dtype)
     return lambda: value
 
 
@@ -113,6 +111,8 @@ def reshape(node):
         found = numbers(shape)
         if not allowzero:
             found = [x.shape[i] if n == 0 else n for i, n in enumerate(found)]
+        if min(found, default=0) < -1:
+            raise ValueError(f"expected sizes of at least 0, or -1, received {found}")
         if -1 in found and x.size == 0:         # of which NumPy makes no sense
             found[found.index(-1)] = 0
         return x.reshape(found)

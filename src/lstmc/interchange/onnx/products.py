@@ -77,7 +77,10 @@ def convolution(node):
     if node.text("auto_pad", "NOTSET", ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")) not in ("NOTSET", "VALID"):
         raise ValueError("attribute 'auto_pad': expected NOTSET or VALID, received another way")
     groups = node.int("group", 1, 1)
-    (stride,), (dilation,), (before, after) = (node.ints(name, default) for name, default in (("strides", [1]), ("dilations", [1]), ("pads", [0, 0])))
+    strides, dilations, pads = (node.ints(name, default) for name, default in (("strides", [1]), ("dilations", [1]), ("pads", [0, 0])))
+    if (len(strides), len(dilations), len(pads)) != (1, 1, 2):
+        raise ValueError(f"expected a convolution along one axis, received strides {strides}, dilations {dilations} and pads {pads}")
+    (stride,), (dilation,), (before, after) = strides, dilations, pads
     if stride < 1 or dilation < 1 or min(before, after) < 0:
         raise ValueError("strides, dilations, pads: expected at least 1, 1 and 0, received less")
 
@@ -135,17 +138,20 @@ def argmax(node):
     return lambda x: np.argmax(x, axis, keepdims=bool(keep)).astype(np.int64)
 
 
-@operator("LayerNormalization", least=2, most=3)
+@operator("LayerNormalization", least=2, most=3, outputs=3)
 def layer_normalization(node):
-    """(x - mean) / sqrt(variance + epsilon) over the axes from one on, times scale, plus bias."""
+    """(x - mean) / sqrt(variance + epsilon) over the axes from one on, times scale, plus bias; the mean; the inverse of that root."""
     axis, epsilon = node.int("axis", -1), node.float("epsilon", 1e-5)
 
     def run(x, scale, bias=None):
         at = axis + x.ndim if axis < 0 else axis
         flat = floating(x).reshape(*x.shape[:at], -1)
         t, n = x.dtype.type, x.dtype.type(flat.shape[-1])
-        d = flat - (total(flat, -1) / n)[..., None]
-        y = (d / np.sqrt(total(d * d, -1) / n + t(epsilon))[..., None]).reshape(x.shape) * scale
-        return y if bias is None else y + bias
+        mean = (total(flat, -1) / n)[..., None]
+        d = flat - mean
+        root = np.sqrt(total(d * d, -1) / n + t(epsilon))[..., None]
+        y = (d / root).reshape(x.shape) * scale
+        inside = (*x.shape[:at], *[1] * (x.ndim - at))
+        return y if bias is None else y + bias, mean.reshape(inside), (1 / root).reshape(inside)
 
     return run

@@ -59,12 +59,13 @@ def typed(data, dtype, count, shape, where):
     """Values of a repeated field, in which numbers of 16 bits are whole numbers."""
     if len(data) != count:
         raise FormatError(f"{where}: expected {count} values for {dtype} of shape {list(shape)}, received {len(data)}")
-    try:
-        if dtype == np.float16:
-            return np.array(data, np.uint16).view(np.float16)
+    if dtype.kind == "f" and dtype != np.float16:
         return np.array(data, dtype)
-    except OverflowError as error:
-        raise FormatError(f"{where}: expected values of {dtype}, received others ({error})") from None
+    wide = np.array(data, np.uint64 if dtype.kind == "u" and dtype.itemsize > 2 else np.int64)
+    found = wide.astype(np.uint16 if dtype == np.float16 else dtype)
+    if (found != wide).any():
+        raise FormatError(f"{where}: expected values of {dtype}, received {wide[found != wide][0]}")
+    return found.view(dtype)
 
 
 # External data ----------------------------------------------------------------------------------------------

@@ -1,0 +1,357 @@
+"""Recurrent nodes of ONNX: its own backend tests, all options against onnxruntime's numbers, nodes as modules; and graphs around them."""
+
+import copy
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.backend.test.case import node as backend
+
+import lstmc
+from lstmc import FormatError, nn
+from lstmc.interchange.onnx import Directions
+from lstmc.interchange.onnx.operators import OPERATORS
+from onnx_models import ACTIVATIONS, configuration, drawn, layout_0, layout_1, model_of
+
+pytestmark = pytest.mark.once
+
+GOLDEN = np.load(Path(__file__).parent / "golden/onnx.npz")
+NUMBERS = sorted({int(name.split("/")[0]) for name in GOLDEN.files})
+PLAIN = {"bias": True, "lengths": False, "state": False, "peephole": False}
+SIZES = {"T": 5, "B": 3, "I": 4, "H": 6}
+
+
+def cases_of(operators):
+    """The backend's cases of operators: of every module of it whose text names one, so that none is missed."""
+    folder = Path(importlib.util.find_spec("onnx.backend.test.case.node").origin).parent
+    wanted = re.compile(rf'"({"|".join(operators)})"')
+    for path in sorted(folder.glob("*.py")):
+        if wanted.search(path.read_text(encoding="utf-8")):
+            importlib.import_module(f"onnx.backend.test.case.node.{path.stem}")
+    return [case for case in backend._NodeTestCases if {n.op_type for n in case.model.graph.node} <= set(operators)]
+
+
+def check(case):
+    """Run a case of the backend and compare shapes, types and values."""
+    run = lstmc.from_onnx(case.model)
+    for inputs, outputs in case.data_sets:
+        got = run(dict(zip([i.name for i in case.model.graph.input], inputs, strict=True)))
+        for a, want in zip(got.values(), outputs, strict=True):
+            assert (a.shape, a.dtype) == (want.shape, want.dtype)
+            np.testing.assert_allclose(a, want, rtol=max(case.rtol, 1e-5), atol=1e-6)
+
+
+# ONNX's backend tests ---------------------------------------------------------------------------------------
+
+def test_all_recurrent_cases_of_the_backend():
+    cases = cases_of(("LSTM", "GRU", "RNN"))
+    names = {case.name for case in cases}
+    assert len(names) >= 18
+    assert {"test_lstm_with_peepholes", "test_gru_batchwise", "test_simple_rnn_bidirectional", "test_rnn_seq_length"} <= names
+    for case in cases:
+        check(case)
+
+
+# Types that NumPy has not, options that are refused by name, and an operator set that is too old.
+REFUSED = re.compile(r"FLOAT\d+E|FLOAT4|BFLOAT16|bfloat16|U?INT[24]|e8m0|e5m2|e4m3|float4|u?int[24]_|u?int[24]$|select_last|training_dropout|string|sequence|identity_opt"
+                     r"|test_not_\dd|blocked|empty_set|basic_conv|conv_with|celu_float16|no_saturate")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")        # of the backend's own numbers
+def test_the_backends_cases_of_all_operators():
+    cases, seen = cases_of(tuple(OPERATORS)), set()
+    for case in cases:
+        if not REFUSED.search(case.name) and not any(np.asarray(a).dtype.kind not in "biuf" for inputs, _ in case.data_sets for a in inputs):
+            check(case)
+            seen |= {n.op_type for n in case.model.graph.node}
+    assert set(OPERATORS) - seen <= {"Conv", "Not", "CastLike", "Cast"}
+    for case in cases:
+        if re.search(r"training_dropout|identity_opt|equal_string$|blocked|basic_conv|bfloat16", case.name):
+            with pytest.raises((FormatError, ValueError)):
+                check(case)
+
+
+def one(op, inputs, opset=17, outputs=1, **attributes):
+    """The outputs of one node on arrays."""
+    names = [f"x{i}" for i in range(len(inputs))]
+    described = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), None) for name, a in zip(names, inputs, strict=True)]
+    results = [f"y{i}" for i in range(outputs)]
+    graph = helper.make_graph([helper.make_node(op, names, results, **attributes)], "g", described,
+                              [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in results])
+    return list(lstmc.from_onnx(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]))(dict(zip(names, inputs, strict=True))).values())
+
+
+def test_operators_that_the_backend_has_no_cases_of():
+    x = np.arange(6, dtype="f").reshape(2, 3) - 2
+    assert np.array_equal(one("Cast", [x], to=TensorProto.INT64)[0], x.astype(int))
+    assert np.array_equal(one("CastLike", [x, np.zeros(1)])[0], x.astype(float))
+    assert np.array_equal(one("Not", [x > 0])[0], x <= 0)
+    rng = np.random.default_rng(0)
+    x, b = rng.standard_normal((2, 4, 11)).astype("f"), rng.standard_normal(6).astype("f")
+    for groups, stride, dilation, pads in ((1, 1, 1, [0, 0]), (1, 2, 1, [1, 2]), (2, 1, 3, [3, 0]), (2, 3, 2, [2, 2])):
+        w = rng.standard_normal((6, 4 // groups, 3)).astype("f")
+        got, = one("Conv", [x, w, b], group=groups, strides=[stride], dilations=[dilation], pads=pads)
+        padded = np.pad(x, ((0, 0), (0, 0), tuple(pads)))
+        for t in range(got.shape[2]):
+            for n in range(6):
+                first = (n // (6 // groups)) * (4 // groups)
+                window = padded[:, first:first + 4 // groups, t * stride:t * stride + 2 * dilation + 1:dilation]
+                np.testing.assert_allclose(got[:, n, t], (window * w[n]).sum((1, 2)) + b[n], rtol=0, atol=1e-5)
+        assert got.shape[2] == (11 + sum(pads) - 2 * dilation - 1) // stride + 1
+
+
+def test_operators_of_older_sets():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4)).astype("f")
+    e = np.exp(x.reshape(2, -1) - x.reshape(2, -1).max(1, keepdims=True))
+    np.testing.assert_allclose(one("Softmax", [x], 11)[0], (e / e.sum(1, keepdims=True)).reshape(x.shape), rtol=1e-5)       # along all axes from 1
+    assert np.array_equal(one("Slice", [x], 9, starts=[0, 1], ends=[1, 99], axes=[0, -1])[0], x[:1, :, 1:])
+    assert one("Unsqueeze", [x], 11, axes=[0, 4])[0].shape == (1, 2, 3, 4, 1)
+    assert one("Squeeze", [x[:1]], 11, axes=[0])[0].shape == (3, 4)
+    assert np.array_equal(one("Clip", [x], 7, min=-0.5, max=0.25)[0], np.clip(x, np.float32(-0.5), np.float32(0.25)))
+    assert one("Pad", [x], 9, pads=[0, 1, 0, 0, 0, 2])[0].shape == (2, 4, 6)
+    np.testing.assert_allclose(one("ReduceMean", [x], 11, axes=[-1], keepdims=0)[0], x.mean(-1), rtol=0, atol=1e-6)
+    assert [a.shape for a in one("Split", [x], 11, 2, axis=2, split=[1, 3])] == [(2, 3, 1), (2, 3, 3)]
+    assert one("Dropout", [x], 7)[0] is not None
+
+
+# Options of nodes -------------------------------------------------------------------------------------------
+
+def test_the_configurations_cover_what_they_should():
+    found = [configuration(number) for number in NUMBERS]
+    assert {a[0] for _, attributes, _, _ in found for a in map(str, attributes.get("activations", ())) for a in [(a,)]} >= {a[0] for a in ACTIVATIONS}
+    for name in ("clip", "input_forget", "linear_before_reset", "activation_alpha"):
+        assert sum(name in attributes for _, attributes, _, _ in found) >= 3
+    for name in ("lengths", "state", "peephole", "layout"):
+        assert sum(bool(options[name]) for *_, options in found) >= 4
+    assert {attributes["direction"] for _, attributes, _, _ in found} == {"forward", "reverse", "bidirectional"}
+    assert {options["opset"] for *_, options in found} == {7, 11, 13, 14, 21, 22}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_onnxruntimes_numbers(number):
+    """As a graph in both layouts, with weights stored and as inputs, and as a module."""
+    op, attributes, sizes, options = configuration(number)
+    weights, inputs = drawn(op, attributes, sizes, options, number)
+    names = ["Y", "Y_h", "Y_c"][: 3 if op == "LSTM" else 2]
+    want = {name: GOLDEN[f"{number}/{name}"] for name in names}
+    model = model_of(op, attributes, weights, inputs, options["opset"])
+    found = lstmc.from_onnx(model)(inputs)
+    for name in names:
+        np.testing.assert_allclose(found[name], want[name], rtol=0, atol=2e-5 * max(1, np.abs(want[name]).max()))
+    others = [layout_0(lstmc.from_onnx(model_of(op, attributes | {"layout": 1}, weights, layout_1(inputs), 14))(layout_1(inputs))),
+              lstmc.from_onnx(model_of(op, attributes, {}, {**weights, **inputs}, 14))({**weights, **inputs}),
+              lstmc.from_onnx(model_of(op, attributes, weights, inputs, 14, constants=inputs.keys() - {"X"}))({"X": inputs["X"]})]
+    assert all(np.array_equal(found[name], other[name]) for other in others for name in names)
+
+    module = lstmc.from_onnx(model, node="cell")
+    state = [inputs[name] for name in ("initial_h", "initial_c") if name in inputs]
+    y, ends = module(inputs["X"], None if not state else tuple(state) if op == "LSTM" else state[0], inputs.get("sequence_lens"))
+    T, D, B, H = found["Y"].shape
+    assert np.array_equal(y.reshape(T, B, D, H).transpose(0, 2, 1, 3), found["Y"])
+    assert all(np.array_equal(a, found[name]) for a, name in zip(ends if op == "LSTM" else [ends], names[1:], strict=True))
+
+
+def model(op="LSTM", attributes=None, options=(), constants=(), dtype=np.float32, seed=0):
+    attributes = {"hidden_size": 6, **(attributes or {})}
+    weights, inputs = drawn(op, attributes, SIZES, {**PLAIN, **dict(options)}, seed, dtype)
+    return model_of(op, attributes, weights, inputs, 14, constants), inputs
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("op", "attributes", "kind"), [
+    ("LSTM", {"direction": "bidirectional"}, nn.LSTM), ("GRU", {"linear_before_reset": 1}, nn.GRU), ("RNN", {"activations": ["Relu"]}, nn.RNN),
+    ("LSTM", {"direction": "reverse"}, Directions), ("RNN", {"direction": "bidirectional", "activations": ["Relu", "Tanh"]}, Directions)])
+def test_a_node_is_a_module_where_a_module_says_it_all(op, attributes, kind, dtype):
+    data, inputs = model(op, attributes, dtype=dtype)
+    module = lstmc.from_onnx(data, 0)
+    assert type(module) is kind
+    assert module(inputs["X"])[0].dtype == dtype
+    if kind is Directions:
+        assert ("reversed" in repr(module)) == (attributes["direction"] == "reverse")
+        assert all(isinstance(m, (nn.LSTM, nn.RNN)) for m in module.modules)
+
+
+def test_directions_are_called_as_modules():
+    """Batch first, unbatched, with lengths, against the modules by themselves."""
+    rng = np.random.default_rng(0)
+    data, _ = model("GRU", {"direction": "bidirectional", "activations": ["Sigmoid", "Tanh", "HardSigmoid", "Tanh"], "layout": 1})
+    both = lstmc.from_onnx(data, "cell")
+    assert both.batch_first
+    assert both.reverse == (False, True)
+    x, h = rng.standard_normal((3, 5, 4)).astype("f"), rng.standard_normal((2, 3, 6)).astype("f")
+    lengths = np.array([5, 2, 3])
+    y, state = both(x, h, lengths)
+    for b, n in enumerate(lengths):
+        forward, ends = both.modules[0](x[b, :n], h[:1, b])
+        backward, starts = both.modules[1](x[b, :n][::-1], h[1:, b])
+        assert np.array_equal(y[b, :n], np.concatenate([forward, backward[::-1]], -1))
+        assert not y[b, n:].any()
+        assert np.array_equal(state[:, b], np.concatenate([ends, starts]))
+        alone, last = both(x[b], h[:, b], n)
+        assert np.array_equal(alone, y[b])
+        assert np.array_equal(last, state[:, b])
+    for wrong in ((x[0, 0], None, None), (x.astype(float), None, None), (x, h[:1], None), (x, None, [9, 1, 1]), (x, None, [1])):
+        with pytest.raises((TypeError, ValueError), match=r"x:|hx:|lengths:"):
+            both(*wrong)
+
+
+def test_what_is_stored_is_where_a_module_begins():
+    options = {"state": True, "lengths": True}
+    for direction in ("forward", "bidirectional"):
+        data, inputs = model("LSTM", {"direction": direction}, options, ("initial_h", "initial_c", "sequence_lens"))
+        module = lstmc.from_onnx(data, "cell")
+        plain = lstmc.from_onnx(model("LSTM", {"direction": direction}, options)[0], "cell")
+        want, state = plain(inputs["X"], (inputs["initial_h"], inputs["initial_c"]), inputs["sequence_lens"])
+        y, ends = module(inputs["X"])
+        assert np.array_equal(y, want)
+        assert all(map(np.array_equal, ends, state))
+        assert np.array_equal(lstmc.from_onnx(data)({"X": inputs["X"]})["Y_h"], state[0])
+    data, _ = model("GRU", None, {"state": True})
+    del data.graph.input[1]
+    data.graph.initializer.append(numpy_helper.from_array(np.zeros((1, 3, 6), "f"), "initial_h"))
+    assert type(lstmc.from_onnx(data, "cell")) is nn.GRU        # a state of zeros is no state
+
+
+def test_nodes_are_found_by_name_output_and_number():
+    data, _ = model()
+    found = [lstmc.from_onnx(data, which).state_dict()["weight_ih_l0"] for which in ("cell", "Y_h", 0, -1)]
+    assert all(np.array_equal(found[0], w) for w in found)
+    for wrong, message in (("other", r"node: expected the name of a recurrent node or of its output \('cell'\), received 'other'"),
+                           (1, r"node: expected a number below 1, .*\('cell'\), received 1"), ("", "received ''")):
+        with pytest.raises(ValueError, match=message):
+            lstmc.from_onnx(data, wrong)
+    with pytest.raises(TypeError, match="node: expected a name or a number, received float"):
+        lstmc.from_onnx(data, 1.0)
+    with pytest.raises(ValueError, match="partial: expected False with node"):
+        lstmc.from_onnx(data, 0, partial=True)
+    twice = copy.deepcopy(data)
+    twice.graph.node.append(copy.deepcopy(twice.graph.node[0]))
+    twice.graph.node[1].output[:] = ["a", "b", "c"]
+    with pytest.raises(ValueError, match="received 'cell', which 2 have: give a number from 0 to 1"):
+        lstmc.from_onnx(twice, "cell")
+    assert list(lstmc.from_onnx(twice, partial=True)) == ["cell", "cell (1)"]
+    assert lstmc.from_onnx(twice, "b").hidden_size == 6
+    weights, inputs = drawn("RNN", {"hidden_size": 6}, SIZES, PLAIN)
+    with pytest.raises(FormatError, match=r"node 'cell' \(RNN\): W: expected weights that are stored in the model, received 'W'"):
+        lstmc.from_onnx(model_of("RNN", {"hidden_size": 6}, {}, {**weights, **inputs}), 0)
+
+
+# Graphs -----------------------------------------------------------------------------------------------------
+
+def graph(nodes, inputs, outputs, constants=None, opset=17):
+    """A model; inputs: name -> (type, shape)."""
+    made = helper.make_graph(nodes, "g", [helper.make_tensor_value_info(name, *value) for name, value in inputs.items()],
+                             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+                             [numpy_helper.from_array(np.asarray(a), name) for name, a in (constants or {}).items()])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def branch(op, source, name):
+    return helper.make_graph([helper.make_node(op, [source], [name])], name, [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)])
+
+
+def test_ifs_are_decided_while_reading_or_in_a_run():
+    x = np.array([1.0, -2.0], "f")
+    nodes = [helper.make_node("If", ["c"], ["Y"], then_branch=branch("Neg", "X", "n"), else_branch=branch("Elephant", "X", "e"))]
+    described = {"X": (TensorProto.FLOAT, ["B"])}
+    assert np.array_equal(lstmc.from_onnx(graph(nodes, described, ["Y"], {"c": np.array(True)}))({"X": x})["Y"], -x)
+    with pytest.raises(FormatError, match="Elephant"):
+        lstmc.from_onnx(graph(nodes, described, ["Y"], {"c": np.array(False)}))
+    nodes = [helper.make_node("If", ["c"], ["Y"], then_branch=branch("Neg", "X", "n"), else_branch=branch("Abs", "X", "n"))]
+    run = lstmc.from_onnx(graph(nodes, described | {"c": (TensorProto.BOOL, [])}, ["Y"]))
+    assert np.array_equal(run({"X": x, "c": np.array(True)})["Y"], -x)
+    assert np.array_equal(run({"X": x, "c": np.array(False)})["Y"], abs(x))
+    with pytest.raises(ValueError, match="expected one bool as condition"):
+        lstmc.from_onnx(graph(nodes, described | {"c": (TensorProto.BOOL, None)}, ["Y"]))({"X": x, "c": np.array([True, False])})
+
+
+def test_quantized_weights_and_computed_shapes():
+    """Weights behind DequantizeLinear, an initial state of the batch's size, two outputs joined: as exporters write them."""
+    rng = np.random.default_rng(0)
+    weights, inputs = drawn("GRU", {"hidden_size": 6, "direction": "bidirectional"}, SIZES, PLAIN)
+    q = {name: rng.integers(-128, 128, a.shape).astype(np.int8) for name, a in weights.items()}
+    nodes = [*(helper.make_node("DequantizeLinear", [f"{name}_q", "scale"], [name]) for name in weights),
+             helper.make_node("Shape", ["X"], ["s"]), helper.make_node("Gather", ["s", "one"], ["b"]), helper.make_node("Concat", ["two", "b", "six"], ["hs"], axis=0),
+             helper.make_node("ConstantOfShape", ["hs"], ["h"]),
+             helper.make_node("GRU", ["X", *weights, "", "h"], ["y", "last"], hidden_size=6, direction="bidirectional", linear_before_reset=1, name="gru"),
+             helper.make_node("Transpose", ["y"], ["t"], perm=[0, 2, 1, 3]), helper.make_node("Reshape", ["t", "flat"], ["Y"])]
+    constants = {**{f"{name}_q": a for name, a in q.items()}, "scale": np.float32(0.01), "one": np.array([1]), "two": np.array([2]), "six": np.array([6]),
+                 "flat": np.array([0, 0, -1])}
+    data = graph(nodes, {"X": (TensorProto.FLOAT, ["T", "B", 4])}, ["Y", "last"], constants)
+    run = lstmc.from_onnx(data)
+    module = lstmc.from_onnx(data, "gru")
+    assert np.array_equal(module.state_dict()["weight_ih_l0"][:6], (q["W"][0].astype("f") * np.float32(0.01))[6:12])
+    for B in (3, 1):
+        y, state = module(inputs["X"][:, :B])
+        found = run({"X": inputs["X"][:, :B]})
+        assert np.array_equal(found["Y"], y)
+        assert np.array_equal(found["last"], state)
+    assert run.inputs["X"].shape == ("T", "B", 4)
+    assert repr(run) == "Graph(X: float32['T', 'B', 4] -> Y: float32, last: float32)"
+
+
+def test_what_a_run_takes():
+    data, inputs = model("LSTM", None, {"lengths": True})
+    run = lstmc.from_onnx(data)
+    x, lengths = inputs["X"], inputs["sequence_lens"]
+    for wrong, error, message in (({"X": x}, ValueError, "inputs: expected X, sequence_lens; received X"), ([x], TypeError, "inputs: expected a dict"),
+                                  ({**inputs, "more": x}, ValueError, "received X, sequence_lens, more"),
+                                  ({**inputs, "X": x.astype(float)}, TypeError, "X: expected dtype float32, received float64"),
+                                  ({**inputs, "X": x[0]}, ValueError, "X: expected shape"),
+                                  ({**inputs, "sequence_lens": lengths + 99}, ValueError, r"node 'cell' \(LSTM\): lengths: expected values from 0 to T"),
+                                  ({**inputs, "X": np.concatenate([x, x], -1)}, ValueError, r"node 'cell' \(LSTM\): x: expected shape")):
+        with pytest.raises(error, match=message):
+            run(wrong)
+    want = run(inputs)
+    bent = {"X": np.asfortranarray(x).astype(">f4"), "sequence_lens": lengths}
+    assert all(np.array_equal(a, want[name]) for name, a in run(bent).items())
+
+
+def test_partial_leaves_what_is_not_supported():
+    weights, inputs = drawn("LSTM", {}, SIZES, {**PLAIN, "state": True})
+    data = model_of("LSTM", {}, weights, inputs)
+    data.graph.node[0].input[0] = "before"
+    data.graph.node.insert(0, helper.make_node("Einsum", ["X"], ["before"], equation="tbi->tbi"))
+    with pytest.raises(FormatError, match=r"node of output 'before' \(Einsum\): the operator Einsum is not supported; from_onnx\(..., partial=True\)"):
+        lstmc.from_onnx(data)
+    cell = lstmc.from_onnx(data, partial=True)["cell"]
+    assert {name: t.shape for name, t in cell.inputs.items()} == {"before": ("T", "B", 4), "initial_h": (1, "B", 6), "initial_c": (1, "B", 6)}
+    assert {name: t.shape for name, t in cell.outputs.items()} == {"Y": ("T", 1, "B", 6), "Y_h": (1, "B", 6), "Y_c": (1, "B", 6)}
+    found = cell({"before": inputs["X"], **{name: a for name, a in inputs.items() if name != "X"}})
+    y, (h, c) = lstmc.from_onnx(data, "cell")(inputs["X"], (inputs["initial_h"], inputs["initial_c"]))
+    assert np.array_equal(found["Y"][:, 0], y)
+    assert np.array_equal(found["Y_h"], h)
+    assert np.array_equal(found["Y_c"], c)
+
+
+def test_bits_are_those_of_any_batch_and_any_number_of_threads():
+    weights, _ = drawn("LSTM", {}, SIZES, PLAIN)
+    rng = np.random.default_rng(0)
+    constants = {**weights, "A": rng.standard_normal((6, 9)).astype("f"), "a": rng.standard_normal(9).astype("f"), "zero": np.array([1])}
+    nodes = [helper.make_node("LSTM", ["X", *weights], ["y", "h", "c"], hidden_size=6), helper.make_node("Squeeze", ["y", "zero"], ["z"]),
+             helper.make_node("MatMul", ["z", "A"], ["m"]), helper.make_node("Add", ["m", "a"], ["l"]), helper.make_node("Softmax", ["l"], ["Y"])]
+    run = lstmc.from_onnx(graph(nodes, {"X": (TensorProto.FLOAT, ["T", "B", 4])}, ["Y"], constants))
+    x = rng.standard_normal((7, 40, 4)).astype("f")
+    want = run({"X": x})["Y"]
+    for n in (1, 2):
+        with lstmc.threads(n):
+            assert np.array_equal(run({"X": x})["Y"], want)
+            assert np.array_equal(run({"X": x[:, 5:8]})["Y"], want[:, 5:8])
+
+
+def test_packages_that_are_missing_are_named(monkeypatch):
+    data, _ = model()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match="verify=True needs the package onnxruntime: pip install onnxruntime"):
+        lstmc.from_onnx(data, 0, verify=True)
+    data = data.SerializeToString()
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r'pip install "lstmc\[onnx\]"'):
+        lstmc.from_onnx(data)
+    assert onnx.__version__
