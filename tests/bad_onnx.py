@@ -165,7 +165,7 @@ def attributes():
             yield f"{name} {str(v)[:30]}", changed(change)
     yield "an attribute twice", changed(lambda m, g: g.node[4].attribute.append(g.node[4].attribute[0]))
     yield "a reference to an attribute", changed(lambda m, g: setattr(g.node[4].attribute[0], "ref_attr_name", "other"))
-    yield "an unknown kind", changed(lambda m, g: setattr(g.node[6].attribute[0], "type", 99))
+    yield "an unknown kind", changed(lambda m, g: setattr(g.node[6].attribute[0], "type", AttributeProto.TYPE_PROTO))
     yield "an unknown attribute", changed(lambda m, g: g.node[4].attribute.append(helper.make_attribute("output_sequence", 1)))
     yield "one of another cell", changed(lambda m, g: g.node[4].attribute.append(helper.make_attribute("linear_before_reset", 1)))
     yield "slopes without a limit", one("LeakyRelu", alpha=nan)

@@ -327,11 +327,12 @@ def alone(node):
     """The Graph of one recurrent node: from its inputs that are not constant to its outputs."""
     settings = cells.Settings(node)
     weights = settings.named(node.constants)
-    dtype, H, D = (weights["W"].dtype if "W" in weights else None), settings.hidden_size, len(settings.reverse)
+    dtype, D = (weights["W"].dtype if "W" in weights else None), len(settings.reverse)
+    H = settings.hidden_size or (weights["R"].shape[-1] if "R" in weights else None)
     x, y, state = ("T", "B", "I"), ("T", D, "B", H), (D, "B", H)
     if settings.layout:
         x, y, state = ("B", "T", "I"), ("B", "T", D, H), ("B", D, H)
-    shapes = {"X": (*x[:2], weights["W"].shape[2] if "W" in weights else None), "sequence_lens": ("B",), "initial_h": state, "initial_c": state}
+    shapes = {"X": (*x[:2], weights["W"].shape[-1] if "W" in weights else None), "sequence_lens": ("B",), "initial_h": state, "initial_c": state}
     inputs = {}
     for letter, name in settings.named([name or None for name in node.inputs]).items():
         if letter not in weights:
