@@ -1,7 +1,9 @@
 """Models in ONNX's format, on lstmc and on onnxruntime: recurrent nodes with all options, and graphs that torch exports."""
 
 import io
+import runpy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -166,3 +168,9 @@ def test_between_two_sessions():
     inside = cell(x)
     got = theirs(extractor.extract_model(["Y_inside"], ["Y"]), {"Y_inside": inside["Y_inside"]})
     close({**got, "Y_h": inside["Y_h"], "Y_c": inside["Y_c"]}, want)
+
+
+def test_silero_vad(capsys):
+    """A real model, by the example that runs it in three ways."""
+    assert runpy.run_path(str(Path(__file__).parents[2] / "examples/silero_vad.py"))["main"]() < 1e-5
+    assert capsys.readouterr().out.count("187 frames, speech in ") == 3
