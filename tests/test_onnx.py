@@ -321,6 +321,9 @@ def test_partial_leaves_what_is_not_supported():
     data.graph.node.insert(0, helper.make_node("Einsum", ["X"], ["before"], equation="tbi->tbi"))
     with pytest.raises(FormatError, match=r"node of output 'before' \(Einsum\): the operator Einsum is not supported; from_onnx\(..., partial=True\)"):
         lstmc.from_onnx(data)
+    data.graph.initializer.append(helper.make_tensor("words", TensorProto.STRING, [1], [b"a"]))
+    data.graph.node.append(helper.make_node("Squeeze", ["words", "words"], ["nothing"]))
+    data.graph.node.append(helper.make_node("Cast", ["W"], ["odd"], to=TensorProto.BFLOAT16))
     cell = lstmc.from_onnx(data, partial=True)["cell"]
     assert {name: t.shape for name, t in cell.inputs.items()} == {"before": ("T", "B", 4), "initial_h": (1, "B", 6), "initial_c": (1, "B", 6)}
     assert {name: t.shape for name, t in cell.outputs.items()} == {"Y": ("T", 1, "B", 6), "Y_h": (1, "B", 6), "Y_c": (1, "B", 6)}
@@ -329,6 +332,33 @@ def test_partial_leaves_what_is_not_supported():
     assert np.array_equal(found["Y"][:, 0], y)
     assert np.array_equal(found["Y_h"], h)
     assert np.array_equal(found["Y_c"], c)
+
+
+def test_inputs_with_a_default():
+    """An initial state that the model has a value of: left out, and given; weights that an exporter lists as inputs."""
+    data, inputs = model("GRU", None, {"state": True})
+    given, state = inputs["X"], inputs.pop("initial_h")
+    data.graph.initializer.append(numpy_helper.from_array(state, "initial_h"))
+    data.graph.input.append(helper.make_tensor_value_info("R", TensorProto.FLOAT, None))
+    run = lstmc.from_onnx(data)
+    assert list(run.inputs) == ["X"]
+    assert list(run.defaults) == ["initial_h", "R"]
+    want = run(inputs)
+    for other in (state, -state):
+        found = [run({"X": given, "initial_h": other}) for _ in range(2)]
+        assert all(np.array_equal(found[0][name], found[1][name]) for name in want)
+        assert np.array_equal(found[0]["Y"], want["Y"]) == (other is state)
+    with pytest.raises(ValueError, match="inputs: expected X and perhaps initial_h, R; received initial_h"):
+        run({"initial_h": state})
+    assert np.array_equal(lstmc.from_onnx(data, "cell").initial, state)
+
+
+def test_constants_are_not_a_callers_to_write():
+    nodes = [helper.make_node("Neg", ["c"], ["Y"]), helper.make_node("Identity", ["c"], ["Z"])]
+    run = lstmc.from_onnx(graph(nodes, {}, ["Y", "Z"], {"c": np.ones(3, "f")}))
+    for a in run({}).values():
+        with pytest.raises(ValueError, match="read-only"):
+            a[0] = 7
 
 
 def test_bits_are_those_of_any_batch_and_any_number_of_threads():

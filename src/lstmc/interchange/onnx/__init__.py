@@ -26,12 +26,13 @@ def from_onnx(obj, node=None, *, partial=False, verify=False):
     partial : bool
         Every recurrent node by itself, to be called between runs of another engine that has the rest of the model.
     verify : bool
-        Run onnxruntime and this package on generated inputs, print the largest differences, and raise ValueError where one is too large.
+        Run onnxruntime and this package on generated inputs, print the largest differences, and raise ValueError where one is too large. Of a graph,
+        axes of inputs must be numbers or have names, and whole numbers must be lengths or indices into a table of the model.
 
     Returns
     -------
     Graph
-        Without `node`: a callable, dict of arrays -> dict of arrays, with `inputs` and `outputs`.
+        Without `node`: a callable, dict of arrays -> dict of arrays, with `inputs`, `outputs` and `defaults`.
     lstmc.nn module or Directions
         With `node`. It is `batch_first` if the node's layout is 1; states are those of `lstmc.nn`, (D, B, H), either way. A node that runs in
         reverse, whose directions have different activations, or whose initial state or lengths are stored gives `Directions`, called as a module is.
@@ -44,6 +45,29 @@ def from_onnx(obj, node=None, *, partial=False, verify=False):
         The model is malformed, or has an operator or an option that is not supported; the message names the place.
     ValueError, TypeError
         `node` is not there, or an argument is wrong.
+
+    Notes
+    -----
+    A sequence of length 0 has a final state of 0 in a graph, as in onnxruntime, and its initial state in a module of `lstmc.nn`. Constants of activations
+    that are left out are those of ONNX; onnxruntime takes 0 for those of Affine, ScaledTanh and ThresholdedRelu.
+
+    Examples
+    --------
+    A whole model, then one of its layers to stream on::
+
+        run = lstmc.from_onnx("tagger.onnx")
+        tags = run({"words": words})["tags"]
+        stream = lstmc.from_onnx("tagger.onnx", node="/lstm/LSTM").session()
+
+    The recurrent nodes alone, between two runs of onnxruntime, where the rest has operators that are not supported. onnx cuts the model in two::
+
+        (name, cell), = lstmc.from_onnx("speech.onnx", partial=True).items()
+        x, y = next(iter(cell.inputs)), next(iter(cell.outputs))
+        cut = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(onnx.load("speech.onnx")))
+        before = onnxruntime.InferenceSession(cut.extract_model(["sound"], [x]).SerializeToString())
+        after = onnxruntime.InferenceSession(cut.extract_model([y], ["text"]).SerializeToString())
+        inside, = before.run(None, {"sound": sound})
+        text, = after.run(None, {y: cell({x: inside})[y]})
     """
     source = read(obj)
     try:

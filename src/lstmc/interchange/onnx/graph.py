@@ -105,8 +105,7 @@ def planned(steps, outputs, scope):
 
 def computed(function, given, outputs):
     """The outputs of a function of arrays, as arrays, as many as are asked for."""
-    with np.errstate(all="ignore"):
-        found = function(*given)
+    found = function(*given)
     found = found if isinstance(found, tuple) else (found,)
     if len(found) < len(outputs):
         raise ValueError(f"expected at most {len(found)} outputs, received {len(outputs)}")
@@ -116,7 +115,7 @@ def computed(function, given, outputs):
 class Builder:
     """Makes plans of a model's graph and of those inside.
 
-    tolerant: only for the recurrent nodes and what is constant: an operator that is not supported makes something unknown.
+    tolerant: only for the recurrent nodes and what is constant: what is not supported, or fails, is something unknown.
     """
 
     def __init__(self, source, tolerant=False):
@@ -125,18 +124,22 @@ class Builder:
         self.budget = FOLDED
 
     def plan(self, graph, outer, where, depth=0, inputs=()):
-        """(Plan, scope): scope is name -> value, None if it is not constant, of all that the graph can use."""
+        """(Plan, scope): scope is name -> value, None if it is not constant, of all that the graph can use; inputs come from a run."""
         if depth > DEPTH:
             raise FormatError(f"{where}: expected graphs at most {DEPTH} deep in each other, received more")
         if len(graph.sparse_initializer):
             raise FormatError(f"{where}: expected plain initializers, received sparse ones")
         own, scope = set(), dict(outer)
-        for tensor in graph.initializer:
-            self.define(tensor.name, own, scope, tensors.array(tensor, f"{where}: initializer {tensor.name!r}", self.folder), where)
-            self.budget += scope[tensor.name].size
         for name in inputs:
-            if name not in own:
-                self.define(name, own, scope, None, where)
+            self.define(name, own, scope, None, where)
+        for tensor in graph.initializer:
+            if tensor.name in inputs:       # a default
+                continue
+            value = None
+            if not self.tolerant or tensor.data_type in tensors.TYPES:
+                value = tensors.array(tensor, f"{where}: initializer {tensor.name!r}", self.folder)
+                self.budget += value.size
+            self.define(tensor.name, own, scope, value, where)
         steps = []
         for proto in graph.node:
             self.add(proto, own, scope, steps, where, depth)
@@ -170,7 +173,6 @@ class Builder:
             if not self.tolerant:
                 steps.append(step_of(cells.runner(node), node))
         elif node.op in OPERATORS or not self.tolerant:
-            node.check()
             values = self.step(node, steps) or values
         for name, value in zip(node.outputs, values, strict=False):
             if name:
@@ -179,12 +181,16 @@ class Builder:
     def step(self, node, steps):
         """The values of a node whose inputs are all constant, as far as they are not too large; else None, and a step."""
         try:
+            node.check()
             function = OPERATORS[node.op][0](node)
             known = all(value is not None for name, value in zip(node.inputs, node.constants, strict=True) if name)
             if known and sum(a.size for a in node.constants if a is not None) <= self.budget:
                 node.limit = max(self.budget, 0)
-                values = computed(function, node.constants, node.outputs)
+                with np.errstate(all="ignore"):
+                    values = computed(function, node.constants, node.outputs)
                 self.budget -= sum(a.size for a in values)
+                for a in values:
+                    a.flags.writeable = False
                 return values
         except TooLarge:
             pass
@@ -238,10 +244,14 @@ class Graph:
     ----------
     inputs, outputs : dict
         name -> (dtype, shape) of a tensor: a number, a name or None for each axis, None where the model does not say it.
+    defaults : dict
+        As `inputs`: those that have a value in the model and may be left out. A plan is made for each choice of them, once.
     """
 
-    def __init__(self, plan, inputs, outputs):
-        self._plan, self.inputs, self.outputs = plan, inputs, outputs
+    def __init__(self, plan, inputs, outputs, defaults=None):
+        self.inputs, self.outputs, self.defaults = inputs, outputs, defaults or {}
+        self._plans = {frozenset(): plan()}
+        self._plan = plan if defaults else None         # which keeps the model
 
     def __repr__(self):
         def shown(tensors):
@@ -255,7 +265,7 @@ class Graph:
         Parameters
         ----------
         inputs : dict
-            An array for each input, of its dtype and of the sizes that the model fixes.
+            An array for each input, of its dtype and of the sizes that the model fixes; and for some of `defaults`, if they are to be others.
 
         Returns
         -------
@@ -269,10 +279,14 @@ class Graph:
         """
         if not hasattr(inputs, "keys"):
             raise TypeError(f"inputs: expected a dict of arrays, received {type(inputs).__name__}")
-        if set(inputs) != set(self.inputs):
-            raise ValueError(f"inputs: expected {', '.join(self.inputs) or 'none'}; received {', '.join(map(str, inputs)) or 'none'}")
-        values = {name: fitting(checks.plain(inputs[name], name), name, tensor) for name, tensor in self.inputs.items()}
-        return dict(zip(self._plan.outputs, self._plan.run(values), strict=True))
+        if not set(self.inputs) <= set(inputs) <= {*self.inputs, *self.defaults}:
+            more = f" and perhaps {', '.join(self.defaults)}" if self.defaults else ""
+            raise ValueError(f"inputs: expected {', '.join(self.inputs) or 'none'}{more}; received {', '.join(map(str, inputs)) or 'none'}")
+        values = {name: fitting(checks.plain(inputs[name], name), name, tensor) for name, tensor in {**self.inputs, **self.defaults}.items() if name in inputs}
+        chosen = frozenset(values.keys() - self.inputs.keys())
+        plan = self._plans.get(chosen) or self._plans.setdefault(chosen, self._plan(chosen))
+        with np.errstate(all="ignore"):
+            return dict(zip(plan.outputs, plan.run(values), strict=True))
 
 
 def fitting(a, name, tensor):
@@ -297,29 +311,29 @@ def tensor_of(value, where):
     return Tensor(tensors.dtype_of(t.elem_type, where) if t.elem_type else None, tuple(sizes) if t.HasField("shape") else None)
 
 
-def free_inputs(graph):
-    """The inputs of a graph that a caller gives: those without a value in it."""
+def inputs_of(graph):
+    """(inputs that a caller gives, those that have a value in the model), ValueInfoProtos."""
     own = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in own]
+    return [value for value in graph.input if value.name not in own], [value for value in graph.input if value.name in own]
 
 
 def whole(source):
     """The Graph of a model."""
-    graph, builder = source.model.graph, Builder(source)
-    inputs = {value.name: tensor_of(value, f"input {value.name!r}") for value in free_inputs(graph)}
-    if len(inputs) != len(free_inputs(graph)):
+    graph = source.model.graph
+    inputs, defaults = ({value.name: tensor_of(value, f"input {value.name!r}") for value in some} for some in inputs_of(graph))
+    if len(inputs) + len(defaults) != len(graph.input):
         raise FormatError("graph: expected every input once, received a name twice")
-    plan, _ = builder.plan(graph, {}, "graph", inputs=inputs)
-    if len(set(plan.outputs)) != len(plan.outputs):
+    names = [value.name for value in graph.output]
+    if len(set(names)) != len(names):
         raise FormatError("graph: expected every output once, received a name twice")
     outputs = {value.name: tensor_of(value, f"output {value.name!r}") if value.HasField("type") else Tensor(None, None) for value in graph.output}
-    return Graph(plan, inputs, outputs)
+    return Graph(lambda chosen=frozenset(): Builder(source).plan(graph, {}, "graph", inputs={*inputs, *chosen})[0], inputs, outputs, defaults)
 
 
 def recurrent_nodes(source):
     """The recurrent Nodes of a model, those in branches too, with the constants among their inputs; nothing else need be supported."""
     builder = Builder(source, tolerant=True)
-    builder.plan(source.model.graph, {}, "graph", inputs=[value.name for value in free_inputs(source.model.graph)])
+    builder.plan(source.model.graph, {}, "graph", inputs={value.name for value in inputs_of(source.model.graph)[0]})
     return builder.recurrent
 
 
@@ -340,4 +354,5 @@ def alone(node):
     outputs = [name for name in node.outputs if name]
     scope = dict.fromkeys(outputs)
     given = dict(zip(node.outputs, (y, state, state), strict=False))
-    return Graph(planned([step_of(cells.runner(node), node)], outputs, scope), inputs, {name: Tensor(dtype, given[name]) for name in outputs})
+    plan = planned([step_of(cells.runner(node), node)], outputs, scope)
+    return Graph(lambda: plan, inputs, {name: Tensor(dtype, given[name]) for name in outputs})

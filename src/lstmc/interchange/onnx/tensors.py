@@ -52,6 +52,8 @@ def little(data, dtype, count, shape, where):
     """Little-endian bytes as values."""
     if len(data) != count * dtype.itemsize:
         raise FormatError(f"{where}: expected {count * dtype.itemsize} bytes for {dtype} of shape {list(shape)}, received {len(data)}")
+    if dtype.kind == "b":
+        return np.frombuffer(data, np.uint8) != 0
     return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False)
 
 
