@@ -232,3 +232,53 @@ def pad(node):
         return np.pad(x[tuple(at)], widths, constant_values=x.dtype.type(fill))
 
     return run
+
+
+@operator("GatherND", least=2)
+def gather_nd(node):
+    """The parts of x at the indices that the last axis of `indices` holds, after batch_dims axes that both have."""
+    batch = node.int("batch_dims", 0, 0)
+
+    def run(x, indices):
+        if indices.dtype.kind not in "iu" or not indices.ndim or batch + indices.shape[-1] > x.ndim or x.shape[:batch] != indices.shape[:batch]:
+            raise ValueError(f"expected indices of x {x.shape} after {batch} axes in common, received {indices.dtype} of shape {indices.shape}")
+        node.limited((*indices.shape[:-1], *x.shape[batch + indices.shape[-1]:]))
+        lead = np.ogrid[tuple(slice(n) for n in x.shape[:batch])]
+        lead = [a.reshape(*a.shape, *[1] * (indices.ndim - 1 - batch)) for a in lead]
+        return x[(*lead, *np.moveaxis(indices, -1, 0))]
+
+    return run
+
+
+@operator("ReverseSequence", least=2)
+def reverse_sequence(node):
+    """x with the first steps of each sequence, as many as its length, in the other order."""
+    batch, time = node.int("batch_axis", 1), node.int("time_axis", 0)
+
+    def run(x, lengths):
+        steps = np.arange(x.shape[time])[:, None]
+        if lengths.shape != (x.shape[batch],) or (lengths < 0).any() or (lengths > len(steps)).any():
+            raise ValueError(f"sequence_lens: expected {x.shape[batch]} lengths up to {len(steps)}, received {lengths.tolist()[:20]}")
+        at = np.where(steps < lengths, lengths - 1 - steps, steps)
+        ordered = np.moveaxis(x, (time, batch), (0, 1))
+        return np.moveaxis(ordered[at, np.arange(len(lengths))], (0, 1), (time, batch))
+
+    return run
+
+
+@operator("TopK", least=2, outputs=2)
+def top_k(node):
+    """The k largest or smallest along an axis, in order, and where they are: of equals the first."""
+    axis, largest = node.int("axis", -1), node.int("largest", 1)
+
+    def run(x, k):
+        n, (count,) = x.shape[axis], numbers(k)
+        if not 0 <= count <= n:
+            raise ValueError(f"k: expected 0 to {n}, received {count}")
+        # Sorted backwards, x has its largest values last, and of equals the first one last.
+        order = np.argsort(np.flip(x, axis) if largest else x, axis, kind="stable")
+        order = n - 1 - np.flip(order, axis) if largest else order
+        order = np.moveaxis(np.moveaxis(order, axis, 0)[:count], 0, axis).astype(np.int64)
+        return np.take_along_axis(x, order, axis), order
+
+    return run

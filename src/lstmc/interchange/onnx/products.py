@@ -155,3 +155,19 @@ def layer_normalization(node):
         return y if bias is None else y + bias, mean.reshape(inside), (1 / root).reshape(inside)
 
     return run
+
+
+@operator("CumSum", least=2)
+def cumulative(node):
+    """Sums of all up to each along an axis, one after the other; from the end, or without itself, on request."""
+    exclusive, reverse = node.int("exclusive", 0), node.int("reverse", 0)
+
+    def run(x, axis):
+        x = np.moveaxis(x, int(axis.reshape(())), 0)
+        x = np.flip(x, 0) if reverse else x
+        y = np.cumsum(x, 0, dtype=x.dtype)
+        if exclusive:
+            y = np.concatenate([np.zeros_like(y[:1]), y[:-1]])
+        return np.moveaxis(np.flip(y, 0) if reverse else y, 0, int(axis.reshape(())))
+
+    return run
