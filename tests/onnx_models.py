@@ -1,7 +1,17 @@
-"""Models in ONNX's format that the tests make: a recurrent node with any of its options, and the configurations that are drawn."""
+"""Models in ONNX's format that the tests make, or take from ONNX: a recurrent node with any of its options, configurations that are drawn, and the cases
+of ONNX's backend tests.
+"""
+
+import importlib
+import importlib.util
+import re
+from pathlib import Path
 
 import numpy as np
 from onnx import helper, numpy_helper
+from onnx.backend.test.case import node as backend
+
+import lstmc
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 FUNCTIONS = {"LSTM": 3, "GRU": 2, "RNN": 1}
@@ -80,3 +90,23 @@ def layout_1(inputs):
 def layout_0(outputs):
     """Outputs of layout 1 as layout 0 has them."""
     return {name: a.transpose(1, 2, 0, 3) if name == "Y" else a.swapaxes(0, 1) for name, a in outputs.items()}
+
+
+def cases_of(operators):
+    """The backend's cases of operators: of every module of it whose text names one, so that none is missed."""
+    folder = Path(importlib.util.find_spec("onnx.backend.test.case.node").origin).parent
+    wanted = re.compile(rf'"({"|".join(operators)})"')
+    for path in sorted(folder.glob("*.py")):
+        if wanted.search(path.read_text(encoding="utf-8")):
+            importlib.import_module(f"onnx.backend.test.case.node.{path.stem}")
+    return [case for case in backend._NodeTestCases if {n.op_type for n in case.model.graph.node} <= set(operators)]
+
+
+def check(case):
+    """Run a case of the backend and compare shapes, types and values."""
+    run = lstmc.from_onnx(case.model)
+    for inputs, outputs in case.data_sets:
+        got = run(dict(zip([i.name for i in case.model.graph.input], inputs, strict=True)))
+        for a, want in zip(got.values(), outputs, strict=True):
+            assert (a.shape, a.dtype) == (want.shape, want.dtype)
+            np.testing.assert_allclose(a, want, rtol=max(case.rtol, 1e-5), atol=1e-6)

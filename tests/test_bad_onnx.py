@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 import bad_onnx
 import lstmc
 from lstmc import FormatError
-from lstmc.interchange.onnx import graph, node
+from lstmc.interchange.onnx import node, plan
 
 pytestmark = pytest.mark.once
 
@@ -97,7 +97,7 @@ def test_sizes_that_are_claimed_are_not_made(op, stored):
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_doubling_stops(stored, monkeypatch):
-    for module in (graph, node):
+    for module in (node, plan):
         monkeypatch.setattr(module, "LIMIT", 2**20)
     nodes = [helper.make_node("Concat", [f"x{i}", f"x{i}"], [f"x{i + 1}"], axis=0) for i in range(60)]
     value = np.ones((1, 2**12), "f")

@@ -1,6 +1,6 @@
 """From a path, bytes or a ModelProto to a model whose claims about itself are plain: it parses, has a graph, and is of an operator set that is known.
 
-What is inside a graph is looked at by graph.py, tensor by tensor and node by node.
+What is inside a graph is looked at by plan.py, tensor by tensor and node by node.
 """
 
 import os
