@@ -138,6 +138,11 @@ def test_nodes_are_found_by_name_output_and_number():
                            (1, r"node: expected a number below 1, .*\('cell'\), received 1"), ("", "received ''")):
         with pytest.raises(ValueError, match=message):
             lstmc.from_onnx(data, wrong)
+    without = copy.deepcopy(data)
+    without.graph.node[0].op_type = "Elephant"
+    with pytest.raises(ValueError, match="node: expected a model with recurrent nodes"):
+        lstmc.from_onnx(without, "cell")
+    assert lstmc.from_onnx(without, partial=True) == {}
     with pytest.raises(TypeError, match="node: expected a name or a number, received float"):
         lstmc.from_onnx(data, 1.0)
     with pytest.raises(ValueError, match="partial: expected False with node"):

@@ -104,7 +104,9 @@ def named(nodes):
 
 def picked(nodes, which):
     """The Node of a name, of an output's name, or of a number."""
-    there = ", ".join(map(repr, named(nodes))) or "none"
+    if not nodes:
+        raise ValueError(f"node: expected a model with recurrent nodes (LSTM, GRU or RNN), received one without, and {which!r}")
+    there = ", ".join(map(repr, named(nodes)))
     if isinstance(which, int) and not isinstance(which, bool):
         if not -len(nodes) <= which < len(nodes):
             raise ValueError(f"node: expected a number below {len(nodes)}, that of the model's recurrent nodes ({there}), received {which}")
