@@ -1,0 +1,163 @@
+"""A recurrent node -> modules of lstmc.nn: its attributes, its weights in ONNX's layout, and the order of its directions."""
+
+import numpy as np
+
+from lstmc import layouts, nn
+from lstmc.errors import FormatError
+from lstmc.interchange.onnx.directions import Directions
+
+DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
+# Of each operator: the module, its name in layouts, activations of a direction by default, and inputs.
+CELLS = {"LSTM": (nn.LSTM, "lstm", ("Sigmoid", "Tanh", "Tanh"), ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")),
+         "GRU": (nn.GRU, "gru", ("Sigmoid", "Tanh"), ("X", "W", "R", "B", "sequence_lens", "initial_h")),
+         "RNN": (nn.RNN, "rnn", ("Tanh",), ("X", "W", "R", "B", "sequence_lens", "initial_h"))}
+# ONNX's name in lower case -> ours, and how many of alpha and beta it takes.
+FUNCTIONS = {"sigmoid": ("sigmoid", 0), "tanh": ("tanh", 0), "relu": ("relu", 0), "softsign": ("softsign", 0), "softplus": ("softplus", 0),
+             "affine": ("affine", 2), "leakyrelu": ("leaky_relu", 1), "thresholdedrelu": ("thresholded_relu", 1), "scaledtanh": ("scaled_tanh", 2),
+             "hardsigmoid": ("hard_sigmoid", 2), "elu": ("elu", 1)}
+DEFAULTS = {"affine": (1.0, 0.0), "leaky_relu": (0.01,), "thresholded_relu": (1.0,), "scaled_tanh": (1.0, 1.0), "hard_sigmoid": (0.2, 0.5), "elu": (1.0,)}
+ATTRIBUTES = ("direction", "hidden_size", "layout", "activations", "activation_alpha", "activation_beta")
+MORE = {"LSTM": ("clip", "input_forget"), "GRU": ("clip", "linear_before_reset"), "RNN": ()}
+WEIGHTS = ("W", "R", "B", "P")
+
+
+class Settings:
+    """The attributes of a recurrent node, checked.
+
+    reverse: for each direction whether it runs from the end. activations: for each direction. layout: 0 or 1. variant: arguments of nn.
+    """
+
+    def __init__(self, node):
+        self.node = node
+        self.module, self.cell, names, self.inputs = CELLS[node.op]
+        self.direction = node.text("direction", "forward", tuple(DIRECTIONS))
+        self.reverse = DIRECTIONS[self.direction]
+        self.layout = node.int("layout", 0, 0, 1)
+        self.hidden_size = node.int("hidden_size", None, 1)
+        self.activations = activations_of(node, list(names), len(self.reverse))
+        self.variant = {}
+        for name in node.attributes.keys() - {*ATTRIBUTES, *MORE[node.op]}:
+            raise FormatError(f"{node.where}: attribute {name[:40]!r} is not supported")
+        if "clip" in node.attributes:
+            self.variant["clip"] = node.float("clip")
+        if node.op == "LSTM" and node.int("input_forget", 0, 0, 1):
+            self.variant["coupled"] = True
+        if node.op == "GRU":
+            self.variant["reset_after"] = bool(node.int("linear_before_reset", 0, 0, 1))
+
+    def named(self, arrays):
+        """Inputs by ONNX's names, of those that are there."""
+        return {name: a for name, a in zip(self.inputs, arrays, strict=False) if a is not None}
+
+
+def activations_of(node, names, directions):
+    """[((name, alpha, beta), ...) of each direction]; alpha and beta are consumed by the functions that have them."""
+    given = node.texts("activations") or names * directions
+    if len(given) != len(names) * directions:
+        raise FormatError(f"{node.where}: attribute 'activations': expected {len(names) * directions} of them, received {given[:12]}")
+    rest, found = [node.floats("activation_alpha"), node.floats("activation_beta")], []
+    for name in given:
+        function, count = FUNCTIONS.get(name.lower(), (None, 0))
+        if function is None:
+            raise FormatError(f"{node.where}: attribute 'activations': expected one of {', '.join(FUNCTIONS)}, received {name[:40]!r}")
+        found.append((function, *[some.pop(0) if some else default for some, default in zip(rest[:count], DEFAULTS.get(function, ()), strict=True)]))
+    return [tuple(found[i:i + len(names)]) for i in range(0, len(found), len(names))]
+
+
+def directions_of(settings, weights, batch_first=False, initial=None, lengths=None):
+    """Directions from a node's settings and its weights, a dict of W, R and where there are B and P."""
+    where = settings.node.where
+    W, R = weights["W"], weights["R"]
+    if W.dtype not in (np.float32, np.float64):
+        raise FormatError(f"{where}: W: expected float32 or float64, received {W.dtype}")
+    D, G = len(settings.reverse), layouts.count(settings.cell)
+    H = settings.hidden_size or (R.shape[2] if R.ndim == 3 else 0)
+    I = W.shape[2] if W.ndim == 3 else 0
+    shapes = {"W": (D, G * H, I), "R": (D, G * H, H), "B": (D, 2 * G * H), "P": (D, 3 * H)}
+    for name, a in weights.items():
+        if a.shape != shapes[name] or a.dtype != W.dtype or not a.size:
+            raise FormatError(f"{where}: {name}: expected {W.dtype} of shape {shapes[name]} for {settings.direction} and hidden_size {H}, "
+                              f"received {a.dtype} of shape {a.shape}")
+    alike = D == 2 and settings.activations[0] == settings.activations[1]
+    parts = [(list(range(D)), settings.reverse[0])] if D == 1 or alike else [([d], settings.reverse[d]) for d in range(D)]
+    made = []
+    for which, reverse in parts:
+        try:
+            m = settings.module._blank(I, H, bias="B" in weights, batch_first=batch_first, bidirectional=len(which) == 2, dtype=W.dtype, seed=0,
+                                       **activations_argument(settings, which[0]), **settings.variant, **({"peephole": True} if "P" in weights else {}))
+        except ValueError as error:
+            raise FormatError(f"{where}: {error}") from None
+        m.load_state_dict({name + suffix: a for d, suffix in zip(which, ("", "_reverse"), strict=False) for name, a in
+                           parameters(settings.cell, {name: a[d] for name, a in weights.items()}).items()})
+        made.append((m, reverse))
+    return Directions(made, initial, lengths)
+
+
+def activations_argument(settings, d):
+    """What the module takes for the activations of direction d; an RNN's plain function by its name."""
+    found = settings.activations[d]
+    if settings.cell != "rnn":
+        return {"activations": found}
+    return {"nonlinearity": found[0][0] if len(found[0]) == 1 else found[0]}
+
+
+def parameters(cell, weights):
+    """One direction's weights in ONNX's layout, under the names of nn."""
+    found = {"weight_ih_l0": layouts.matrix_in(weights["W"], cell, "onnx"), "weight_hh_l0": layouts.matrix_in(weights["R"], cell, "onnx")}
+    if "B" in weights:
+        found["bias_ih_l0"], found["bias_hh_l0"] = layouts.biases_in(weights["B"], cell, "onnx")
+    if "P" in weights:
+        orders = layouts.LAYOUTS["onnx"].peephole, layouts.LAYOUTS["pytorch"].peephole
+        found["peephole_l0"] = layouts.blocks(weights["P"], *orders).reshape(3, -1)
+    return found
+
+
+def stored(settings, constant):
+    """(initial state in the axes of nn or None, lengths or None) of a node that has them as constants; a state of zeros is none."""
+    state = {name: constant[name] for name in ("initial_h", "initial_c") if name in constant}
+    if any(a.ndim != 3 for a in state.values()):
+        raise FormatError(f"{settings.node.where}: initial state: expected three axes, received {[a.shape for a in state.values()]}")
+    state = {name: a.swapaxes(0, 1) if settings.layout else a for name, a in state.items()}
+    if not any(a.any() for a in state.values()):
+        return None, constant.get("sequence_lens")
+    if settings.cell != "lstm":
+        return state["initial_h"], constant.get("sequence_lens")
+    zeros = np.zeros_like(next(iter(state.values())))
+    return tuple(state.get(name, zeros) for name in ("initial_h", "initial_c")), constant.get("sequence_lens")
+
+
+# In a graph -------------------------------------------------------------------------------------------------
+
+def runner(node):
+    """What computes Y, Y_h (and Y_c) from a node's inputs; weights that are constant are packed once."""
+    settings = Settings(node)
+    constant = settings.named(node.constants)
+    missing = [name for name in ("W", "R", "B", "P") if name in settings.named([name or None for name in node.inputs]) and name not in constant]
+    fixed = None if missing else directions_of(settings, {name: a for name, a in constant.items() if name in WEIGHTS})
+
+    def run(*arrays):
+        given = settings.named(arrays)
+        directions = fixed or directions_of(settings, {name: a for name, a in given.items() if name in WEIGHTS})
+        return outputs(settings, directions, given)
+
+    return run
+
+
+def outputs(settings, directions, given):
+    """A node's outputs in ONNX's axes: Y (T, D, B, H), states (D, B, H); with layout 1 (B, T, D, H) and (B, D, H)."""
+    swap = (lambda a: a.swapaxes(0, 1)) if settings.layout else (lambda a: a)
+    x, lengths = given["X"], given.get("sequence_lens")
+    if x.ndim != 3:
+        raise ValueError(f"X: expected three axes, received shape {x.shape}")
+    x, D, H = swap(x), len(settings.reverse), directions.hidden_size
+    state = {name: swap(given[name]) for name in ("initial_h", "initial_c") if name in given}
+    if settings.cell == "lstm" and state:
+        zeros = np.zeros((D, x.shape[1], H), x.dtype)
+        state = {name: state.get(name, zeros) for name in ("initial_h", "initial_c")}
+    hx = None if not state else tuple(state.values()) if settings.cell == "lstm" else state["initial_h"]
+    y, found = directions(x, hx, lengths)
+    found = found if isinstance(found, tuple) else (found,)
+    if lengths is not None and (lengths == 0).any():        # the state of a sequence without steps is 0 in onnxruntime, whatever it was before
+        found = tuple(np.where((lengths == 0)[:, None], s.dtype.type(0), s) for s in found)
+    y = y.reshape(*y.shape[:2], D, H)
+    return (y.swapaxes(0, 1) if settings.layout else y.transpose(0, 2, 1, 3), *map(swap, found))
