@@ -39,7 +39,7 @@ def test_gradients_of_a_graph():
     model = compiled(branched())
     batch = model._prepare([A, B], [LABELS, VALUES])
     run = model.run(batch.x, True, 0)
-    grads = model._gradients(batch, run, model._measure(batch, run))
+    grads = model._penalized(model._gradients(batch, run, model._measure(batch, run)))
     names = [name for name, _ in model.trained]
     assert names[:2] == ["shared/kernel", "shared/bias"]
     eps, n = 1e-6, 0

@@ -1,6 +1,6 @@
 # Made by tests/typing/make_stubs.py
 from typing import Any
-from lstmc import activations as activations, callbacks as callbacks, datasets as datasets, initializers as initializers, layers as layers, losses as losses, metrics as metrics, models as models, nn as nn, optimizers as optimizers, reference as reference, regularizers as regularizers, sklearn as sklearn, training as training, utils as utils
+from lstmc import activations as activations, callbacks as callbacks, datasets as datasets, distributed as distributed, initializers as initializers, layers as layers, losses as losses, metrics as metrics, models as models, nn as nn, optimizers as optimizers, reference as reference, regularizers as regularizers, sklearn as sklearn, training as training, utils as utils
 from lstmc.layers import Input as Input
 from lstmc.training import Model as Model, Sequential as Sequential, load as load
 

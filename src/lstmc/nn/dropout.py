@@ -4,18 +4,33 @@ The masks are those of `lstmc.kernels.random`: a function of seed, step, layer, 
 threads or the order of calls.
 """
 
+import contextlib
 import math
+from contextvars import ContextVar
 
 import numpy as np
 
 from lstmc.kernels import random
 from lstmc.kernels.random import Purpose
 
+_first = ContextVar("lstmc_first_sequence", default=0)
+first_sequence = _first.get     # the number of the first sequence of what is trained on now
+
+
+@contextlib.contextmanager
+def sequences_from(first):
+    """Let the sequences of what is trained on within count from `first`: a piece of a batch draws what it draws in the whole."""
+    token = _first.set(first)
+    try:
+        yield
+    finally:
+        _first.reset(token)
+
 
 def keep_mask(p, shape, dtype, seed, step, layer, purpose=Purpose.DROPOUT, threads=None):
     """0 with probability p, else 1/(1-p), for every element of (time, sequence, unit)."""
     mask = np.empty(shape, dtype)
-    random.keep_mask(mask, p, seed, step, layer, purpose, threads)
+    random.keep_mask(mask, p, seed, step, layer, purpose, threads, first_sequence())
     return mask
 
 
@@ -27,5 +42,5 @@ def layer_mask(p, shape, dtype, seed, step):
     mask = np.empty(shape, dtype)
     steps = shape[1] if len(shape) == 3 else 1
     rows = mask.reshape(shape[0], steps, math.prod(shape[1:]) // max(steps, 1))
-    random.keep_mask(rows.transpose(1, 0, 2), p, seed, step, 0, Purpose.LAYER)
+    random.keep_mask(rows.transpose(1, 0, 2), p, seed, step, 0, Purpose.LAYER, None, first_sequence())
     return mask

@@ -25,6 +25,7 @@ class Stepper(Network):
         self.optimizer = self.loss = self.shuffle_seed = None
         self.step = self.passes = 0
         self._turn = Turn()
+        self._shares = None     # in a `fit` that is distributed: lstmc.distributed.fitting.Shares
         self._settings = {"loss_weights": None, "metrics": None, "weighted_metrics": None}
         self._forget_bound()
 
@@ -135,42 +136,67 @@ class Stepper(Network):
 
     # One batch -----------------------------------------------------------------------------------------------
 
-    def run(self, x, training=False, step=0):
+    def run(self, x, training=False, step=0, samples=None):
         """`graph.Run` for accepted inputs."""
-        return self.graph.run(x, training, step)
+        return self.graph.run(x, training, step, samples)
 
     def _measure(self, batch, run):
         """Take losses and metrics of a batch into the running means; for each output how much every value counts."""
-        bound, total, found, ps, masks = self._outputs(), 0.0, [], run.outputs, run.masks
-        for n, (loss, weight, p, mask) in enumerate(zip(bound.losses, bound.loss_weights, ps, masks, strict=True)):
-            y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
+        values, counts = self._values(batch, run, type(self)._counts)
+        self._update_metrics(batch, run)
+        self._take_losses(values, run.penalty, batch.size)
+        return counts
+
+    @staticmethod
+    def _counts(n, loss, *arguments):
+        return loss.counts(*arguments)
+
+    def _values(self, batch, run, counts):
+        """For each output its loss, and how much every value counts, by counts(n, loss, y, shape, weights, mask); each None where there is no loss."""
+        found, all_counts = [], []
+        for n, (loss, p, mask) in enumerate(zip(self._outputs().losses, run.outputs, run.masks, strict=True)):
+            value = c = None
             if loss is not None:
                 values = loss.values(arrays.values_of(batch.targets[n]), p, **mask_of(loss, mask))
-                c = loss.counts(arrays.values_of(batch.targets[n]), values.shape, weights, None if loss.uses_mask else mask)
+                c = counts(n, loss, arrays.values_of(batch.targets[n]), values.shape, arrays.values_of(batch.weights[n]), None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
                 value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
-                total += weight * value
-                if self._means:
-                    self._means[n].update_state(value, batch.size)
-            found.append(c)
+            found.append(value)
+            all_counts.append(c)
+        return found, all_counts
+
+    def _update_metrics(self, batch, run):
+        for n, (p, mask) in enumerate(zip(run.outputs, run.masks, strict=True)):
+            y, weights = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n])
             for m, weighted in self._measures[n]:
                 m.update_state(y, p, both(mask, weights) if weighted else mask)
+
+    def _take_losses(self, values, penalty, samples):
+        """Take the losses of a batch into the running means."""
+        total = 0.0
+        for n, (weight, value) in enumerate(zip(self._outputs().loss_weights, values, strict=True)):
+            if value is not None:
+                total += weight * value
+                if self._means:
+                    self._means[n].update_state(value, samples)
         # As in Keras, the penalty of what is not trained is no part of the loss.
         for layer, v in self.graph.regularized:
             if layer.trainable and v.trainable:
                 total += v.penalty()
-        total += run.penalty
-        self._mean.update_state(total, batch.size)
-        return found
+        total += penalty
+        self._mean.update_state(total, samples)
 
     def _train(self, batch):
-        run = self.run(batch.x, True, self.step)
-        counts = self._measure(batch, run)
-        self.optimizer.apply(self._gradients(batch, run, counts), self._trained_arrays())
+        if self._shares is None:
+            run = self.run(batch.x, True, self.step)
+            grads = self._gradients(batch, run, self._measure(batch, run))
+        else:
+            grads = self._shares.train(batch)
+        self.optimizer.apply(self._penalized(grads), self._trained_arrays())
         self.step += 1
 
-    def _gradients(self, batch, run, counts):
-        """Those of the whole loss, of the weights that are trained."""
+    def _gradients(self, batch, run, counts, samples=None):
+        """Those of the losses, of the weights that are trained."""
         bound, dps, early = self._outputs(), [], []
         for n, (loss, weight, p, c) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, strict=True)):
             fused = loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
@@ -187,7 +213,10 @@ class Stepper(Network):
             dps.append(dp)
         if self.graph.plan is None:
             self.graph.prepare_gradients()
-        grads = self.graph.gradients(run.tapes, dps, early)
+        return self.graph.gradients(run.tapes, dps, early, samples)
+
+    def _penalized(self, grads):
+        """Those of the whole loss, penalties of weights included."""
         for n, (_, v) in enumerate(self.graph.trained):
             if grads[n] is None:
                 grads[n] = np.zeros_like(v.array)
@@ -200,7 +229,10 @@ class Stepper(Network):
         return [v.array for _, v in self.graph.trained]
 
     def _test(self, batch):
-        self._measure(batch, self.run(batch.x))
+        if self._shares is None:
+            self._measure(batch, self.run(batch.x))
+        else:
+            self._shares.test(batch)
 
     # Results -------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,13 @@ class Turn:
         return self._lock
 
 
+def shares_of(distribute, model):
+    """The context in which processes share the batches of a model."""
+    if not hasattr(distribute, "shares"):
+        raise TypeError(f"distribute: expected lstmc.distributed.Pieces or lstmc.distributed.MPI, received {type(distribute).__name__}")
+    return distribute.shares(model)
+
+
 def in_turn(method):
     """A method of a model that has a `_turn`, for one thread at a time."""
     @functools.wraps(method)
@@ -38,7 +45,10 @@ def in_turn(method):
         if not lock.acquire(blocking=False):
             raise RuntimeError(f"{method.__name__}: expected a model that one thread at a time trains or evaluates, received one in another thread's call")
         try:
-            return method(self, *arguments, **named)
+            if named.get("distribute") is None:
+                return method(self, *arguments, **named)
+            with shares_of(named["distribute"], self):      # around all of it: no process waits for one that failed, wherever
+                return method(self, *arguments, **named)
         finally:
             lock.release()
 
