@@ -45,14 +45,24 @@ class Shares:
 
     def begin(self, hooks, verbose, data, arguments):
         """(callbacks, verbose) of this rank, once all agree on what they train."""
-        m = self.model
-        refuse(m)
-        if self.comm.size > 1:
-            agreed.check(self.comm, agreed.entries_of(m, data, (*arguments, self.most)))
+        self.settings = data, (*arguments, self.most)
+        if not self.model.built and self.model.input_shape is not None:
+            self.model.build()
+        if self.model.built:
+            self._agree()
         return Led(hooks, self), verbose if self.comm.rank == 0 else 0
+
+    def _agree(self):
+        """Check, once and as soon as the model is built, that it can be trained so, and that all train the same."""
+        if self.settings is not None:
+            (data, arguments), self.settings = self.settings, None
+            refuse(self.model)
+            if self.comm.size > 1:
+                agreed.check(self.comm, agreed.entries_of(self.model, data, arguments))
 
     def cut(self, data, index):
         """A batch as pieces."""
+        self._agree()
         batch = Cut(data, index, self.most)
         if not self.told and self.comm.rank == 0 and batch.count < self.comm.size:
             warnings.warn(f"distribute: a batch of {batch.size} samples has {batch.count} piece{'s' * (batch.count > 1)} of {self.most} for {self.comm.size} "
