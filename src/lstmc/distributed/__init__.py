@@ -1,10 +1,11 @@
-"""Beyond one process: training on pieces of batches, alone or by MPI.
+"""Beyond one process: training on pieces of batches, alone or by MPI, and prediction by the workers of an engine.
 
 One promise: a result does not depend on how many take part. `fit` with `Pieces(size)` in one process and with `MPI(size)` on any number of
-ranks gives the same weights, losses and metrics, bit for bit.
+ranks gives the same weights, losses and metrics, bit for bit; `predict` by any engine and number of workers gives what `model.predict` gives.
 
 Reading order: `pieces.py` (the arguments), `tree.py` (the order of sums), `cut.py` and `counts.py` (what a piece is, and counts), `sums.py`,
-`fitting.py` (one batch), `leading.py` (callbacks), `agreed.py` (checks at the start), `communicator.py` and `mpi.py`.
+`fitting.py` (one batch), `leading.py` (callbacks), `agreed.py` (checks at the start), `communicator.py` and `mpi.py`; `scoring.py` and
+`engines.py` for prediction.
 
 Notes
 -----
@@ -24,6 +25,8 @@ few milliseconds at B T = 6400; messages of 50 microseconds are nothing within a
 from lstmc import names
 from lstmc.distributed.pieces import MPI, Pieces, all_reduce
 
-__all__ = ["MPI", "Pieces", "all_reduce"]
+_LAZY = {"predict": "lstmc.distributed.scoring"}
 
-__getattr__, __dir__ = names.face(__name__, __all__)
+__all__ = ["MPI", "Pieces", "all_reduce", "predict"]
+
+__getattr__, __dir__ = names.face(__name__, __all__, _LAZY)
