@@ -9,17 +9,21 @@ Reading order: `pieces.py` (the arguments), `tree.py` (the order of sums), `cut.
 
 Notes
 -----
-When does data parallelism pay? An LSTM of I inputs and H units has W = 4 H (I + H + 2) weights. One step on B sequences of T steps takes about
-6 W B T floating-point operations, forward and backward, in F operations a second; R ranks send and receive 2 W s (R - 1) / R bytes each (s = 4 in float32, 8
-in float64; each rank with one run of pieces that makes one node of the tree) at b bytes a second in messages of latency l, and add W numbers:
+When does data parallelism pay? An LSTM of I inputs and H units has W = 4 H (I + H + 2) weights. A training step on B sequences of T steps takes
+about 6 W B T floating-point operations, at F a second on one rank. Each of R ranks sends, and receives, 2 W s (R - 1) / R bytes (s = 4 in float32)
+at b bytes a second, in 2 (R - 1) messages of latency l; so it is where its pieces make one node of the tree, as with a power of two of ranks and as
+many times as many pieces. With A = 6 W B T / F, the time of one rank alone, and C = 2 W s / b,
 
-    compute = 6 W B T / (R F),    communication = 2 W s (R - 1) / (R b) + 2 (R - 1) l
+    time(R) = A / R + C (1 - 1 / R) + 2 (R - 1) l = C + (A - C) / R + 2 (R - 1) l
 
-W cancels as soon as latency does not count: with float32, communication / compute = (4/3) (R - 1) F / (b B T). So it is not the size of the network that
-decides, but the steps in a batch, B T, against F / b. It stops paying where R ranks with this much to say take as long as R - 1 with less: about where
-communication is as long as compute, R = 1 + (3/4) b B T / F. Small networks meet latency first: at H = 64, W is 33 thousand, 130 KB, and compute is a
-few milliseconds at B T = 6400; messages of 50 microseconds are nothing within a machine, and much over a slow network.
-`benchmarks/distributed.py` measures F, b and l, and prints the ratio for H from 64 to 1024. Neither layers nor sequences are divided among processes.
+- Ranks pay where A > C. W cancels: in float32 where B T > (4/3) F / b. The steps in a batch decide, not the size of the network.
+- The gain is never more than A / C = (3/4) b B T / F, and half of that with R = 1 + A / C ranks or so. At F = 50e9 and B T = 6400 that is 120 over 10 Gbit/s.
+- Latency ends it for small networks: more ranks than sqrt(A / 2 l) make a step longer. At H = 64 and B T = 6400 (W = 33 thousand, A = 25 ms) that is
+  16 ranks at 50 microseconds; at H = 1024 (W = 8.4 million, A = 6.4 s), 250.
+- Every rank makes the whole update of the weights, some passes over W numbers, whatever R is.
+
+`benchmarks/distributed.py` measures steps and sums for H from 64 to 1024. The sum of a batch begins when the last piece's backward pass has ended: to
+overlap them could hide no more than C (1 - 1 / R). Neither layers nor sequences are divided among processes.
 """
 
 from lstmc import names

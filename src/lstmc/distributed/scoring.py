@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,14 +63,35 @@ def predict(model, source, engine="processes", *, workers=None, threads=None, pa
     task = Task(hashlib.blake2b(blob).hexdigest(), threads, batch_size)
     run = engines.ENGINES[engine]
     if gives_batches(source):
-        return reported(run(task, blob, source, workers, client), None, verbose)
+        return reported(run(task, blob, map(packed, source), workers, client), None, verbose)
     model.accept(source)        # which raises here what a worker would
     if not len(source):
         return model.predict(source, batch_size, 0)
-    parts = (source[i:i + size] for i in range(0, len(source), size))
+    parts = (packed(source[i:i + size]) for i in range(0, len(source), size))
     found = list(reported(run(task, blob, parts, workers, client), -(-len(source) // size), verbose))
     several = [f if isinstance(f, list) and len(model.outputs) > 1 else [f] for f in found]
     return one_or_all([joined(outputs) for outputs in zip(*several, strict=True)])
+
+
+class Packed(NamedTuple):
+    """A list of arrays on its way: one after the other, and how long each is. Thousands of small arrays take longer to send than to predict."""
+
+    values: np.ndarray
+    lengths: list
+
+
+def packed(part):
+    """A part, or an output, as `Packed` if it is a list of arrays that fit together."""
+    if not isinstance(part, (list, tuple)) or not part or not all(isinstance(a, np.ndarray) and a.ndim for a in part):
+        return part
+    if len({(a.dtype, a.shape[1:]) for a in part}) > 1:
+        return part
+    return Packed(np.concatenate(part), [len(a) for a in part])
+
+
+def unpacked(part):
+    """The list again."""
+    return np.split(part.values, np.cumsum(part.lengths)[:-1]) if isinstance(part, Packed) else part
 
 
 class Task:
@@ -84,7 +106,7 @@ class Task:
             _kept.clear()
             model = _kept[self.digest] = pickle.loads(blob)
         with runtime.threads(self.threads):
-            return model.predict(part, self.batch_size, 0)
+            return packed(model.predict(unpacked(part), self.batch_size, 0))
 
 
 def reported(outputs, count, verbose):
@@ -92,7 +114,7 @@ def reported(outputs, count, verbose):
     progress, n = Progress(verbose, count), 0
     for n, output in enumerate(outputs, 1):
         progress.update(n, {})
-        yield output
+        yield unpacked(output)
     progress.end(n, {})
 
 
