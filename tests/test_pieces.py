@@ -285,6 +285,10 @@ def test_a_loss_that_is_no_number_is_told_with_rank_and_batch():
     with pytest.warns(RuntimeWarning, match=r"batch 1 .* on rank 1: x has NaN or infinite values in 1 of the 4 samples.*samples 8 to 11 of the batch"):
         _, errors = Team(2).run(lambda shared: copy.deepcopy(start).fit(x, NUMBERS, batch_size=16, verbose=0, shuffle=False, distribute=shared(4)))
     assert errors == [None, None], errors
+    model = rows(GRU(2), Dense(1, kernel_regularizer=lstmc.regularizers.L2(1e300)))
+    model.set_weights([w * np.float32(1e15) for w in model.get_weights()])      # the penalty alone is infinite
+    with np.errstate(over="ignore", invalid="ignore"), pytest.warns(RuntimeWarning, match="the loss is (inf|nan); x and y of this batch are finite"):
+        model.fit(X * 0, NUMBERS * 0, epochs=1, batch_size=41, verbose=0, distribute=Pieces(4))
 
 
 def test_what_is_not_of_one_sample_is_refused():

@@ -25,8 +25,10 @@ class Cut:
     count : int
         Number of pieces.
     cause : str or None
-        Why its loss is not a number, for `training.nonfinite`.
+        Why its loss is not a number, for `training.nonfinite`; None where pieces do not say it.
     """
+
+    x = y = weights = ()        # none that `nonfinite.cause` need look at
 
     def __init__(self, data, index, most):
         self.data, self.most, self.cause = data, most, None
