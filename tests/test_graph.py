@@ -40,7 +40,7 @@ def test_gradients_of_a_graph():
     batch = model._prepare([A, B], [LABELS, VALUES])
     run = model.run(batch.x, True, 0)
     dps = []
-    grads = model._gradients(run, model._measure(batch, run, dps), dps)
+    grads = model._penalized(model._gradients(run, model._measure(batch, run, dps), dps))
     names = [name for name, _ in model.trained]
     assert names[:2] == ["shared/kernel", "shared/bias"]
     eps, n = 1e-6, 0

@@ -10,8 +10,8 @@ from lstmc.errors import FormatError
 from lstmc.runtime import build_info, get_num_threads, set_num_threads, threads
 
 # Imported at first use, so that `import lstmc` stays quick: name -> its module, or the module it is in.
-_LAZY = {name: f"lstmc.{name}" for name in ("activations", "callbacks", "datasets", "initializers", "layers", "losses", "metrics", "models", "nn",
-                                            "optimizers", "reference", "regularizers", "training", "utils")}
+_LAZY = {name: f"lstmc.{name}" for name in ("activations", "callbacks", "datasets", "distributed", "initializers", "layers", "losses", "metrics", "models",
+                                            "nn", "optimizers", "reference", "regularizers", "training", "utils")}
 _LAZY |= {"Input": "lstmc.layers", "Model": "lstmc.training", "Sequential": "lstmc.training", "load": "lstmc.training"}
 _LAZY |= {"from_keras": "lstmc.interchange.keras", "from_onnx": "lstmc.interchange.onnx", "from_torch": "lstmc.interchange.from_torch"}
 # Not shown by dir(): what looks at every name there shall not need an optional package.

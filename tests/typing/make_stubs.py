@@ -20,7 +20,7 @@ import lstmc
 ROOT = Path(lstmc.__file__).parent
 # In the order in which a name is looked for: the first that shows an object defines it, the others import it.
 PUBLIC = ("activations", "initializers", "regularizers", "nn", "layers", "losses", "metrics", "optimizers.schedules", "optimizers", "callbacks", "utils",
-          "training", "models", "datasets", "sklearn", "torch", "")
+          "training", "models", "datasets", "distributed", "sklearn", "torch", "")
 
 ARRAY = "NDArray[Any]"
 INITIALIZER = "str | lstmc.initializers.Initializer | dict[str, Any]"

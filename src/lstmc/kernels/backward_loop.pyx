@@ -120,7 +120,7 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
                 if w.P:
                     prow[j] = g.dp + (row_of(s, t) + j) * r.ldh * es
                 if sequence != NULL:
-                    sequence[j], sequence[B + j] = b, time
+                    sequence[j], sequence[B + j] = r.first + b, time
             if sharing and not part:
                 share_step(g, &a, i, n, s.T - 1 - t)
             else:

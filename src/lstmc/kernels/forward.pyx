@@ -80,7 +80,7 @@ cdef int draw_masks(Forward *f, Options options, Py_ssize_t d, list keep, list s
     for i in range(r.w.cell.h_slots):
         key = key_of(options.seed, options.step, 2 * options.layer + d, RECURRENT + r.w.cell.h_gate[i])
         for j in range(B):
-            r.k.keep_rows(mask_of(r, i) + j * row, r.w.R, key.words, options.recurrent_dropout, 0, <uint32_t>seq(&r.s, j))
+            r.k.keep_rows(mask_of(r, i) + j * row, r.w.R, key.words, options.recurrent_dropout, 0, <uint32_t>(r.first + seq(&r.s, j)))
     return 0
 
 
@@ -116,7 +116,7 @@ cdef void final_state(const Forward *f, const Span *h, const Span *c) noexcept n
 
 cdef int set_options(Record *r, Options options, Py_ssize_t d) except -1:
     """The options of direction d, with the keys of its random numbers."""
-    r.plain, r.options, r.options.peephole = options.plain, options.o, r.w.peephole
+    r.plain, r.options, r.options.peephole, r.first = options.plain, options.o, r.w.peephole, options.first
     if options.o.random:
         r.options.key_h = key_of(options.seed, options.step, 2 * options.layer + d, ZONEOUT_H).words
         r.options.key_c = key_of(options.seed, options.step, 2 * options.layer + d, ZONEOUT_C).words

@@ -143,7 +143,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
             if w.P:
                 hrow[j] = h + j * r.ldh * es
             if sequence != NULL:
-                sequence[j], sequence[B + j] = b, time
+                sequence[j], sequence[B + j] = r.first + b, time
         a.k0 = a.k_start = k0
         a.k1 = K
         if w.norm != NULL:

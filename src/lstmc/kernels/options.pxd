@@ -8,3 +8,4 @@ cdef class Options:
     cdef readonly double zoneout_h, zoneout_c
     cdef readonly double recurrent_dropout
     cdef object seed, step, layer    # of random numbers in this call; seed None: zoneout at its expectation
+    cdef Py_ssize_t first            # number of the batch's first sequence, for them

@@ -25,6 +25,7 @@ cdef struct Record:
     bint reverse
     bint plain               # no option: the cell's first function
     lstmc_options options
+    Py_ssize_t first        # number of sequence 0, for random numbers
     lstmc_options projected  # of h after a projection: then the cell itself keeps none of it
     char *h                  # [B + N][ldh]
     char *c                  # [p][B + N][NU], NULL without c

@@ -2,7 +2,7 @@
 
 from lstmc.layers.base import Layer
 from lstmc.nn import checks
-from lstmc.nn.dropout import layer_mask
+from lstmc.nn.dropout import first_sequence, layer_mask, sequences_from
 
 
 class Dropout(Layer):
@@ -43,7 +43,8 @@ class Dropout(Layer):
     def scale(self, shape, step):
         """What multiplies an input of this shape."""
         shape = shape if self.noise_shape is None else tuple(size if n is None else n for n, size in zip(self.noise_shape, shape, strict=True))
-        return layer_mask(self.rate, shape, self.dtype, self.seed, step)
+        with sequences_from(0 if self.noise_shape and self.noise_shape[0] == 1 else first_sequence()):      # 1: the whole batch has one mask
+            return layer_mask(self.rate, shape, self.dtype, self.seed, step)
 
     def backward(self, tape, dy, need_dx=True):
         return dy if isinstance(tape, tuple) else dy * tape, []

@@ -4,6 +4,7 @@ from lstmc import layers, seeds
 from lstmc.layers.base import Layer, building
 from lstmc.layers.symbolic import is_symbolic
 from lstmc.nn import checks
+from lstmc.nn.dropout import first_sequence, sequences_from
 
 
 class TimeDistributed(Layer):
@@ -102,7 +103,8 @@ class TimeDistributed(Layer):
 
     def forward(self, x, mask=None, training=False, step=0):
         own = None if mask is None or mask.ndim < 3 else mask.reshape(-1, *mask.shape[2:])
-        y, _, tape = self.layer.forward(x.reshape(self.inner(x.shape)), own, training, step)
+        with sequences_from(first_sequence() * x.shape[1]):     # every step is a sample of its own
+            y, _, tape = self.layer.forward(x.reshape(self.inner(x.shape)), own, training, step)
         return y.reshape(*x.shape[:2], *y.shape[1:]), mask, (tape, x.shape) if training else None
 
     def backward(self, tape, dy, need_dx=True, **how):

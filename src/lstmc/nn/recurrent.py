@@ -14,6 +14,7 @@ from lstmc.kernels.cells import gate_count
 from lstmc.kernels.weights import Weights
 from lstmc.locks import Lock
 from lstmc.nn import checks
+from lstmc.nn.dropout import first_sequence
 from lstmc.nn.explain import explain
 from lstmc.nn.gates import from_gates
 from lstmc.nn.module import MAX_UNITS, Module
@@ -180,7 +181,7 @@ class Recurrent(Module):
         if self._options is None:
             self._options = self._make_options()
         o = self._options
-        return o.for_call(*draw, layer) if draw and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
+        return o.for_call(*draw, layer, first_sequence()) if draw and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
 
     @property
     def step(self):

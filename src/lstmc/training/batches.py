@@ -1,6 +1,7 @@
 """Batches in the order of training: of arrays that are shuffled anew for every pass, and of what a caller gives batch by batch."""
 
 import contextlib
+import operator
 import queue
 import threading
 import warnings
@@ -38,8 +39,8 @@ class Stream:
         Batches of this pass that were given.
     """
 
-    def __init__(self, data, batch_size, seed, passes=0, at=0):
-        self.data, self.batch_size, self.seed = data, batch_size, seed
+    def __init__(self, data, batch_size, seed, passes=0, at=0, take=operator.getitem):
+        self.data, self.batch_size, self.seed, self.take = data, batch_size, seed, take
         self.passes, self.at = passes, at
         self.steps = -(-data.size // batch_size)
         self._order = None
@@ -54,7 +55,7 @@ class Stream:
                 self._order = seeds.generator(self.seed, self.passes).permutation(self.data.size)
             start, n = self.at * self.batch_size, self.batch_size
             self.at += 1
-            yield self.data[slice(start, start + n) if self._order is None else self._order[start:start + n]]
+            yield self.take(self.data, slice(start, start + n) if self._order is None else self._order[start:start + n])
         if self.at >= self.steps:
             self.passes, self.at, self._order = self.passes + 1, 0, None
 

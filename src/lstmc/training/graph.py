@@ -150,8 +150,8 @@ class Graph:
         """The layer whose `cast` makes arrays of input n."""
         return next((s.layer for s in self.steps if n in s.inputs), self.inputs[n].call.layer)
 
-    def run(self, xs, training=False, step=0):
-        """`Run`, for accepted inputs."""
+    def run(self, xs, training=False, step=0, samples=None):
+        """`Run`, for accepted inputs; of a batch of so many samples these may be a piece."""
         values, masks = list(xs), [None] * len(self.tensors)
         for i, x in enumerate(values):
             if type(x) is Padded:
@@ -172,7 +172,7 @@ class Graph:
                     values[i], masks[i] = a, m
             if layer.activity_regularizer is not None:
                 ys = [values[i] for i in outputs]
-                penalty += sum(float(layer.activity_regularizer.penalty(a)) / max(len(a), 1) for a in ys)
+                penalty += sum(float(layer.activity_regularizer.penalty(a)) / max(samples or len(a), 1) for a in ys)
                 tape = (tape, ys)
             for i in done:
                 values[i] = None
@@ -198,14 +198,15 @@ class Graph:
             plan.append((before, bool(own), tuple(at.get(id(v)) if own else None for v in layer.variables)))
         self.plan, self.trained = list(reversed(plan)), pairs
 
-    def gradients(self, tapes, dys, preactivation=()):
+    def gradients(self, tapes, dys, preactivation=(), samples=None):
         """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on."""
-        return self.backward(tapes, dys, preactivation)[1]
+        return self.backward(tapes, dys, preactivation, samples)[1]
 
-    def backward(self, tapes, dys, preactivation=()):
+    def backward(self, tapes, dys, preactivation=(), samples=None):
         """(gradients of the inputs, `gradients`): of inputs as far as `prepare_gradients` was asked for them.
 
-        dys are those of the outputs, or None; where `preactivation` is true, of the input of the activation that makes the output.
+        dys are those of the outputs, or None; where `preactivation` is true, of the input of the activation that makes the output. samples as in
+        `run`.
         """
         d = [None] * len(self.tensors)
         grads = [None] * len(self.trained)
@@ -219,7 +220,7 @@ class Graph:
             if layer.activity_regularizer is not None:
                 tape, ys = tape
                 for i, a in zip(outputs, ys, strict=True):
-                    g = layer.activity_regularizer.gradient(a) / a.dtype.type(max(len(a), 1))
+                    g = layer.activity_regularizer.gradient(a) / a.dtype.type(max(samples or len(a), 1))
                     d[i] = g if d[i] is None else d[i] + g
             if not (before or own):
                 continue

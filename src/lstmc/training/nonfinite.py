@@ -19,8 +19,8 @@ class Watch:
         """After batch n of an epoch, whose mean loss is this so far; both count from 0."""
         if self.told or math.isfinite(loss):
             return
-        self.told = True
-        warnings.warn(f"epoch {epoch + 1}, batch {n} (of 0, 1, ...): the loss is {loss}; {cause(batch, optimizer)}. Training goes on; "
+        self.told, why = True, getattr(batch, "cause", None) or cause(batch, optimizer)     # of pieces of a batch it is known
+        warnings.warn(f"epoch {epoch + 1}, batch {n} (of 0, 1, ...): the loss is {loss}; {why}. Training goes on; "
                       "callbacks=[lstmc.callbacks.TerminateOnNaN()] stops it", RuntimeWarning, stacklevel=4)
 
 

@@ -24,6 +24,7 @@ class Stepper(Network):
         super().__init__(name)
         self.optimizer = self.loss = self.shuffle_seed = None
         self.step = self.passes = 0
+        self._shares = None     # in a `fit` that is distributed: lstmc.distributed.fitting.Shares
         self._settings = {"loss_weights": None, "metrics": None, "weighted_metrics": None}
         self._forget_bound()
 
@@ -142,56 +143,81 @@ class Stepper(Network):
 
     # One batch -----------------------------------------------------------------------------------------------
 
-    def run(self, x, training=False, step=0):
+    def run(self, x, training=False, step=0, samples=None):
         """`graph.Run` for accepted inputs."""
-        return self.graph.run(x, training, step)
+        return self.graph.run(x, training, step, samples)
 
     def _measure(self, batch, run, dps=None):
-        """Take losses and metrics of a batch into the running means; for each output how much every value counts.
+        """Take losses and metrics of a batch into the running means; for each output how much every value counts. dps as in `_values`."""
+        values, counts = self._values(batch, run, type(self)._counts, dps)
+        self._update_metrics(batch, run)
+        self._take_losses(values, run.penalty, batch.size)
+        return counts
+
+    @staticmethod
+    def _counts(n, loss, *arguments):
+        return loss.counts(*arguments)
+
+    def _values(self, batch, run, counts, dps=None):
+        """For each output its loss, and how much every value counts, by counts(n, loss, y, shape, weights, mask); each None where there is no loss.
 
         A list dps takes in the gradients of the values, which are found together with them.
         """
-        bound, total, found, ps, masks = self._outputs(), 0.0, [], run.outputs, run.masks
-        for n, (loss, weight, p, mask) in enumerate(zip(bound.losses, bound.loss_weights, ps, masks, strict=True)):
-            y, weights, c = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n]), None
+        found, all_counts = [], []
+        for n, (loss, p, mask) in enumerate(zip(self._outputs().losses, run.outputs, run.masks, strict=True)):
+            value = c = dp = None
             if loss is not None:
-                t, how = arrays.values_of(batch.targets[n]), mask_of(loss, mask)
+                y, weights, how = arrays.values_of(batch.targets[n]), arrays.values_of(batch.weights[n]), mask_of(loss, mask)
                 if dps is None:
-                    values = loss.values(t, p, **how)
+                    values = loss.values(y, p, **how)
                 else:
-                    values, dp = loss.both(t, p, self._fused(n, loss), **how)
-                    dps.append(dp)
-                c = loss.counts(t, values.shape, weights, None if loss.uses_mask else mask)
+                    values, dp = loss.both(y, p, self._fused(n, loss), **how)
+                c = counts(n, loss, y, values.shape, weights, None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
                 value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
-                total += weight * value
-                if self._means:
-                    self._means[n].update_state(value, batch.size)
-            elif dps is not None:
-                dps.append(None)
-            found.append(c)
+            found.append(value)
+            all_counts.append(c)
+            if dps is not None:
+                dps.append(dp)
+        return found, all_counts
+
+    def _update_metrics(self, batch, run):
+        for n, (p, mask) in enumerate(zip(run.outputs, run.masks, strict=True)):
+            y, weights = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n])
             for m, weighted in self._measures[n]:
                 m.update_state(y, p, both(mask, weights) if weighted else mask)
+
+    def _take_losses(self, values, penalty, samples):
+        """Take the losses of a batch into the running means."""
+        total = 0.0
+        for n, (weight, value) in enumerate(zip(self._outputs().loss_weights, values, strict=True)):
+            if value is not None:
+                total += weight * value
+                if self._means:
+                    self._means[n].update_state(value, samples)
         # As in Keras, the penalty of what is not trained is no part of the loss.
         for layer, v in self.graph.regularized:
             if layer.trainable and v.trainable:
                 total += v.penalty()
-        total += run.penalty
-        self._mean.update_state(total, batch.size)
-        return found
+        total += penalty
+        self._mean.update_state(total, samples)
 
     def _train(self, batch):
-        run, dps = self.run(batch.x, True, self.step), []
-        counts = self._measure(batch, run, dps)
-        self.optimizer.apply(self._gradients(run, counts, dps), self._trained_arrays())
+        if self._shares is None:
+            run, dps = self.run(batch.x, True, self.step), []
+            counts = self._measure(batch, run, dps)
+            grads = self._gradients(run, counts, dps)
+        else:
+            grads = self._shares.train(batch)
+        self.optimizer.apply(self._penalized(grads), self._trained_arrays())
         self.step += 1
 
     def _fused(self, n, loss):
         """Whether the loss of output n gives the gradient of the input of the activation that makes it."""
         return loss is not None and loss.fuses is not None and loss.fuses == final_activation(self.graph.makers[n])
 
-    def _gradients(self, run, counts, dps):
-        """Those of the whole loss, of the weights that are trained, from those of the values of the losses."""
+    def _gradients(self, run, counts, dps, samples=None):
+        """Those of the losses, of the weights that are trained, from those of the values of the losses."""
         bound, early, scaled = self._outputs(), [], []
         for n, (loss, weight, p, c, dp) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, dps, strict=True)):
             early.append(self._fused(n, loss))
@@ -205,7 +231,10 @@ class Stepper(Network):
             scaled.append(dp)
         if self.graph.plan is None:
             self.graph.prepare_gradients()
-        grads = self.graph.gradients(run.tapes, scaled, early)
+        return self.graph.gradients(run.tapes, scaled, early, samples)
+
+    def _penalized(self, grads):
+        """Those of the whole loss, penalties of weights included."""
         for n, (_, v) in enumerate(self.graph.trained):
             if grads[n] is None:
                 grads[n] = np.zeros_like(v.array)
@@ -218,7 +247,10 @@ class Stepper(Network):
         return [v.array for _, v in self.graph.trained]
 
     def _test(self, batch):
-        self._measure(batch, self.run(batch.x))
+        if self._shares is None:
+            self._measure(batch, self.run(batch.x))
+        else:
+            self._shares.test(batch)
 
     # Results -------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from lstmc.training.graph import Padded
 from lstmc.training.interrupts import Interrupts
 from lstmc.training.nonfinite import Watch
 from lstmc.training.progress import Progress
+from lstmc.training.sharing import sharing
 from lstmc.training.step import Stepper
 from lstmc.turn import in_turn
 
@@ -40,12 +41,13 @@ class Trainer(Stepper):
 
     def __getstate__(self):
         """For copy and pickle: a `fit` under way is the original's."""
-        return {**self.__dict__, "_fitting": None}
+        return {**self.__dict__, "_fitting": None, "_shares": None}
 
     @in_turn(writing=Stepper.changing)
+    @sharing
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
-            validation_steps=None, validation_batch_size=None, validation_freq=1):
+            validation_steps=None, validation_batch_size=None, validation_freq=1, *, distribute=None):
         """Train.
 
         Parameters
@@ -86,6 +88,8 @@ class Trainer(Stepper):
             `batch_size` if None.
         validation_freq : int or list of int
             Validate after every so many epochs, or after the epochs with these numbers, the first of which is 1.
+        distribute : lstmc.distributed.Pieces or lstmc.distributed.MPI, optional
+            Train piece by piece of every batch, in this process or in all of an MPI job, to the same bits.
 
         Returns
         -------
@@ -110,7 +114,8 @@ class Trainer(Stepper):
         elif not given:
             train, validation = arrays.split(train, validation_split)
         asked = optional(batch_size, "batch_size")
-        stream = train if given else Stream(train, asked or default_size(train.size, steps), self.shuffle_seed if shuffle else None, self.passes)
+        seed = self.shuffle_seed if shuffle else None
+        stream = train if given else Stream(train, asked or default_size(train.size, steps), seed, self.passes, take=self._take)
         validation_size = optional(validation_batch_size, "validation_batch_size") or asked
         validation_steps = optional(validation_steps, "validation_steps")
         expected = steps or stream.steps
@@ -118,6 +123,9 @@ class Trainer(Stepper):
         self.history, self.stop_training = History(), False
         params = {"verbose": verbose, "epochs": epochs, "steps": expected}
         hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, self.history], self, params)
+        if self._shares is not None:
+            hooks, verbose = self._shares.begin(hooks, verbose, (train, validation), (
+                batch_size, validation_size, epochs, initial_epoch, shuffle, steps, validation_steps, validation_freq))
         logs, here = {}, Fitting(stream, hooks, initial_epoch)
         self._fitting = here
         watch, interrupts = Watch(hooks.callbacks), Interrupts().install()
@@ -183,7 +191,11 @@ class Trainer(Stepper):
         """The `Data` of every batch of an epoch."""
         if isinstance(stream, Stream):
             return stream.epoch(steps)
-        return (arrays.whole(self._some(self._prepare(*batch, class_weight))) for batch in stream.epoch(steps))
+        return (self._take(self._some(self._prepare(*batch, class_weight)), slice(None)) for batch in stream.epoch(steps))
+
+    def _take(self, data, index):
+        """A batch: some samples, or a plan of their pieces where these are divided."""
+        return data[index] if self._shares is None else self._shares.cut(data, index)
 
     def _evaluate(self, found, batch_size, steps, hooks, progress=None):
         hooks.call("on_test_begin")
@@ -191,7 +203,7 @@ class Trainer(Stepper):
         if isinstance(found, Given):
             batches = self._batches(found, steps)
         else:
-            batches = itertools.islice((found[index] for index in arrays.slices(found.size, batch_size or default_size(found.size, steps))), steps)
+            batches = itertools.islice((self._take(found, index) for index in arrays.slices(found.size, batch_size or default_size(found.size, steps))), steps)
         for n, batch in enumerate(batches):
             hooks.call("on_test_batch_begin", n)
             self._test(batch)

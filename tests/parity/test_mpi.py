@@ -1,0 +1,98 @@
+"""Training on MPI: 1 to 4 real ranks give the bits of one process; a rank that fails, or is lost, ends the job.
+
+Needs mpi4py and an mpiexec beside this Python or on the path, and is therefore collected only when named: python -m pytest tests/parity
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+PROGRAM = '''
+import os, signal, sys
+import numpy as np
+import lstmc
+from lstmc import callbacks, distributed
+from lstmc.layers import GRU, LSTM, Dense, Dropout, Embedding, Input
+
+how, folder = sys.argv[1:]
+distribute = distributed.Pieces(5) if how == "alone" else distributed.MPI(5)
+lstmc.set_num_threads(1)
+lstmc.utils.set_random_seed(distribute.rank if how == "seeds" else 1)
+rng = np.random.default_rng(0)
+model = lstmc.Sequential([Input((None,), dtype="int32"), Embedding(500, 4, mask_zero=True), LSTM(5, dropout=0.2, recurrent_dropout=0.2, return_sequences=True),
+                          Dropout(0.3), GRU(4), Dense(1, "sigmoid")])
+model.compile(lstmc.optimizers.Adam(0.01, global_clipnorm=0.3), "binary_crossentropy", metrics=["accuracy", lstmc.metrics.AUC(num_thresholds=5)])
+x, y = [rng.integers(1, 500, n) for n in rng.integers(1, 9, 70)], rng.integers(0, 2, (70, 1))
+
+class Failing(callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2 and how in ("raise", "backup"):
+            raise OSError("the disk is gone")
+
+class Lost:
+    def __init__(self):
+        self.n = 0
+    def __len__(self):
+        return 5
+    def __getitem__(self, n):
+        if n == 3 and distribute.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x[:12], y[:12]
+
+if how == "lost":
+    model.fit(Lost(), shuffle=False, verbose=0, distribute=distribute)
+more = [callbacks.BackupAndRestore(os.path.join(folder, "backup"), 1)] * (how in ("backup", "resume")) + [Failing()]
+history = model.fit(x, y, batch_size=24, epochs=2, validation_split=0.2, verbose=0, callbacks=more, distribute=distribute)
+g = distributed.all_reduce([{"a": np.float32([0.1, 0.7]) * (n + 1)} for n in range(6)[distribute.rank * 6 // distribute.ranks:
+                                                                                       (distribute.rank + 1) * 6 // distribute.ranks]], distribute)
+found = repr([w.tobytes() for w in model.get_weights()]) + repr(history.history) + repr(g["a"].tobytes())
+with open(os.path.join(folder, f"{how}-{distribute.ranks}-{distribute.rank}"), "w") as f:
+    f.write(found)
+'''
+MPIEXEC = next((str(p) for p in [Path(sys.executable).parent / "mpiexec"] if p.exists()), shutil.which("mpiexec"))
+
+
+def job(ranks, how, folder):
+    path = folder / "program.py"
+    path.write_text(textwrap.dedent(PROGRAM), encoding="utf-8")
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+    command = [MPIEXEC, "-n", str(ranks)] if ranks else []
+    # Without an end of its own, a job that has failed would meet the time limit.
+    return subprocess.run([*command, sys.executable, str(path), how, str(folder)], capture_output=True, text=True, timeout=60, env=os.environ | root)
+
+
+def written(folder, how, ranks):
+    return [(folder / f"{how}-{ranks}-{r}").read_text(encoding="utf-8") for r in range(ranks)]
+
+
+def test_any_number_of_ranks_gives_the_bits_of_one_process(tmp_path):
+    done = job(0, "alone", tmp_path)
+    assert done.returncode == 0, done.stderr
+    expected = written(tmp_path, "alone", 1)[0]
+    for ranks in (1, 2, 3, 4):
+        done = job(ranks, "mpi", tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert written(tmp_path, "mpi", ranks) == [expected] * ranks
+    done = job(2, "backup", tmp_path)
+    assert "rank 0 of 2 ended training: OSError: the disk is gone" in done.stderr
+    done = job(3, "resume", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert written(tmp_path, "resume", 3) == [expected] * 3
+
+
+@pytest.mark.parametrize(("how", "text", "times"), [
+    ("raise", "rank 0 of 3 ended training: OSError: the disk is gone", 2),
+    ("lost", "", 0),
+    ("seeds", "received different ones: seeds: ", 3),
+])
+def test_a_rank_that_fails_ends_the_job(how, text, times, tmp_path):
+    done = job(3, how, tmp_path)
+    assert done.returncode != 0
+    assert not list(tmp_path.glob(f"{how}-*"))
+    if times:
+        assert done.stderr.count(text) == times
