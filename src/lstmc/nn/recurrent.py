@@ -274,6 +274,31 @@ class Recurrent(Module):
         """A stream of steps with carried state; see `Session`."""
         return Session(self, batch_size)
 
+    def to_onnx(self, path, *, opset=22):
+        """Write the module as an ONNX file, for onnxruntime and others; needs `pip install "lstmc[onnx]"`.
+
+        Inputs are `x`, laid out as this module's, and three that a caller may leave out, since they have defaults: `h_0` and `c_0` (L*D, B, H), zeros,
+        whose B may also be 1, and `lengths` (B,) int32, all steps. Outputs are `y`, `h_n` and `c_n`. Batch and time are free.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .onnx; written whole or not at all.
+        opset : int
+            14 to 22.
+
+        Raises
+        ------
+        ValueError
+            ONNX's node has not what the module has: a projection, layer normalisation, zoneout, a peephole of the candidate.
+
+        Notes
+        -----
+        ONNX keeps `clip` and the alpha and beta of activations in float32. onnxruntime computes recurrent nodes in float32 alone.
+        """
+        from lstmc.interchange.onnx_export.modules import module_to_onnx
+        module_to_onnx(self, path, opset)
+
     def explain(self):
         """Which kernels this module runs on, what its threads divide for batches of 1, 4 and 32, and why.
 

@@ -97,6 +97,33 @@ class Model(Trainer):
         """
         saving.save(self, path)
 
+    def to_onnx(self, path, *, opset=22):
+        """Write the model as an ONNX file, for onnxruntime and others; needs `pip install "lstmc[onnx]"`.
+
+        Inputs and outputs have the names of `input_names` and `output_names`; batch and time are free; whole numbers are int64. A caller may leave out
+        inputs that have defaults: `lengths` (B,) int32 of sequences of free length (of input `a` among several `a_lengths`), all steps, and
+        the first states of each recurrent layer, zeros, as `lstm_h_0` and `lstm_c_0` (directions, B, units) of a layer `lstm`. Their last states,
+        `lstm_h_n` and so on, are outputs after the model's own.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .onnx; written whole or not at all.
+        opset : int
+            14 to 22.
+
+        Raises
+        ------
+        ValueError
+            ONNX cannot express a layer, which is named, or the model's input has no known shape.
+
+        Notes
+        -----
+        Masks are as in the model, with padding anywhere. What depends on training alone, as Dropout, leaves no trace.
+        """
+        from lstmc.interchange.onnx_export.networks import network_to_onnx
+        network_to_onnx(self, path, opset)
+
     def save_weights(self, path):
         """Write the weights alone to a .safetensors file, whole or not at all, as `save` does.
 
