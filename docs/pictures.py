@@ -33,7 +33,7 @@ def faces():
     parts = []
     for n, text in enumerate(above):
         x = 20 + 185 * n
-        parts += [box(x, 20, 170, 56, text), arrow((x + 85, 76), (x + 85, 118))]
+        parts += [box(x, 20, 170, 56, text, size=13), arrow((x + 85, 76), (x + 85, 118))]
     parts += [box(20, 120, 725, 46, "lstmc.nn: LSTM, GRU, RNN on NumPy arrays; sessions", ACCENT, 15), arrow((382, 166), (382, 198)),
               box(20, 200, 725, 46, "lstmc.kernels: threads and the loop over time", size=15), arrow((382, 246), (382, 278)),
               box(20, 280, 725, 46, "one kernel text in C, for the baseline, AVX2, AVX-512 and NEON", size=15)]
