@@ -17,6 +17,11 @@ class Model(Trainer):
         What layers gave for them. A layer may be called several times, and be part of several models, which share its weights.
     name : str, optional
 
+    Notes
+    -----
+    The same seed and the same data give the same weights bit for bit, on any number of threads. A model that is called on symbolic tensors
+    gives what its layers give for them: it is drawn into the new graph, layer by layer.
+
     Examples
     --------
     An encoder, whose final states a decoder begins with:
@@ -28,11 +33,6 @@ class Model(Trainer):
     >>> decoded = LSTM(8, return_sequences=True)(target, initial_state=states)
     >>> model = lstmc.Model([source, target], Dense(4, activation="softmax")(decoded))
     >>> model.compile("adam", "categorical_crossentropy")
-
-    Notes
-    -----
-    The same seed and the same data give the same weights bit for bit, on any number of threads. A model that is called on symbolic tensors
-    gives what its layers give for them: it is drawn into the new graph, layer by layer.
     """
 
     def __init__(self, inputs=None, outputs=None, name=None):
