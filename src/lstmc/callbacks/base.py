@@ -55,7 +55,7 @@ class Callback:
         """Before an epoch; epochs count from 0."""
 
     def on_epoch_end(self, epoch, logs=None):
-        """After an epoch and its validation; logs holds all results, those of validation with a val_ prefix."""
+        """After an epoch and its validation; logs holds all results, those of validation with a `val_` prefix."""
 
     def on_train_batch_begin(self, batch, logs=None):
         """Before a batch of `fit`."""

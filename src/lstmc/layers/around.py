@@ -143,7 +143,7 @@ class AroundModule(Layer):
     # Running -------------------------------------------------------------------------------------------------
 
     def forward(self, x, mask=None, training=False, step=0, initial_state=None):
-        """As `Layer.forward`, from an initial state; with return_state y is (output, *states), and there is a mask for each."""
+        """As `Layer.forward`, from an initial state; with return_state y is `(output, *states)`, and there is a mask for each."""
         given = self.states if initial_state is None and self.stateful else initial_state
         hx = None if given is None else self.inward(given, len(x), "states" if initial_state is None else "initial_state")
         steps = mask
@@ -167,7 +167,7 @@ class AroundModule(Layer):
         return out if several else out[0], masks if several else masks[0], (m, tape, steps, kept, initial_state is not None) if training else None
 
     def backward(self, tape, dy, need_dx=True):
-        """As `Layer.backward`; with return_state dy is (d output, *d states), each may be None. If there was an initial state, dx is (dx, *of it)."""
+        """As `Layer.backward`; with return_state dy is `(d output, *d states)`, each may be None. If there was an initial state, dx is `(dx, *of it)`."""
         m, inner, steps, kept, given = tape
         douts, dstates = ((dy,), ()) if self.outputs == 1 and not self.return_state else (dy[:self.outputs], dy[self.outputs:])
         dout = douts[0] if self.outputs == 1 else douts

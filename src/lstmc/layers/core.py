@@ -80,7 +80,7 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, *, batch_shape=Non
     name : str, optional
         By which fit finds it in a dict of inputs.
     batch_shape : tuple, optional
-        (batch_size, *shape).
+        `(batch_size, *shape)`.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from lstmc.nn import checks
 
 
 class Reshape(Layer):
-    """(batch, ...) to (batch, *target_shape).
+    """`(batch, ...)` to `(batch, *target_shape)`.
 
     Parameters
     ----------

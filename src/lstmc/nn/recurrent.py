@@ -16,6 +16,7 @@ from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.dropout import first_sequence
 from lstmc.nn.explain import explain
+from lstmc.nn.exports import Exports
 from lstmc.nn.gates import from_gates
 from lstmc.nn.module import MAX_UNITS, Module
 from lstmc.nn.params import KINDS, Packed, Parameters, torch_shapes
@@ -34,7 +35,7 @@ def names_of(layers, directions):
     return [[f"{kind}_l{layer}{way}" for kind in KINDS] for layer in range(layers) for way in ("", "_reverse")[:directions]]
 
 
-class Recurrent(Module):
+class Recurrent(Exports, Module):
     """Base of the modules; see `nn.LSTM` for what all have in common."""
 
     fixed = frozenset((
@@ -305,25 +306,6 @@ class Recurrent(Module):
         """A stream of steps with carried state; see `Session`."""
         return Session(self, batch_size)
 
-    def to_torch(self):
-        """The same module in torch.
-
-        Returns
-        -------
-        torch.nn.LSTM, GRU or RNN
-            With copies of the weights, in eval mode.
-
-        Raises
-        ------
-        ValueError
-            A setting, which the message names, is one that torch has not.
-        ImportError
-            torch is missing.
-        """
-        from lstmc.interchange import to_torch
-
-        return to_torch.module(self)
-
     def explain(self):
         """Which kernels this module runs on, what its threads divide for batches of 1, 4 and 32, and why.
 
@@ -332,17 +314,6 @@ class Recurrent(Module):
         str
         """
         return explain(self)
-
-    def to_keras(self):
-        """A layer of Keras 3 with the same weights, which takes (batch, time, features) and returns its sequence and its states; needs `keras`.
-
-        Raises
-        ------
-        ValueError
-            No layer of Keras is like this module: it has several layers, or a variant that is named.
-        """
-        from lstmc.interchange import to_keras
-        return to_keras.module(self)
 
     def __repr__(self):
         shown = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, **self._settings()}

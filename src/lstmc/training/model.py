@@ -21,6 +21,11 @@ class Model(Trainer):
         `predict` returns one, and targets, losses and metrics go by its keys.
     name : str, optional
 
+    Notes
+    -----
+    The same seed and the same data give the same weights bit for bit, on any number of threads. A model that is called on symbolic tensors
+    gives what its layers give for them: it is drawn into the new graph, layer by layer.
+
     Examples
     --------
     An encoder, whose final states a decoder begins with:
@@ -32,11 +37,6 @@ class Model(Trainer):
     >>> decoded = LSTM(8, return_sequences=True)(target, initial_state=states)
     >>> model = lstmc.Model([source, target], Dense(4, activation="softmax")(decoded))
     >>> model.compile("adam", "categorical_crossentropy")
-
-    Notes
-    -----
-    The same seed and the same data give the same weights bit for bit, on any number of threads. A model that is called on symbolic tensors
-    gives what its layers give for them: it is drawn into the new graph, layer by layer.
     """
 
     def __init__(self, inputs=None, outputs=None, name=None):
@@ -106,6 +106,33 @@ class Model(Trainer):
             The file cannot be written.
         """
         saving.save(self, path)
+
+    def to_onnx(self, path, *, opset=22):
+        """Write the model as an ONNX file, for onnxruntime and others; needs `pip install "lstmc[onnx]"`.
+
+        Inputs and outputs have the names of `input_names` and `output_names`; batch and time are free; whole numbers are int64. A caller may leave out
+        inputs that have defaults: `lengths` (B,) int32 of sequences of free length (of input `a` among several `a_lengths`), all steps, and
+        the first states of each recurrent layer, zeros, as `lstm_h_0` and `lstm_c_0` (directions, B, units) of a layer `lstm`. Their last states,
+        `lstm_h_n` and so on, are outputs after the model's own.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .onnx; written whole or not at all.
+        opset : int
+            14 to 22.
+
+        Raises
+        ------
+        ValueError
+            ONNX cannot express a layer, which is named, or the model's input has no known shape.
+
+        Notes
+        -----
+        Masks are as in the model, with padding anywhere. What depends on training alone, as Dropout, leaves no trace.
+        """
+        from lstmc.interchange.onnx_export.networks import network_to_onnx
+        network_to_onnx(self, path, opset)
 
     def save_weights(self, path):
         """Write the weights alone to a .safetensors file, whole or not at all, as `save` does.

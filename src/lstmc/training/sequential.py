@@ -21,6 +21,10 @@ class Sequential(Model):
         With `Input(shape)` first (or `input_shape=` of the first layer), weights exist from `build()` on; without it, from the first call with data on.
     name : str, optional
 
+    Notes
+    -----
+    The same seed and the same data give the same weights bit for bit, on any number of threads.
+
     Examples
     --------
     >>> import numpy as np
@@ -33,10 +37,6 @@ class Sequential(Model):
     >>> history = model.fit(x, y, epochs=2, verbose=0)
     >>> model.predict(x, verbose=0).shape
     (10, 2)
-
-    Notes
-    -----
-    The same seed and the same data give the same weights bit for bit, on any number of threads.
     """
 
     def __init__(self, layers=None, name=None):

@@ -1,0 +1,21 @@
+"""The pages: each Python block that needs torch, Keras or onnxruntime runs as written.
+
+They are therefore collected only when named: python -m pytest tests/parity
+"""
+
+import os
+import warnings
+
+import pytest
+
+import docs_blocks
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+BLOCKS = docs_blocks.blocks(True)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_runs_as_written(name, tmp_path, monkeypatch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")     # those of other packages
+        docs_blocks.run(name, BLOCKS[name], tmp_path, monkeypatch)
