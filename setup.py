@@ -113,6 +113,8 @@ class BuildKernels(build_ext):
         windows = self.compiler.compiler_type == "msvc"
         if windows:
             self.use_clang_cl()
+        else:       # some interpreters have every extension look for libraries where they themselves were installed
+            self.compiler.linker_so = [flag for flag in self.compiler.linker_so if not flag.startswith("-Wl,-rpath")]
         isas = [isa for isa in ISAS if not isa.machines or machine in isa.machines]
         compile_flags, link_flags = self.common_flags(windows)
         print(f"lstmc: building {', '.join(isa.name for isa in isas)} for {machine}", flush=True)

@@ -1,4 +1,4 @@
-"""What a Linux wheel must be: only lstmc, stubs beside every module, extensions that export their PyInit alone and bear no trace of where they were built.
+"""What a Linux wheel must be: only lstmc, typed, extensions that export their PyInit alone and bear no trace of where they were built.
 
     python tests/packaging/wheel.py DIST/*.whl [--most BYTES]
 
@@ -29,8 +29,6 @@ def wrong_contents(names):
             continue
         if path.parts[0] != "lstmc" or "".join(path.suffixes[-1:]) not in KINDS or "csrc" in path.parts:
             yield f"{name}: does not belong in a wheel"
-        if path.suffix == ".so" and str(path.parent / (path.name.split(".")[0] + ".pyi")) not in names:
-            yield f"{name}: has no stub beside it"
     if "lstmc/py.typed" not in names:
         yield "lstmc/py.typed: missing"
 
