@@ -23,7 +23,7 @@ def said(*command):
 
 
 def wrong_contents(names):
-    for name in names:
+    for name in (name for name in names if not name.endswith("/")):
         path = PurePosixPath(name)
         if path.parts[0].endswith((".dist-info", ".libs")):
             continue
