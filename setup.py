@@ -2,7 +2,8 @@
 
 One kernel text is compiled once per instruction set (`ISAS` below). Each object keeps its flags to itself, exports one table,
 and is linked into `lstmc.kernels.core` only; dispatch.c picks a table at import. The other extensions reach the kernels through
-core, so they are compiled for the baseline like any Cython module.
+core, so they are compiled for the baseline like any Cython module. GCC or Clang compiles; on Windows that is clang-cl, which LLVM's
+installer and Visual Studio's component of that name provide, with Visual Studio's headers and linker, and there is no OpenMP.
 
 Environment, read at build time:
     LSTMC_NO_OPENMP=1           build without OpenMP even if the compiler has it
@@ -10,6 +11,7 @@ Environment, read at build time:
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 from setuptools.modified import newer_group
 
 CSRC = "src/lstmc/csrc"
@@ -31,12 +34,11 @@ ARM = ("aarch64", "arm64")
 
 @dataclass(frozen=True)
 class ISA:
-    """One row: `machines` the processors it is compiled for (empty: all), `gnu` and `msvc` the flags no other file gets."""
+    """One row: `machines` the processors it is compiled for (empty: all), `flags` those that no other file gets."""
 
     name: str
     machines: tuple = ()
-    gnu: tuple = ()
-    msvc: tuple = ()
+    flags: tuple = ()
 
     @property
     def source(self):
@@ -45,20 +47,14 @@ class ISA:
 
 ISAS = (
     ISA("baseline", (), ("-Os",)),      # a third less code for the few machines that need it
-    ISA("avx2", X86, ("-mavx2", "-mfma"), ("/arch:AVX2",)),
-    ISA(
-        "avx512",
-        X86,
-        ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512"),
-        ("/arch:AVX512",),
-    ),
+    ISA("avx2", X86, ("-mavx2", "-mfma")),
+    ISA("avx512", X86, ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512")),
     ISA("neon", ARM),
 )
 
 # Results must not depend on what a compiler finds profitable: no contraction into FMA (the kernels write every FMA out), no
 # reassociation, nothing tuned to the building machine. errno and traps are never read, so they may be ignored.
-# The MSVC rows are written from its manual and have not been run.
-GNU = (
+FLAGS = (
     "-O3",
     "-std=c11",
     "-fno-math-errno",
@@ -67,11 +63,10 @@ GNU = (
     "-fvisibility=hidden",
     "-g0",
 )
-MSVC = ("/O2", "/std:c11", "/fp:precise")
 # The Cython modules hold no arithmetic: half the code of -O3 and the same speed. Those that are entered a few times a call and not at
 # every step: a sixth less code again.
-GNU_MODULE = ("-O2",)
-GNU_SMALL_MODULE = ("-Os",)
+MODULE_FLAGS = ("-O2",)
+SMALL_MODULE_FLAGS = ("-Os",)
 SMALL = ("arena", "cells", "core", "linear", "options", "plan", "probe", "random", "schedule", "tape", "train", "weights")
 # No unwind tables, which in C serve debuggers only: 4 % of the whole, none of the code.
 LINUX = ("-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
@@ -88,6 +83,9 @@ DIRECTIVES = {
     "embedsignature": True,
     "freethreading_compatible": True,
 }
+
+# clang-cl compiles for the machine it runs on unless told; setuptools names the one it builds for.
+WINDOWS_TARGETS = {"amd64": "x86_64-pc-windows-msvc", "arm64": "arm64-pc-windows-msvc", "win32": "i686-pc-windows-msvc"}
 
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 
@@ -111,37 +109,53 @@ class BuildKernels(build_ext):
             self.parallel = os.cpu_count() or 1
 
     def build_extensions(self):
-        msvc = self.compiler.compiler_type == "msvc"
         machine = machine_of(self.plat_name)
+        windows = self.compiler.compiler_type == "msvc"
+        if windows:
+            self.use_clang_cl()
+        else:       # some interpreters have every extension look for libraries where they themselves were installed
+            self.compiler.linker_so = [flag for flag in self.compiler.linker_so if not flag.startswith("-Wl,-rpath")]
         isas = [isa for isa in ISAS if not isa.machines or machine in isa.machines]
-        compile_flags, link_flags = self.common_flags(msvc)
+        compile_flags, link_flags = self.common_flags(windows)
         print(f"lstmc: building {', '.join(isa.name for isa in isas)} for {machine}", flush=True)
 
-        stamp = self.stamp(repr((isas, compile_flags, GNU_MODULE, GNU_SMALL_MODULE, SMALL, link_flags, DIRECTIVES)))
+        stamp = self.stamp(repr((isas, compile_flags, MODULE_FLAGS, SMALL_MODULE_FLAGS, SMALL, link_flags, DIRECTIVES)))
         for ext in self.extensions:
             small = ext.name.rpartition(".")[2] in SMALL
-            ext.extra_compile_args = compile_flags if msvc else [*compile_flags, *(GNU_SMALL_MODULE if small else GNU_MODULE)]
+            ext.extra_compile_args = self.spelled([*compile_flags, *(SMALL_MODULE_FLAGS if small else MODULE_FLAGS)])
             ext.extra_link_args = link_flags
             ext.depends = [*ext.depends, stamp]
             if ext.name == CORE:
-                ext.extra_objects = self.kernel_objects(ext, isas, compile_flags, msvc)
+                ext.extra_objects = self.kernel_objects(ext, isas, compile_flags)
         super().build_extensions()
 
-    def common_flags(self, msvc):
-        """Flags of every file: (compile, link)."""
-        extra = sanitize_flags()
-        openmp = self.openmp_flags(msvc)
-        if msvc:
-            return [*MSVC, *openmp], []
-        small = sys.platform == "linux" and not extra
-        return [*GNU, *openmp, *extra, *(LINUX if small else ())], [*openmp, *extra, *(LINUX_LINK if small else ())]
+    def use_clang_cl(self):
+        """Have setuptools call clang-cl where it would call cl: its options, Visual Studio's headers and linker."""
+        if not self.compiler.initialized:
+            self.compiler.initialize(self.plat_name)
+        folders = [os.environ.get("PATH", ""), os.path.join(os.environ.get("PROGRAMFILES", ""), "LLVM", "bin")]
+        found = shutil.which("clang-cl", path=os.pathsep.join(folders))
+        if not found:
+            raise CompileError("lstmc: clang-cl was not found; it comes with LLVM (https://llvm.org) and as a component of Visual Studio")
+        self.compiler.cc = found
 
-    def openmp_flags(self, msvc):
+    def spelled(self, flags):
+        """Flags as the compiler takes them."""
+        return [f"/clang:{flag}" for flag in flags] if self.compiler.compiler_type == "msvc" else [*flags]
+
+    def common_flags(self, windows):
+        """Flags of every file: (compile, link)."""
+        if windows:
+            return [f"--target={WINDOWS_TARGETS[machine_of(self.plat_name)]}", *FLAGS], []
+        extra = sanitize_flags()
+        openmp = self.openmp_flags()
+        small = sys.platform == "linux" and not extra
+        return [*FLAGS, *openmp, *extra, *(LINUX if small else ())], [*openmp, *extra, *(LINUX_LINK if small else ())]
+
+    def openmp_flags(self):
         if os.environ.get("LSTMC_NO_OPENMP", "0") not in ("", "0"):
             print("lstmc: building without OpenMP, as LSTMC_NO_OPENMP asks: kernels run on one thread", flush=True)
             return ()
-        if msvc:
-            return ("/openmp",)
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")
             source.write_text(OPENMP_PROBE)
@@ -160,13 +174,13 @@ class BuildKernels(build_ext):
             path.write_text(text)
         return str(path)
 
-    def kernel_objects(self, ext, isas, compile_flags, msvc):
+    def kernel_objects(self, ext, isas, compile_flags):
         """Compile dispatch.c and each ISA file, unless `ext` is up to date; the object files in a fixed order."""
         if not self.force and not newer_group(ext.sources + ext.depends, self.get_ext_fullpath(ext.name), "newer"):
             return []
         have = [(f"LSTMC_HAVE_{isa.name.upper()}", "1") for isa in isas]
         jobs = [("dispatch", f"{CSRC}/dispatch.c", (), have)]
-        jobs += [(isa.name, isa.source, isa.msvc if msvc else isa.gnu, []) for isa in isas]
+        jobs += [(isa.name, isa.source, isa.flags, []) for isa in isas]
 
         def compile_one(job):
             name, source, flags, macros = job
@@ -175,7 +189,7 @@ class BuildKernels(build_ext):
                 output_dir=os.path.join(self.build_temp, "isa", name),
                 macros=macros,
                 include_dirs=[CSRC],
-                extra_postargs=[*compile_flags, *flags],
+                extra_postargs=self.spelled([*compile_flags, *flags]),
                 depends=ext.depends,
             )
 

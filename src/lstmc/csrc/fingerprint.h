@@ -7,7 +7,7 @@
  * exactly what the lane has made of the earlier change. That depends on all the words before, up to a few bits at the
  * top of a half, and those the rotation takes to the middle of a mantissa: not where another sign, exponent, last
  * place or whole value is. */
-#if defined(__GNUC__) && (defined(__AVX2__) || defined(__ARM_NEON))
+#if defined(__AVX2__) || defined(__ARM_NEON)
 #if defined(__AVX512F__)
 enum { PRINT_WORD = 64 };
 #elif defined(__AVX2__)

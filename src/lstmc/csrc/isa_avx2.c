@@ -1,5 +1,5 @@
 /* isa_avx2.c -- the AVX2 + FMA tables. The build file gives this file its flags; without them it does not build. */
-#if !defined(__AVX2__) || !(defined(__FMA__) || defined(_MSC_VER))
+#if !defined(__AVX2__) || !defined(__FMA__)
 #error "isa_avx2.c needs AVX2 and FMA"
 #endif
 #define ISA_NAME "avx2"

@@ -5,7 +5,7 @@
 #endif
 #define ISA_NAME "baseline"
 #define ISA_SYMBOL lstmc_baseline
-#if defined(__SSE2__) || defined(_M_X64)
+#if defined(__SSE2__)
 #define VOCABULARY "vec_sse2.h"
 #else
 #define VOCABULARY "vec_scalar.h"

@@ -1,5 +1,5 @@
 /* isa_neon.c -- the AArch64 tables; NEON with float64 and FMA is part of every AArch64. */
-#if !defined(__aarch64__) && !defined(_M_ARM64)
+#if !defined(__aarch64__)
 #error "isa_neon.c needs AArch64"
 #endif
 #define ISA_NAME "neon"

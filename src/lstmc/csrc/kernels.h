@@ -9,6 +9,7 @@
  *   v_exponent(a) = 1.5*2^mantissa + n for a in [2^n, 2^(n+1)), n in the same range
  *   v_zip_lo v_zip_hi  the lower, the upper half of both in turn: a0 b0 a1 b1 ..
  *   v_load_n v_store_n  the first n < VL lanes, others read as 0 (VEC_TAIL_BUFFER: generic ones below) */
+#include "compilers.h"
 #include "lstmc.h"
 #include <math.h>
 #include <string.h>
@@ -16,21 +17,6 @@
 #define PASTE_(a, b) a##_f##b
 #define PASTE(a, b) PASTE_(a, b)
 #define FN(name) PASTE(name, REAL)
-#if defined(_MSC_VER) && !defined(__clang__)
-#define INLINE static __forceinline
-#define NOINLINE __declspec(noinline)
-#define UNROLL
-#define PREFETCH(p) ((void)(p))
-#define PREFETCH_FAR(p) ((void)(p))
-#define PREFETCH_OWN(p) ((void)(p))
-#else
-#define INLINE static inline __attribute__((always_inline, unused))
-#define NOINLINE __attribute__((noinline))
-#define UNROLL _Pragma("GCC unroll 24")
-#define PREFETCH(p) __builtin_prefetch(p)
-#define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)     /* to the second-level cache */
-#define PREFETCH_OWN(p) __builtin_prefetch(p, 1)        /* to be written: taken from other cores too */
-#endif
 
 #include "fingerprint.h"
 #include "random.h"

@@ -8,7 +8,7 @@
  * lower halves: one instruction, which compilers do not find by themselves and x86 names here. Elsewhere a vector is a
  * plain number. random_put pairs lanes within 16 bytes, hence lane l holds counter l/2, and half of the lanes more where
  * l is odd. */
-#if defined(__GNUC__) && defined(__AVX2__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 enum { RANDOM_ABREAST = 2 };
 typedef uint64_t random_lanes __attribute__((vector_size(32)));
@@ -34,7 +34,7 @@ INLINE void random_put(uint32_t *out, random_lanes a, random_lanes b, random_lan
     out[3] = (uint32_t)d;
 }
 #endif
-#if defined(__GNUC__) && defined(__AVX512F__)
+#if defined(__AVX512F__)
 typedef uint64_t random_wide __attribute__((vector_size(64)));
 INLINE random_wide random_times_wide(random_wide a, uint32_t m)
 {

@@ -20,13 +20,8 @@ from libc.string cimport memset
 cdef extern from *:
     """
     /* Calls of several Python threads use these at the same time; a lost addition does no harm, half a value would. */
-    #if defined(__GNUC__) || defined(__clang__)
     #define lstmc_read(p) __atomic_load_n(p, __ATOMIC_RELAXED)
     #define lstmc_write(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
-    #else
-    #define lstmc_read(p) (*(volatile long long *)(p))
-    #define lstmc_write(p, v) (*(volatile long long *)(p) = (v))
-    #endif
     """
     long long lstmc_read(long long *p) noexcept nogil
     void lstmc_write(long long *p, long long v) noexcept nogil

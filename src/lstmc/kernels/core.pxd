@@ -196,16 +196,6 @@ cdef extern from "lstmc.h" nogil:
         double probe_fma(Py_ssize_t) noexcept nogil
         double probe_read(const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define LSTMC_CAN_SHARE 1
-    #else
-    #define LSTMC_CAN_SHARE 0
-    #endif
-    """
-    bint LSTMC_CAN_SHARE       # whether threads that share rows can wait for each other: these compilers' atomics
-
 
 cdef struct Span:
     char *p                 # element 0

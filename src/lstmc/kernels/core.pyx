@@ -13,14 +13,11 @@ from lstmc.kernels import cpus
 
 cdef extern from *:
     """
-    #if defined(_MSC_VER) && !defined(__clang__)
-    #define LSTMC_COMPILER "MSVC"
-    #elif defined(__clang__)
+    #include "compilers.h"
+    #if defined(__clang__)
     #define LSTMC_COMPILER "Clang " __clang_version__
-    #elif defined(__GNUC__)
-    #define LSTMC_COMPILER "GCC " __VERSION__
     #else
-    #define LSTMC_COMPILER "unknown"
+    #define LSTMC_COMPILER "GCC " __VERSION__
     #endif
     #ifdef _OPENMP
     #include <omp.h>

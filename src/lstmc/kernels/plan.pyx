@@ -8,7 +8,7 @@ follows from shapes alone: schedule.pyx.)
 
 from lstmc.kernels.cells cimport Sizes, sizes_of
 from lstmc.kernels.contention cimport at_most
-from lstmc.kernels.core cimport LSTMC_CAN_SHARE, alone, max_threads, most_threads
+from lstmc.kernels.core cimport alone, max_threads, most_threads
 from lstmc.kernels.schedule cimport Rows, bands_of
 from lstmc.kernels.starting cimport lstmc_can_start
 
@@ -97,7 +97,7 @@ cdef Plan plan_of(const Load *load, object threads, Py_ssize_t most) except *:
     cdef Py_ssize_t all_threads = fewest(work * load.D, max(load.B, 1) * load.parts * load.D, threads, most), n, rows, wide
     cdef Py_ssize_t B = load.B // load.bands, u_bytes = load.recurrent * load.itemsize
     cdef bint far = <double>load.weights * load.itemsize > share_far_above_bytes
-    cdef bint can_share = LSTMC_CAN_SHARE and load.parts > 1 and not load.P and not load.undivided and load.T > 0 and u_bytes >= share_above_bytes
+    cdef bint can_share = load.parts > 1 and not load.P and not load.undivided and load.T > 0 and u_bytes >= share_above_bytes
     cdef bint few_rows = can_share and B < share_below_rows * all_threads
     plan.one_by_one, plan.alone_from = False, 0
     # Directions and bands need not meet, so each gets its own threads, unless the weights of one are more than a core's

@@ -8,32 +8,21 @@ from cython.parallel cimport parallel, threadid
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport LSTMC_CAN_SHARE, lstmc_kernels, table
+from lstmc.kernels.clock cimport lstmc_clock
+from lstmc.kernels.core cimport lstmc_kernels, table
 from lstmc.kernels.team cimport lstmc_team_size, lstmc_progress, lstmc_barrier
 from lstmc.kernels.plan cimport threads_for
 
 cdef extern from *:
     """
-    #ifdef _OPENMP
-    #include <omp.h>
-    static double lstmc_seconds(void) { return omp_get_wtime(); }
     /* binds to the parallel region that the caller is in */
     static void lstmc_wait_for_all(void)
     {
+    #ifdef _OPENMP
     #pragma omp barrier
-    }
-    #else
-    #include <time.h>
-    static double lstmc_seconds(void)
-    {
-        struct timespec t;
-        timespec_get(&t, TIME_UTC);
-        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    }
-    static void lstmc_wait_for_all(void) {}
     #endif
+    }
     """
-    double lstmc_seconds() noexcept nogil
     void lstmc_wait_for_all() noexcept nogil
 
 cdef struct Run:
@@ -69,13 +58,13 @@ def meet(Py_ssize_t threads, long times=2000):
     cdef Py_ssize_t nt = threads_for(0, threads, threads)
     cdef lstmc_progress *progress
     cdef Run run
-    if nt < 2 or not LSTMC_CAN_SHARE:
+    if nt < 2:
         return 0.0
     progress = <lstmc_progress *>calloc(nt, sizeof(lstmc_progress))
     if progress == NULL:
         raise MemoryError
     run.done = 0
-    progress[0].start = lstmc_seconds()
+    progress[0].start = lstmc_clock()
     with nogil, parallel(num_threads=nt):
         meet_often(progress, threadid(), times, &run)
     free(progress)
@@ -87,13 +76,13 @@ cdef void meet_often(lstmc_progress *progress, Py_ssize_t i, long times, Run *ru
     cdef long epoch = 0
     cdef double start
     lstmc_wait_for_all()
-    start = lstmc_seconds()
+    start = lstmc_clock()
     while epoch < times:
         epoch += 1
         if lstmc_barrier(progress, lstmc_team_size(), i, epoch):
             break
     if i == 0:
-        run.start, run.end, run.done = start, lstmc_seconds(), epoch
+        run.start, run.end, run.done = start, lstmc_clock(), epoch
 
 
 cdef double measured(Py_ssize_t itemsize, Py_ssize_t size, Py_ssize_t threads, double seconds) except -1:
@@ -139,10 +128,10 @@ cdef void one_thread(const lstmc_kernels *k, Run *run, Py_ssize_t size, Py_ssize
             memset(p, 0, size)
             k.probe_read(p, size, 1)
     lstmc_wait_for_all()
-    run.start = lstmc_seconds()
+    run.start = lstmc_clock()
     if not size:
         run.done = k.probe_fma(n)
     elif p != NULL:
         run.done = k.probe_read(p, size, n)
-    run.end = lstmc_seconds()
+    run.end = lstmc_clock()
     free(memory)

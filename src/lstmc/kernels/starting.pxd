@@ -1,7 +1,7 @@
 # starting.pxd -- whether threads can be started at all: an OpenMP library that cannot start one ends the process.
 cdef extern from *:
     """
-    #if defined(_OPENMP) && !defined(_WIN32) && (defined(__GNUC__) || defined(__clang__))
+    #if defined(_OPENMP) && !defined(_WIN32)
     #include <pthread.h>
     /* Threads that the calling thread's last parallel region had. The library keeps them until a region has fewer, so a region must have as many as
      * were last asked for here; one thread changes nothing. */

@@ -15,7 +15,7 @@ from lstmc.kernels.arena cimport give_back
 from lstmc.kernels.cells cimport Sizes, count, row_stride
 from lstmc.kernels.contention cimport Region, at_most, enter, leave
 from lstmc.kernels.clock cimport lstmc_clock
-from lstmc.kernels.core cimport LSTMC_CAN_SHARE, LSTMC_SLOTS, Span, balanced, dense, lstmc_kernels, lstmc_options, lstmc_product, lstmc_tile, lstmc_walk, span
+from lstmc.kernels.core cimport LSTMC_SLOTS, Span, balanced, dense, lstmc_kernels, lstmc_options, lstmc_product, lstmc_tile, lstmc_walk, span
 from lstmc.kernels.workspace cimport Forward
 from lstmc.kernels.inputs cimport set_products, set_then
 from lstmc.kernels.norm cimport norm_step
@@ -94,7 +94,7 @@ cdef class Stream:
         self.weights, self.keep, self.k, self.apart = weights, [], w.k, apart
         self.schedule = Schedule(1, B)
         self.L, self.B, self.es, self.nu = len(weights), B, w.itemsize, w.k.nu
-        self.parts, self.alone, self.work = MAX_TEAM if LSTMC_CAN_SHARE else 1, 1, 1
+        self.parts, self.alone, self.work = MAX_TEAM, 1, 1
         self.layers = <Layer *>block(self.keep, self.L * sizeof(Layer))
         memset(self.layers, 0, self.L * sizeof(Layer))
         self.progress = <lstmc_progress *>block(self.keep, MAX_TEAM * sizeof(lstmc_progress))

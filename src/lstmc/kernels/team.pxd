@@ -22,8 +22,7 @@ cdef extern from *:
     }
 
     /* The progress of one thread, a cache line of its own. An epoch is a step of the sequence, counted from 1. */
-    #if defined(__GNUC__) || defined(__clang__)
-    #include <sched.h>
+    #include "system.h"
     #define LSTMC_SPINS 2000        /* polls, a few microseconds, before a waiting thread yields its core at every poll */
     #define LSTMC_LONG 200e-6       /* seconds that make a wait long: the other thread has lost its core, or was asleep */
     typedef struct {
@@ -52,7 +51,7 @@ cdef extern from *:
         double since = 0, cpu = 0;
         for (long spins = 0; !lstmc_reached(team, j, epoch); spins++) {
             if (spins == LSTMC_SPINS && i == 0) since = lstmc_clock(), cpu = lstmc_cpu_clock();
-            if (spins >= LSTMC_SPINS) sched_yield();
+            if (spins >= LSTMC_SPINS) lstmc_yield();
     #if defined(__x86_64__) || defined(__i386__)
             else if (spins % 16 == 15) __builtin_ia32_pause();
     #endif
@@ -94,18 +93,6 @@ cdef extern from *:
         return lstmc_alone_after(team, epoch);
     }
     #define lstmc_prefetch(p) __builtin_prefetch(p)
-    #else
-    typedef struct { long epoch, alone_from, long_waits, gave_up; double start, waited, spun; } lstmc_progress;
-    static int lstmc_flag(const int *p) { return *p; }
-    static void lstmc_raise_flag(int *p) { *p = 1; }
-    static int lstmc_reached(const lstmc_progress *team, Py_ssize_t j, long epoch) { return 1; }
-    static int lstmc_alone_after(const lstmc_progress *team, long epoch) { return 0; }
-    static void lstmc_wait_for(lstmc_progress *team, Py_ssize_t i, Py_ssize_t j, long epoch) {}
-    static int lstmc_arrive(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
-    static void lstmc_go_alone(lstmc_progress *team, long epoch) {}
-    static int lstmc_barrier(lstmc_progress *team, Py_ssize_t n, Py_ssize_t i, long epoch) { return 0; }
-    #define lstmc_prefetch(p) ((void)(p))
-    #endif
     """
     int lstmc_team_size() noexcept nogil
     int lstmc_flag(const int *p) noexcept nogil

@@ -1,14 +1,8 @@
 # turn.pxd -- a flag that one thread at a time may raise: who finds it raised does not wait.
 cdef extern from *:
     """
-    #if defined(_MSC_VER) && !defined(__clang__)
-    #include <intrin.h>
-    static inline int lstmc_enter(volatile long *taken) { return !_InterlockedExchange(taken, 1); }
-    static inline void lstmc_leave(volatile long *taken) { _InterlockedExchange(taken, 0); }
-    #else
     static inline int lstmc_enter(long *taken) { return !__atomic_exchange_n(taken, 1, __ATOMIC_ACQUIRE); }
     static inline void lstmc_leave(long *taken) { __atomic_store_n(taken, 0, __ATOMIC_RELEASE); }
-    #endif
     """
     bint lstmc_enter(long *taken) noexcept nogil     # whether nobody was in
     void lstmc_leave(long *taken) noexcept nogil

@@ -1,6 +1,11 @@
 #include "harness.h"
 #include <math.h>
 #include <stdarg.h>
+#ifdef _WIN32
+#include <malloc.h>
+#define aligned_alloc(alignment, bytes) _aligned_malloc(bytes, alignment)
+#define free _aligned_free
+#endif
 
 const lstmc_kernels *k;
 size_t es;
