@@ -51,15 +51,18 @@ def taken(what, turns):
             lock.release()
 
 
-def in_turn(method=None, *, writing=None):
-    """A method of something that has `turns`, for one thread at a time; writing(self) gives the layers whose weights it changes, if any."""
+def in_turn(method=None, *, writing=None, around=None):
+    """A method of something that has `turns`, for one thread at a time.
+
+    writing(self) gives the layers whose weights it changes, around(self, named arguments) a context for the call, if there are any.
+    """
     if method is None:
-        return functools.partial(in_turn, writing=writing)
+        return functools.partial(in_turn, writing=writing, around=around)
 
     @functools.wraps(method)
     def one(self, *arguments, **named):
         turns = self.turns if writing is None else [*self.turns, *(t for layer in writing(self) for t in layer.turns)]
-        with taken(method.__name__, turns):
+        with taken(method.__name__, turns), around(self, named) if around else contextlib.nullcontext():
             return method(self, *arguments, **named)
 
     return one

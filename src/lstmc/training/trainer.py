@@ -43,8 +43,7 @@ class Trainer(Stepper):
         """For copy and pickle: a `fit` under way is the original's."""
         return {**self.__dict__, "_fitting": None, "_shares": None}
 
-    @in_turn(writing=Stepper.changing)
-    @sharing
+    @in_turn(writing=Stepper.changing, around=sharing)
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
             validation_steps=None, validation_batch_size=None, validation_freq=1, *, distribute=None):

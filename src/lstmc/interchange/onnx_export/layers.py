@@ -84,6 +84,21 @@ def repeat_vector(b, layer, x):
     return Value(b.op("Expand", b.unsqueeze(x.name, 1), b.ints(1, layer.n, 1)), x.shape)
 
 
+def cropping(b, layer, x):
+    before, behind = layer.cropping
+    return Value(b.slice(x.name, before, -behind if behind else np.iinfo(np.int64).max, 1), x.shape)
+
+
+def zero_padding(b, layer, x):
+    before, behind = layer.padding
+    return Value(b.op("Pad", x.name, b.ints(0, before, 0, 0, behind, 0)), x.shape)
+
+
+def up_sampling(b, layer, x):
+    each = b.op("Expand", b.unsqueeze(x.name, 2), b.ints(1, 1, layer.size, 1))
+    return Value(b.reshape(each, 0, -1, x.shape[2]), x.shape)
+
+
 def average(b, layer, x):
     if x.mask is None:
         return Value(b.reduce("ReduceMean", x.name, [1], layer.keepdims), x.shape)
@@ -122,6 +137,12 @@ def layer_normalization(b, layer, x):
     return x._replace(name=scaled(b, layer, y, x.shape))
 
 
+def unit_normalization(b, layer, x):
+    squares = b.reduce("ReduceSum", b.op("Mul", x.name, x.name), layer.axes(len(x.shape)))
+    inverse = b.op("Min", b.op("Div", b.constant(1), b.op("Sqrt", squares)), b.constant(layer.MOST))
+    return x._replace(name=b.op("Mul", x.name, inverse))
+
+
 def batch_normalization(b, layer, x):
     mean, variance = (weight(b, layer, f"moving_{name}", x.shape) for name in ("mean", "variance"))
     inverse = 1 / np.sqrt(variance + b.dtype.type(layer.epsilon))
@@ -141,7 +162,9 @@ def time_distributed(b, layer, x):
 
 FUNCTIONS = {
     layers.Dense: dense, layers.Activation: activation, layers.ReLU: relu, layers.LeakyReLU: relu, layers.ELU: elu, layers.PReLU: prelu,
-    layers.Softmax: softmax, layers.Dropout: same, layers.SpatialDropout1D: same, layers.Embedding: embedding, layers.Masking: masking,
+    layers.Softmax: softmax, layers.Dropout: same, layers.SpatialDropout1D: same, layers.GaussianNoise: same, layers.GaussianDropout: same,
+    layers.AlphaDropout: same, layers.ActivityRegularization: same, layers.Cropping1D: cropping, layers.ZeroPadding1D: zero_padding,
+    layers.UpSampling1D: up_sampling, layers.UnitNormalization: unit_normalization, layers.Embedding: embedding, layers.Masking: masking,
     layers.Flatten: flatten, layers.Reshape: reshape, layers.Permute: permute, layers.RepeatVector: repeat_vector,
     layers.GlobalAveragePooling1D: average, layers.GlobalMaxPooling1D: maximum_over_time, layers.LayerNormalization: layer_normalization,
     layers.BatchNormalization: batch_normalization, layers.TimeDistributed: time_distributed, layers.LSTM: recurrent.recurrent,
