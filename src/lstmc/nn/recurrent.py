@@ -16,8 +16,7 @@ from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.dropout import first_sequence
 from lstmc.nn.explain import explain
-from lstmc.nn.exports import Exports
-from lstmc.nn.gates import from_gates
+from lstmc.nn.exchange import Exchanged
 from lstmc.nn.module import MAX_UNITS, Module
 from lstmc.nn.params import KINDS, Packed, Parameters, torch_shapes
 from lstmc.nn.passes import backward_pass, forward_pass
@@ -35,7 +34,7 @@ def names_of(layers, directions):
     return [[f"{kind}_l{layer}{way}" for kind in KINDS] for layer in range(layers) for way in ("", "_reverse")[:directions]]
 
 
-class Recurrent(Exports, Module):
+class Recurrent(Exchanged, Module):
     """Base of the modules; see `nn.LSTM` for what all have in common."""
 
     fixed = frozenset((
@@ -74,41 +73,6 @@ class Recurrent(Exports, Module):
         m._drawn = False
         m.__init__(*sizes, **settings)
         return m
-
-    @classmethod
-    def from_gates(cls, W, R, b=None, *, order="pytorch", transposed=None, projection=None, **settings):
-        """A module with the weights of any source, by the order in which their gates are stacked.
-
-        Parameters
-        ----------
-        W : ndarray, or list
-            (G*H, I): what multiplies x. A list has such an array for every layer, or a list of two for every layer, forward and reverse:
-            [[W]] is W; the sizes of the module follow from the arrays. float32 or float64, which is then the dtype.
-        R : ndarray, or list
-            (G*H, H), or (G*H, P) with a projection: what multiplies h. Lists as of W.
-        b : ndarray, or list, optional
-            (G*H,) if there is one bias, which is added to W x; (2, G*H) or (2*G*H,) if there is one of W x and one of R h, in this order.
-        order : str
-            A letter for every gate: i, f, g (or c), o of an LSTM, as "ifgo"; r, z, n (or h) of a GRU, as "zrn"; h of an RNN. Or a framework's name:
-            "pytorch", "keras", "onnx".
-        transposed : bool, optional
-            Whether W is (I, G*H), R (H, G*H) and projection (H, P), as in Keras. None: as the framework that order names has them, else False.
-        projection : ndarray, or list, optional
-            (P, H) of an LSTM: h is its product with o tanh(c).
-        **settings
-            Other arguments of the constructor. Peepholes and gains of layer normalisation begin as in a new module; `load_state_dict` with
-            strict=False sets them.
-
-        Returns
-        -------
-        LSTM, GRU or RNN
-
-        Raises
-        ------
-        ValueError, TypeError
-            An array has a shape or a dtype that does not fit; the message names its layer and direction.
-        """
-        return from_gates(cls, W, R, b, order, transposed, projection, settings)
 
     def _create(self):
         self.step = 0
