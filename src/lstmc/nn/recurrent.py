@@ -15,8 +15,8 @@ from lstmc.kernels.weights import Weights
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.dropout import first_sequence
-from lstmc.nn.explain import explain
 from lstmc.nn.exchange import Exchanged
+from lstmc.nn.explain import explain
 from lstmc.nn.module import MAX_UNITS, Module
 from lstmc.nn.params import KINDS, Packed, Parameters, torch_shapes
 from lstmc.nn.passes import backward_pass, forward_pass
