@@ -142,6 +142,8 @@ def softmax(node):
         if node.opset < 13:
             at = axis + x.ndim if axis < 0 else axis
             return function(x.reshape(int(np.prod(x.shape[:at])), -1)).reshape(x.shape)
+        if axis in (-1, x.ndim - 1) and x.ndim:
+            return function(x)
         return np.moveaxis(function(np.moveaxis(x, axis, -1)), -1, axis)
 
     return run

@@ -66,7 +66,7 @@ class Graph:
         if not self.inputs.keys() <= set(inputs) <= self._tensors.keys():
             more = f" and perhaps {', '.join(self.defaults)}" if self.defaults else ""
             raise ValueError(f"inputs: expected {', '.join(self.inputs) or 'none'}{more}; received {', '.join(map(str, inputs)) or 'none'}")
-        values = {name: fitting(checks.plain(inputs[name], name), name, self._tensors[name]) for name in inputs}
+        values = {name: fitting(inputs[name], name, self._tensors[name]) for name in inputs}
         chosen = frozenset(values.keys() - self.inputs.keys())
         plan = self._plans.get(chosen) or self._plans.setdefault(chosen, self._plan(chosen))
         with np.errstate(all="ignore"):
@@ -74,11 +74,12 @@ class Graph:
 
 
 def fitting(a, name, tensor):
-    """a, if it is what an input should be, in this machine's order of bytes."""
+    """a as an array, if it is what an input should be, in this machine's order of bytes."""
+    a = a if type(a) is np.ndarray else checks.plain(a, name)
     if tensor.dtype is not None and a.dtype != tensor.dtype and a.dtype.newbyteorder("=") != tensor.dtype:
         raise TypeError(f"{name}: expected dtype {tensor.dtype}, received {a.dtype}")
     shape = tensor.shape
-    if shape is not None and (len(shape) != a.ndim or any(isinstance(n, int) and n != m for n, m in zip(shape, a.shape, strict=True))):
+    if shape is not None and (len(shape) != a.ndim or [n for n, m in zip(shape, a.shape, strict=True) if n != m and type(n) is int]):
         raise ValueError(f"{name}: expected shape {checks.shape_text(shape)}, received {checks.shape_text(a.shape)}")
     return a if a.dtype.isnative and a.flags.aligned else a.astype(a.dtype.newbyteorder("="))
 

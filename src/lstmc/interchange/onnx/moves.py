@@ -105,11 +105,11 @@ def unsqueeze(node):
 @operator("Reshape", least=2)
 def reshape(node):
     """0 stands for the size that x has there, unless allowzero says that it is a 0."""
-    allowzero = node.int("allowzero", 0)
+    allowzero, stored = node.int("allowzero", 0), None if node.constants[1] is None else numbers(node.constants[1])
 
     def run(x, shape):
-        found = numbers(shape)
-        if not allowzero:
+        found = numbers(shape) if stored is None else stored.copy()
+        if not allowzero and 0 in found:
             found = [x.shape[i] if n == 0 else n for i, n in enumerate(found)]
         if min(found, default=0) < -1:
             raise ValueError(f"expected sizes of at least 0, or -1, received {found}")
