@@ -120,6 +120,10 @@ class Node:
 
     # Inputs and sizes --------------------------------------------------------------------------------------
 
+    def stored(self, first):
+        """Whether all inputs from `first` on that are there are constant, so that what they say can be read once."""
+        return all(value is not None for name, value in zip(self.inputs[first:], self.constants[first:], strict=True) if name)
+
     def constant(self, i):
         """The value of an input that must be there and be constant already."""
         value = self.constants[i] if i < len(self.constants) else None
@@ -138,5 +142,5 @@ class Node:
 
     def together(self, *arrays):
         """Raise if the shape to which arrays are broadcast is too large."""
-        if len(arrays) != 2 or np.broadcast(*arrays).size > self.limit:         # of two it is quicker
+        if len(arrays) > 3 or np.broadcast(*arrays).size > self.limit:          # of few it is quicker
             self.limited(np.broadcast_shapes(*[a.shape for a in arrays]))
