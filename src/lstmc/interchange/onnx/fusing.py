@@ -62,6 +62,6 @@ def needed(steps, outputs):
     wanted, found = set(outputs), []
     for step in reversed(steps):
         if wanted.intersection(step.outputs):
-            wanted.update(step.inputs)
+            wanted.update(filter(None, step.inputs))
             found.append(step)
     return found[::-1]

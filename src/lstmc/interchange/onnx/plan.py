@@ -43,12 +43,12 @@ class Plan:
     """
 
     def __init__(self, steps, outputs, scope):
-        self.outputs, self.inputs, self.start = outputs, [], [None]     # at 0 there is nothing
+        self.outputs, self.inputs, self.first, self.start = outputs, [], [], [None]     # at place 0 there is nothing
         places, constants = {}, {}
 
-        def new(name, value=None):
+        def new(name):
             places[name] = len(self.start)
-            self.start.append(value)
+            self.start.append(None)
             return places[name]
 
         def place(name, value):
@@ -61,7 +61,7 @@ class Plan:
                 return constants[id(value)]
             if name not in places:
                 self.inputs.append(name)
-                new(name)
+                self.first.append(new(name))
             return places[name]
 
         found = []
@@ -69,7 +69,6 @@ class Plan:
             taken = [place(name, value) for name, value in zip(step.inputs, step.constants, strict=True)]
             found.append((step.function, taken, [new(name) if name else 0 for name in step.outputs], step.where))
         self.results = [place(name, scope[name]) for name in outputs]
-        self.first = [places[name] for name in self.inputs]
         self.steps = released(found, {0, *constants.values(), *self.results})
 
     def run(self, arrays):
