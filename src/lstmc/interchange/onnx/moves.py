@@ -208,10 +208,8 @@ def gather(node):
 @operator("Expand", least=2)
 def expand(node):
     def run(x, shape):
-        wanted = tuple(numbers(shape))
-        if wanted == x.shape:
-            return x
-        return np.broadcast_to(x, node.limited(np.broadcast_shapes(x.shape, wanted)))
+        found = np.broadcast_shapes(x.shape, tuple(numbers(shape)))
+        return x if found == x.shape else np.broadcast_to(x, node.limited(found))
 
     return run
 
