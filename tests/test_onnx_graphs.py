@@ -114,6 +114,18 @@ def test_ifs_are_decided_while_reading_or_in_a_run():
         lstmc.from_onnx(graph(nodes, described | {"c": (TensorProto.BOOL, None)}, ["Y"]))({"X": x, "c": np.array([True, False])})
 
 
+def test_a_branch_may_hide_a_name_after_it_has_taken_it():
+    hiding = [helper.make_node("Neg", ["X"], ["n"]), helper.make_node("Add", ["n", "n"], ["X"])]
+    hiding = helper.make_graph(hiding, "hiding", [], [helper.make_tensor_value_info("X", TensorProto.FLOAT, None)])
+    nodes = [helper.make_node("If", ["c"], ["Y"], then_branch=hiding, else_branch=branch("Abs", "X", "n")), helper.make_node("Neg", ["X"], ["Z"])]
+    run = lstmc.from_onnx(graph(nodes, {"X": (TensorProto.FLOAT, None), "c": (TensorProto.BOOL, None)}, ["Y", "Z"]))
+    x = np.array([1.0, -2.0], "f")
+    for c, want in ((True, -2 * x), (False, abs(x))):
+        found = run({"X": x, "c": np.array(c)})
+        assert np.array_equal(found["Y"], want)
+        assert np.array_equal(found["Z"], -x)
+
+
 def test_quantized_weights_and_computed_shapes():
     """Weights behind DequantizeLinear, an initial state of the batch's size, two outputs joined: as exporters write them."""
     rng = np.random.default_rng(0)

@@ -135,29 +135,29 @@ def runner(node):
     missing = [name for name in ("W", "R", "B", "P") if name in settings.named([name or None for name in node.inputs]) and name not in constant]
     fixed = None if missing else directions_of(settings, {name: a for name, a in constant.items() if name in WEIGHTS})
 
+    module = fixed.modules[0] if fixed and fixed.plain else fixed
+
     def run(*arrays):
-        given = settings.named(arrays)
-        directions = fixed or directions_of(settings, {name: a for name, a in given.items() if name in WEIGHTS})
-        return outputs(settings, directions, given)
+        given = dict(zip(settings.inputs, arrays, strict=False))
+        found = module or directions_of(settings, {name: a for name, a in given.items() if name in WEIGHTS and a is not None})
+        return outputs(settings, found, given["X"], given.get("sequence_lens"), given.get("initial_h"), given.get("initial_c"))
 
     return run
 
 
-def outputs(settings, directions, given):
+def outputs(settings, module, x, lengths=None, h=None, c=None):
     """A node's outputs in ONNX's axes: Y (T, D, B, H), states (D, B, H); with layout 1 (B, T, D, H) and (B, D, H)."""
-    swap = (lambda a: a.swapaxes(0, 1)) if settings.layout else (lambda a: a)
-    x, lengths = given["X"], given.get("sequence_lens")
     if x.ndim != 3:
         raise ValueError(f"X: expected three axes, received shape {x.shape}")
-    x, D, H = swap(x), len(settings.reverse), directions.hidden_size
-    state = {name: swap(given[name]) for name in ("initial_h", "initial_c") if name in given}
-    if settings.cell == "lstm" and state:
-        zeros = np.zeros((D, x.shape[1], H), x.dtype)
-        state = {name: state.get(name, zeros) for name in ("initial_h", "initial_c")}
-    hx = None if not state else tuple(state.values()) if settings.cell == "lstm" else state["initial_h"]
-    y, found = directions(x, hx, lengths)
+    x, h, c = (a.swapaxes(0, 1) if settings.layout and a is not None else a for a in (x, h, c))
+    (T, B, _), D, H = x.shape, len(settings.reverse), module.hidden_size
+    if settings.cell == "lstm" and not (h is None and c is None):
+        h, c = (np.zeros((D, B, H), x.dtype) if a is None else a for a in (h, c))
+    y, found = module(x, h if c is None else (h, c), lengths)
     found = found if isinstance(found, tuple) else (found,)
     if lengths is not None and (lengths == 0).any():        # the state of a sequence without steps is 0 in onnxruntime, whatever it was before
         found = tuple(np.where((lengths == 0)[:, None], s.dtype.type(0), s) for s in found)
-    y = y.reshape(*y.shape[:2], D, H)
-    return (y.swapaxes(0, 1) if settings.layout else y.transpose(0, 2, 1, 3), *map(swap, found))
+    y = y.reshape(T, B, D, H)
+    if settings.layout:
+        return y.swapaxes(0, 1), *(s.swapaxes(0, 1) for s in found)
+    return y.transpose(0, 2, 1, 3), *found

@@ -33,7 +33,7 @@ FLOATS = {"Sigmoid": elementary.sigmoid, "Tanh": elementary.tanh, "Exp": element
 
 def floating(x):
     """x, which must be of floats that the kernels have."""
-    if x.dtype not in (np.float32, np.float64):
+    if x.dtype.char not in "fd":
         raise ValueError(f"expected float32 or float64, received {x.dtype}")
     return x
 
@@ -142,6 +142,8 @@ def softmax(node):
         if node.opset < 13:
             at = axis + x.ndim if axis < 0 else axis
             return function(x.reshape(int(np.prod(x.shape[:at])), -1)).reshape(x.shape)
+        if axis in (-1, x.ndim - 1) and x.ndim:
+            return function(x)
         return np.moveaxis(function(np.moveaxis(x, axis, -1)), -1, axis)
 
     return run

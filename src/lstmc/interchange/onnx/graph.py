@@ -6,7 +6,7 @@ import numpy as np
 
 from lstmc.errors import FormatError
 from lstmc.interchange.onnx import cells, tensors
-from lstmc.interchange.onnx.plan import Builder, planned, step_of
+from lstmc.interchange.onnx.plan import Builder, Plan, step_of
 from lstmc.nn import checks
 
 
@@ -33,6 +33,7 @@ class Graph:
 
     def __init__(self, plan, inputs, outputs, defaults=None):
         self.inputs, self.outputs, self.defaults = inputs, outputs, defaults or {}
+        self._tensors = {**self.inputs, **self.defaults}
         self._plans = {frozenset(): plan()}
         self._plan = plan if defaults else None         # which keeps the model
 
@@ -62,22 +63,23 @@ class Graph:
         """
         if not hasattr(inputs, "keys"):
             raise TypeError(f"inputs: expected a dict of arrays, received {type(inputs).__name__}")
-        if not set(self.inputs) <= set(inputs) <= {*self.inputs, *self.defaults}:
+        if not self.inputs.keys() <= set(inputs) <= self._tensors.keys():
             more = f" and perhaps {', '.join(self.defaults)}" if self.defaults else ""
             raise ValueError(f"inputs: expected {', '.join(self.inputs) or 'none'}{more}; received {', '.join(map(str, inputs)) or 'none'}")
-        values = {name: fitting(checks.plain(inputs[name], name), name, tensor) for name, tensor in {**self.inputs, **self.defaults}.items() if name in inputs}
+        values = {name: fitting(inputs[name], name, self._tensors[name]) for name in inputs}
         chosen = frozenset(values.keys() - self.inputs.keys())
         plan = self._plans.get(chosen) or self._plans.setdefault(chosen, self._plan(chosen))
         with np.errstate(all="ignore"):
-            return dict(zip(plan.outputs, plan.run(values), strict=True))
+            return dict(zip(plan.outputs, plan.run([values[name] for name in plan.inputs]), strict=True))
 
 
 def fitting(a, name, tensor):
-    """a, if it is what an input should be, in this machine's order of bytes."""
-    if tensor.dtype is not None and a.dtype.newbyteorder("=") != tensor.dtype:
+    """a as an array, if it is what an input should be, in this machine's order of bytes."""
+    a = a if type(a) is np.ndarray else checks.plain(a, name)
+    if tensor.dtype is not None and a.dtype != tensor.dtype and a.dtype.newbyteorder("=") != tensor.dtype:
         raise TypeError(f"{name}: expected dtype {tensor.dtype}, received {a.dtype}")
     shape = tensor.shape
-    if shape is not None and (len(shape) != a.ndim or any(isinstance(n, int) and n != m for n, m in zip(shape, a.shape, strict=True))):
+    if shape is not None and (len(shape) != a.ndim or [n for n, m in zip(shape, a.shape, strict=True) if n != m and type(n) is int]):
         raise ValueError(f"{name}: expected shape {checks.shape_text(shape)}, received {checks.shape_text(a.shape)}")
     return a if a.dtype.isnative and a.flags.aligned else a.astype(a.dtype.newbyteorder("="))
 
@@ -137,5 +139,5 @@ def alone(node):
     outputs = [name for name in node.outputs if name]
     scope = dict.fromkeys(outputs)
     given = dict(zip(node.outputs, (y, state, state), strict=False))
-    plan = planned([step_of(cells.runner(node), node)], outputs, scope)
+    plan = Plan([step_of(cells.runner(node), node)], outputs, scope)
     return Graph(lambda: plan, inputs, {name: Tensor(dtype, given[name]) for name in outputs})

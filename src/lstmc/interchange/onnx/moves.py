@@ -9,7 +9,7 @@ def numbers(a):
     """A one-dimensional array of whole numbers, or a scalar, as a list."""
     if a.dtype.kind not in "iu" or a.ndim > 1:
         raise ValueError(f"expected whole numbers in one axis, received {a.dtype} of shape {a.shape}")
-    return [int(n) for n in a.reshape(-1)]
+    return a.reshape(-1).tolist()
 
 
 def axes_of(node, given):
@@ -93,10 +93,14 @@ def squeeze(node):
 
 @operator("Unsqueeze", least=1, most=2)
 def unsqueeze(node):
+    stored = axes_of(node, *node.constants[1:] or [None]) if node.stored(1) else None
+
     def run(x, axes=None):
-        axes = axes_of(node, axes)
+        axes = axes_of(node, axes) if stored is None else stored
         if axes is None:
             raise ValueError("axes: expected whole numbers, received none")
+        if axes == [0]:         # the usual one, which NumPy's function is slow for
+            return x[None]
         return np.expand_dims(x, tuple(axes))
 
     return run
@@ -105,11 +109,11 @@ def unsqueeze(node):
 @operator("Reshape", least=2)
 def reshape(node):
     """0 stands for the size that x has there, unless allowzero says that it is a 0."""
-    allowzero = node.int("allowzero", 0)
+    allowzero, stored = node.int("allowzero", 0), numbers(node.constants[1]) if node.stored(1) else None
 
     def run(x, shape):
-        found = numbers(shape)
-        if not allowzero:
+        found = numbers(shape) if stored is None else stored.copy()
+        if not allowzero and 0 in found:
             found = [x.shape[i] if n == 0 else n for i, n in enumerate(found)]
         if min(found, default=0) < -1:
             raise ValueError(f"expected sizes of at least 0, or -1, received {found}")
@@ -166,15 +170,20 @@ def split(node):
 
 @operator("Slice", least=1, most=5)
 def sliced(node):
-    def run(x, starts=None, ends=None, axes=None, steps=None):
+    def read(starts=None, ends=None, axes=None, steps=None):
         starts, ends = (node.ints(name) if given is None else numbers(given) for name, given in (("starts", starts), ("ends", ends)))
         if starts is None or ends is None:
             raise ValueError("expected starts and ends, received none")
         axes = axes_of(node, axes)
         axes = list(range(len(starts))) if axes is None else axes
         steps = [1] * len(starts) if steps is None else numbers(steps)
+        return list(zip(starts, ends, axes, steps, strict=True))
+
+    stored = read(*node.constants[1:]) if node.stored(1) else None
+
+    def run(x, *given):
         at = [slice(None)] * x.ndim
-        for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        for start, end, axis, step in read(*given) if stored is None else stored:
             # Going down, an end before the first value is written as a number below -n.
             at[axis] = slice(start, None if step < 0 and end < -x.shape[axis] else end, step)
         return x[tuple(at)]
@@ -198,7 +207,11 @@ def gather(node):
 
 @operator("Expand", least=2)
 def expand(node):
-    return lambda x, shape: np.broadcast_to(x, node.limited(np.broadcast_shapes(x.shape, tuple(numbers(shape)))))
+    def run(x, shape):
+        found = np.broadcast_shapes(x.shape, tuple(numbers(shape)))
+        return x if found == x.shape else np.broadcast_to(x, node.limited(found))
+
+    return run
 
 
 @operator("Tile", least=2)

@@ -120,6 +120,10 @@ class Node:
 
     # Inputs and sizes --------------------------------------------------------------------------------------
 
+    def stored(self, first):
+        """Whether all inputs from `first` on that are there are constant, so that what they say can be read once."""
+        return all(value is not None for name, value in zip(self.inputs[first:], self.constants[first:], strict=True) if name)
+
     def constant(self, i):
         """The value of an input that must be there and be constant already."""
         value = self.constants[i] if i < len(self.constants) else None
@@ -129,13 +133,14 @@ class Node:
 
     def limited(self, shape):
         """A shape of an array to be made, if it is not too large."""
-        shape = tuple(int(n) for n in shape)
-        if any(n < 0 for n in shape):
+        shape = tuple(map(int, shape))
+        if min(shape, default=0) < 0:
             raise ValueError(f"expected sizes of at least 0, received {shape}")
         if math.prod(shape) > self.limit:
             raise TooLarge(f"an array of shape {shape}, more than {self.limit} values")
         return shape
 
     def together(self, *arrays):
-        """The shape to which arrays are broadcast, if it is not too large."""
-        return self.limited(np.broadcast_shapes(*[a.shape for a in arrays]))
+        """Raise if the shape to which arrays are broadcast is too large."""
+        if len(arrays) > 3 or np.broadcast(*arrays).size > self.limit:          # of few it is quicker
+            self.limited(np.broadcast_shapes(*[a.shape for a in arrays]))

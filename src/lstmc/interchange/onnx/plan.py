@@ -10,6 +10,7 @@ import numpy as np
 
 from lstmc.errors import FormatError
 from lstmc.interchange.onnx import cells, tensors
+from lstmc.interchange.onnx.fusing import fused
 from lstmc.interchange.onnx.node import LIMIT, Node, TooLarge
 from lstmc.interchange.onnx.operators import OPERATORS
 
@@ -17,12 +18,14 @@ DEPTH = 24              # of graphs in nodes of graphs
 FOLDED = 2**24          # values that constants computed at first may have together, beyond those that are in the model
 FAILURES = (ValueError, TypeError, IndexError, KeyError, OverflowError, ZeroDivisionError)      # of an operator on arrays that do not fit
 RECURRENT = tuple(cells.CELLS)
+ARRAY = np.ndarray
 
 
 class Step(NamedTuple):
     """function(*inputs) -> outputs.
 
     inputs, outputs: names, "" for what is not there. constants: for each input its value, None if it comes from a run. where: for messages.
+    node: the Node of an operator, None of branches.
     """
 
     function: object
@@ -30,78 +33,80 @@ class Step(NamedTuple):
     outputs: list
     constants: list
     where: str
-
-    def run(self, values):
-        """Its outputs, from the values that there are."""
-        given = [values[name] if name and value is None else value for name, value in zip(self.inputs, self.constants, strict=True)]
-        try:
-            return computed(self.function, given, self.outputs)
-        except FAILURES as error:
-            raise ValueError(f"{self.where}: {error}") from None
+    node: object = None
 
 
-class Branches(NamedTuple):
-    """A step that runs one of two plans, or the only one.
+class Plan:
+    """Steps in order, on places in a list: what is constant is there before a run, and no step looks a name up.
 
-    inputs: the condition, if there are two plans, and all that these use of what is around.
+    inputs: names of what a run is given, which is what steps take that none has made. outputs: names.
     """
 
-    plans: tuple
-    inputs: list
-    outputs: list
-    where: str
+    def __init__(self, steps, outputs, scope):
+        self.outputs, self.inputs, self.first, self.start = outputs, [], [], [None]     # at place 0 there is nothing
+        places, constants = {}, {}
 
-    def run(self, values):
-        """The outputs of one plan."""
-        which = 0
-        if len(self.plans) > 1:
-            condition = values[self.inputs[0]]
-            if condition.dtype != bool or condition.size != 1:
-                raise ValueError(f"{self.where}: expected one bool as condition, received {condition.dtype} of shape {condition.shape}")
-            which = 0 if condition.all() else 1
-        return self.plans[which].run(dict(values))
+        def new(name):
+            places[name] = len(self.start)
+            self.start.append(None)
+            return places[name]
+
+        def place(name, value):
+            if not name:
+                return 0
+            if value is not None:       # kept for all runs
+                if id(value) not in constants:
+                    self.start.append(value)
+                    constants[id(value)] = len(self.start) - 1
+                return constants[id(value)]
+            if name not in places:
+                self.inputs.append(name)
+                self.first.append(new(name))
+            return places[name]
+
+        found = []
+        for step in steps:
+            taken = [place(name, value) for name, value in zip(step.inputs, step.constants, strict=True)]
+            found.append((step.function, taken, [new(name) if name else 0 for name in step.outputs], step.where))
+        self.results = [place(name, scope[name]) for name in outputs]
+        self.steps = released(found, {0, *constants.values(), *self.results})
+
+    def run(self, arrays):
+        """The outputs, from an array for each of `inputs`."""
+        values = self.start.copy()
+        for i, a in zip(self.first, arrays, strict=True):
+            values[i] = a
+        for function, taken, made, done, where in self.steps:
+            try:
+                found = function(*[values[i] for i in taken])
+                if type(found) is ARRAY and len(made) == 1:
+                    values[made[0]] = found
+                else:
+                    for i, a in zip(made, several(found, len(made)), strict=True):
+                        values[i] = a
+            except FAILURES as error:
+                raise ValueError(f"{where}: {error}") from None
+            for i in done:
+                values[i] = None
+        return [values[i] for i in self.results]
 
 
-class Plan(NamedTuple):
-    """steps, in order; done: for each the names that nothing needs after it; outputs: names; fixed: values of those that are constant."""
-
-    steps: list
-    done: list
-    outputs: list
-    fixed: dict
-
-    def run(self, values):
-        """The outputs, from a dict of what there is around, which is used up."""
-        for step, done in zip(self.steps, self.done, strict=True):
-            for name, a in zip(step.outputs, step.run(values), strict=False):
-                values[name] = a
-            for name in done:
-                values.pop(name, None)
-        return [self.fixed[name] if name in self.fixed else values[name] for name in self.outputs]
-
-    @property
-    def used(self):
-        """Names that steps or outputs take."""
-        return [*(name for step in self.steps for name in step.inputs), *self.outputs]
+def released(steps, kept):
+    """Steps (function, taken, made, done, where): with the places that nothing needs after each of them."""
+    found, kept = [], set(kept)
+    for function, taken, made, where in reversed(steps):
+        done = {*taken, *made} - kept
+        kept |= done
+        found.append((function, taken, made, sorted(done | ({0} if 0 in made else set())), where))
+    return found[::-1]
 
 
-def planned(steps, outputs, scope):
-    """A Plan of steps, with what is not needed any more after each of them."""
-    done, kept = [], set(outputs)
-    for step in reversed(steps):
-        last = {name for name in [*step.inputs, *step.outputs] if name not in kept}
-        done.append(sorted(last))
-        kept |= last
-    return Plan(steps, done[::-1], outputs, {name: scope[name] for name in outputs if scope[name] is not None})
-
-
-def computed(function, given, outputs):
-    """The outputs of a function of arrays, as arrays, as many as are asked for."""
-    found = function(*given)
+def several(found, count):
+    """The first outputs of a function of arrays, as arrays, as many as are asked for."""
     found = found if isinstance(found, tuple) else (found,)
-    if len(found) < len(outputs):
-        raise ValueError(f"expected at most {len(found)} outputs, received {len(outputs)}")
-    return [np.asarray(a) for a in found]
+    if len(found) < count:
+        raise ValueError(f"expected at most {len(found)} outputs, received {count}")
+    return [np.asarray(a) for a in found[:count]]
 
 
 class Builder:
@@ -139,7 +144,7 @@ class Builder:
         for name in outputs:
             if name not in scope:
                 raise FormatError(f"{where}: output {name!r}: expected a name that a node or an input has, received another")
-        return planned(steps, outputs, scope), scope
+        return Plan(fused(steps, outputs), outputs, scope), scope
 
     def define(self, name, own, scope, value, where):
         if not name or name in own:
@@ -179,7 +184,7 @@ class Builder:
             if known and sum(a.size for a in node.constants if a is not None) <= self.budget:
                 node.limit = max(self.budget, 0)
                 with np.errstate(all="ignore"):
-                    values = computed(function, node.constants, node.outputs)
+                    values = several(function(*node.constants), len(node.outputs))
                 self.budget -= sum(a.size for a in values)
                 for a in values:
                     a.flags.writeable = False
@@ -212,13 +217,25 @@ class Builder:
             (plan, inner), = found
             values = [inner[name] for name in plan.outputs]
             if not self.tolerant and any(value is None for value in values):
-                steps.append(Branches((plan,), plan.used, node.outputs, node.where))
+                steps.append(Step(lambda *arrays: tuple(plan.run(arrays)), plan.inputs, node.outputs, [None] * len(plan.inputs), node.where))
             return values
         if not self.tolerant:
-            plans = tuple(plan for plan, _ in found)
-            steps.append(Branches(plans, [*node.inputs, *(name for plan in plans for name in plan.used)], node.outputs, node.where))
+            steps.append(choice(node, *(plan for plan, _ in found)))
         return None
 
 
+def choice(node, yes, no):
+    """The step that runs one of two plans."""
+    inputs = [node.inputs[0], *yes.inputs, *no.inputs]
+
+    def run(condition, *arrays):
+        if condition.dtype != bool or condition.size != 1:
+            raise ValueError(f"expected one bool as condition, received {condition.dtype} of shape {condition.shape}")
+        n = len(yes.inputs)
+        return tuple(yes.run(arrays[:n]) if condition.all() else no.run(arrays[n:]))
+
+    return Step(run, inputs, node.outputs, [None] * len(inputs), node.where)
+
+
 def step_of(function, node):
-    return Step(function, node.inputs, node.outputs, node.constants, node.where)
+    return Step(function, node.inputs, node.outputs, node.constants, node.where, node)

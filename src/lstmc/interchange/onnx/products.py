@@ -31,6 +31,9 @@ def product(x, w, b=None):
 @operator("MatMul", least=2)
 def matmul(node):
     def run(a, b):
+        if b.ndim == 2 <= a.ndim:           # as in a dense layer
+            node.limited((a.size // max(a.shape[-1], 1), b.shape[1]))
+            return product(a, b)
         if not a.ndim or not b.ndim:
             raise ValueError(f"expected arrays with axes, received shapes {a.shape} and {b.shape}")
         x, w = (a[None] if a.ndim == 1 else a), (b[:, None] if b.ndim == 1 else b)
