@@ -23,5 +23,7 @@ autodoc_default_options = {"members": True, "imported-members": True,
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
+# lstmc.torch is described without PyTorch: what its modules have from it is described there.
+autodoc_mock_imports = ["torch"]
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

@@ -1,5 +1,6 @@
-"""Writes docs/pictures/*.svg: `python docs/pictures.py`; boxes and arrows in a few lines each, without a package."""
+"""Writes docs/pictures/*.svg: `python docs/pictures.py`; boxes, arrows and curves in a few lines each, without a package."""
 
+import math
 from pathlib import Path
 
 INK, FILL, ACCENT = "#1f2a36", "#e8eef6", "#f7e3c8"
@@ -55,7 +56,48 @@ def lstm():
     picture("lstm", 728, 312, "An LSTM cell", *parts)
 
 
+def seconds(ranks, units, batch, bytes_a_second, latency, steps=100, flops=50e9):
+    """The formula of distributed.md: a training step on so many ranks."""
+    weights = 4 * units * (2 * units + 2)
+    alone, traffic = 6 * weights * batch * steps / flops, 2 * weights * 4 / bytes_a_second
+    return traffic + (alone - traffic) / ranks + 2 * (ranks - 1) * latency
+
+
+def projection():
+    left, top, size, most, batch = 70, 66, 360, 64, 512
+
+    def at(ranks, gain):
+        return left + math.log2(ranks) * 500 / 6, top + size * (1 - gain / most)
+
+    def line(points, more=""):
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        return f'<polyline points="{path}" fill="none" stroke="{INK}" {more}/>'
+
+    def words(x, y, text, anchor="start", more=""):
+        return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" text-anchor="{anchor}" {more}>{text}</text>'
+
+    parts = [words(left, 26, "SIMULATED, not measured: the gain of a training step over one machine", more='font-weight="bold"'),
+             words(left, 46, f"T = 100, B = {batch}, I = H, float32, F = 50 GFLOP/s on each machine, whatever its share")]
+    for n in (1, 2, 4, 8, 16, 32, 64):
+        x, y = at(n, 0)
+        parts += [words(x, y + 20, str(n), "middle"), line([(x, y), (x, y + 5)])]
+    for gain in (0, 16, 32, 48, 64):
+        parts += [words(left - 10, at(1, gain)[1] + 4, str(gain), "end"), line([at(1, gain), at(most, gain)], 'stroke-opacity="0.2"')]
+    parts += [words(left + 250, top + size + 42, "machines", "middle"),
+              line([at(n, n) for n in range(1, most + 1)], 'stroke-opacity="0.4" stroke-dasharray="1 4"'),
+              words(*at(46, 56), "as many times as machines", "end", 'fill-opacity="0.7" font-style="italic"')]
+    for gigabits, latency, dash in ((10, 50e-6, ""), (1, 200e-6, 'stroke-dasharray="6 4"')):
+        for units, color in ((64, "#b4531c"), (256, "#2f7d4f"), (1024, "#2b5c9e")):
+            gains = [seconds(1, units, batch, gigabits * 1e9 / 8, latency) / seconds(n, units, batch, gigabits * 1e9 / 8, latency) for n in range(1, most + 1)]
+            parts += [line([at(n, gain) for n, gain in enumerate(gains, 1)], f'{dash} style="stroke:{color};stroke-width:2"'),
+                      words(578, at(1, gains[-1])[1] + 4, f"H = {units}: {gains[-1]:.0f}", more=f'style="fill:{color}"')]
+    for n, (text, dash) in enumerate((("10 Gbit/s, 50 µs", ""), ("1 Gbit/s, 200 µs", 'stroke-dasharray="6 4"'))):
+        parts += [line([(left + 20, top + 24 + 22 * n), (left + 60, top + 24 + 22 * n)], f'{dash} stroke-width="2"'), words(left + 70, top + 28 + 22 * n, text)]
+    picture("projection", 680, top + size + 58, "Simulated gain of 1 to 64 machines", *parts)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     faces()
     lstm()
+    projection()

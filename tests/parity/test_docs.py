@@ -1,8 +1,9 @@
-"""The pages: each Python block that needs torch, Keras or onnxruntime runs as written.
+"""The pages: each Python block that needs torch, Keras, onnxruntime, MPI, Dask or Ray runs as written, and that of Spark where pyspark is installed.
 
 They are therefore collected only when named: python -m pytest tests/parity
 """
 
+import importlib.util
 import os
 import warnings
 
@@ -12,6 +13,8 @@ import docs_blocks
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 BLOCKS = docs_blocks.blocks(True)
+if importlib.util.find_spec("pyspark") is None:     # it is large, and needs Java
+    BLOCKS = {name: text for name, text in BLOCKS.items() if "pyspark" not in text}
 
 
 @pytest.mark.parametrize("name", BLOCKS)

@@ -87,6 +87,7 @@ def all_reduce(grads, distribute):
         Name -> array, as `backward` gives in `params`: of one piece, or of each of several pieces. Pieces are numbered through, those of
         rank 0 first. On all ranks the same names, shapes and dtypes.
     distribute : MPI or Pieces
+        Whose processes take part; of `Pieces`, this one alone.
 
     Returns
     -------

@@ -26,8 +26,9 @@ def predict(model, source, engine="processes", *, workers=None, threads=None, pa
     Parameters
     ----------
     model : lstmc.Sequential or lstmc.Model
+        Of one input; it need not be compiled.
     source : (N, ...) array, list of arrays, or iterable of these
-        As for `model.predict`, for a model of one input. An iterable, such as the row groups of a Parquet file, gives the partitions.
+        As for `model.predict`. An iterable, such as the row groups of a Parquet file, gives the partitions.
     engine : {"processes", "dask", "ray", "spark"}
         Processes of this machine, started anew, so that a program has its calls below ``if __name__ == "__main__":``; or a cluster: Dask's client, Ray's
         and Spark's session in use, or else one of this machine. Extras are `dask`, `ray` and `spark`. A partition whose worker was lost is done again.

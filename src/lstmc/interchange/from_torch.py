@@ -28,9 +28,11 @@ def from_torch(obj, verify=False, *, prefix=None, batch_first=None, dropout=None
     prefix : str, optional
         With which the names of the layer's weights begin in a whole model, such as "encoder.rnn."; not needed if there is one recurrent layer.
     batch_first : bool, optional
+        None: as the module has it, or False for weights alone, which do not tell.
     dropout : float, optional
+        None: as the module has it, or 0 for weights alone.
     nonlinearity : {"tanh", "relu"}, optional
-        Of an RNN. None: all three as the module has them, or False, 0 and "tanh" for weights alone, which do not tell.
+        Of an RNN. None: as the module has it, or "tanh" for weights alone.
     seed : int, optional
         Of dropout.
 

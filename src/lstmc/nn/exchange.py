@@ -90,6 +90,11 @@ class Exchanged:
     def to_keras(self):
         """A layer of Keras 3 with the same weights, which takes (batch, time, features) and returns its sequence and its states; needs `keras`.
 
+        Returns
+        -------
+        keras.layers.LSTM, GRU, SimpleRNN or Bidirectional
+            With copies of the weights.
+
         Raises
         ------
         ValueError

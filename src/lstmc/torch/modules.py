@@ -58,14 +58,12 @@ class LSTM(OnKernels, torch.nn.LSTM):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-    num_layers : int
-    bias : bool
-    batch_first : bool
+    input_size, hidden_size, num_layers, bias, batch_first
+        As in torch.
     dropout : float
         Below 1. Masks are lstmc's own; torch.manual_seed determines them.
-    bidirectional : bool
-    proj_size : int
+    bidirectional, proj_size
+        As in torch.
     device, dtype
         As in torch. A call needs the CPU and torch.float32 or torch.float64.
 
@@ -103,9 +101,12 @@ class RNN(OnKernels, torch.nn.RNN):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype
+    input_size, hidden_size, num_layers
         As of `LSTM`.
     nonlinearity : {"tanh", "relu"}
+        The function of a unit.
+    bias, batch_first, dropout, bidirectional, device, dtype
+        As of `LSTM`.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0, bidirectional=False,

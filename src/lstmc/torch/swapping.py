@@ -69,10 +69,12 @@ def restore(model):
     Parameters
     ----------
     model : torch.nn.Module
+        One that `accelerate` changed, or that has modules of lstmc.torch for other reasons.
 
     Returns
     -------
     Swaps
+        What was swapped, and what was not and why.
 
     Raises
     ------

@@ -158,6 +158,11 @@ class Model(Trainer):
     def to_keras(self):
         """A model of Keras 3 with the same layers and weights, a Sequential of a Sequential; needs `keras`. It is not compiled.
 
+        Returns
+        -------
+        keras.Model or keras.Sequential
+            With copies of the weights.
+
         Raises
         ------
         ValueError
