@@ -23,7 +23,7 @@ def network_to_onnx(model, path, opset):
         step.layer.check_complete()
     b.states = []
     values = [entered(b, model, n) for n in range(len(g.inputs))] + [None] * (len(g.tensors) - len(g.inputs))
-    for layer, inputs, states, outputs, _ in g.steps:
+    for layer, inputs, states, outputs, *_ in g.steps:
         x = [values[i] for i in inputs] if layer.merges else values[inputs[0]]
         given = {"states": [values[i] for i in states]} if states else {}
         found = exported.export(b, layer, x, **given)
