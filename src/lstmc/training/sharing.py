@@ -2,6 +2,14 @@
 
 import functools
 
+from lstmc.nn.checks import kind_text
+
+
+def check(distribute):
+    """Raise TypeError unless this says how to share; a class does not."""
+    if isinstance(distribute, type) or not hasattr(distribute, "shares"):
+        raise TypeError(f"distribute: expected lstmc.distributed.Pieces(...) or lstmc.distributed.MPI(...), received {kind_text(distribute)}")
+
 
 def sharing(method):
     """A method of a model that takes `distribute` by name: lstmc.distributed.Pieces, lstmc.distributed.MPI, or None."""
@@ -10,8 +18,7 @@ def sharing(method):
         distribute = named.get("distribute")
         if distribute is None:
             return method(self, *arguments, **named)
-        if not hasattr(distribute, "shares"):
-            raise TypeError(f"distribute: expected lstmc.distributed.Pieces or lstmc.distributed.MPI, received {type(distribute).__name__}")
+        check(distribute)
         with distribute.shares(self):
             return method(self, *arguments, **named)
 
