@@ -171,8 +171,12 @@ def test_external_data_of_elsewhere_is_refused(tmp_path, entries, message):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(FileNotFoundError):
         lstmc.from_onnx(tmp_path / "missing.onnx")
+    for content, message in ((b"", "not an ONNX model: it has no graph"), (b"words " * 99, "not an ONNX model: ")):
+        (tmp_path / "m.onnx").write_bytes(content)
+        with pytest.raises(FormatError, match=f"^{tmp_path}/m.onnx: {message}"):
+            lstmc.from_onnx(tmp_path / "m.onnx")
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(FormatError, match="expected a file"):
+    with pytest.raises(FormatError, match=f"^{tmp_path}/fifo: expected a file"):
         lstmc.from_onnx(tmp_path / "fifo")
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(2**31)
@@ -180,3 +184,6 @@ def test_files_that_are_none(tmp_path):
         lstmc.from_onnx(tmp_path / "sparse")
     with pytest.raises(TypeError, match=r"obj: expected a path, bytes or an onnx\.ModelProto, received int"):
         lstmc.from_onnx(7)
+    for name in ("partial", "verify"):
+        with pytest.raises(TypeError, match=f"{name}: expected True or False, received 'yes'"):
+            lstmc.from_onnx(b"", **{name: "yes"})

@@ -269,8 +269,11 @@ def test_arrays_of_keras_1_without_names_are_in_its_order(found, tmp_path):
 
 
 def test_wrong_arguments(found, tmp_path):
-    with pytest.raises(TypeError, match="path: expected a string or a path, received int"):
-        lstmc.from_keras(5)
+    for obj, received in ((5, "int"), (None, "NoneType"), (lstmc.nn.LSTM(3, 4), r"lstmc\.nn\.\S+LSTM"), (lstmc.Sequential, r"the class lstmc\.\S+Sequential")):
+        with pytest.raises(TypeError, match=f"obj: expected a model or a layer of Keras, or a path, received {received}"):
+            lstmc.from_keras(obj)
+    with pytest.raises(TypeError, match="verify: expected True or False, received 'yes'"):
+        lstmc.from_keras(found[3, "row.h5"], verify="yes")
     with pytest.raises(FileNotFoundError):
         lstmc.from_keras(tmp_path / "none.h5")
     with pytest.raises(lstmc.FormatError, match="model: expected None, since the file says what its model is"):

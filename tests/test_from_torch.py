@@ -186,11 +186,13 @@ def test_dtypes_that_are_refused(change, message):
 
 
 def test_other_objects_and_paths(tmp_path):
-    for obj in (3, None, [plain()]):
-        with pytest.raises(TypeError, match="obj: expected a torch module, a state_dict, or a path, received"):
+    for obj, received in ((3, "int"), (None, "NoneType"), ([plain()], "list"), (lstmc.nn.LSTM(3, 4), r"lstmc\.nn\.\S+LSTM")):
+        with pytest.raises(TypeError, match=f"obj: expected a torch module, a state_dict, or a path, received {received}$"):
             lstmc.from_torch(obj)
-    with pytest.raises(ValueError, match=r"path: expected a name that ends with \.safetensors, \.pt, \.pth, \.bin, \.ckpt, received '.*m\.onnx'"):
-        lstmc.from_torch(tmp_path / "m.onnx")
+    expected = r"obj: expected a path that ends with \.safetensors, \.pt, \.pth, \.bin, \.ckpt, received"
+    for name, hint in (("m.onnx", r"; lstmc\.from_onnx reads \.onnx files"), ("m.h5", r"; lstmc\.from_keras reads \.h5 files"), ("m.npz", "")):
+        with pytest.raises(ValueError, match=f"{expected} '.*{name}'{hint}$"):
+            lstmc.from_torch(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         lstmc.from_torch(tmp_path / "m.safetensors")
     save_file({"head.weight": np.zeros(3)}, tmp_path / "m.safetensors")

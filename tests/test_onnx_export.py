@@ -9,7 +9,8 @@ import pytest
 import lstmc
 import onnx_exported as models
 from lstmc import layers, nn
-from lstmc.layers import LSTM, Dense, Input
+from lstmc.interchange.onnx_export import activations as exported_activations
+from lstmc.layers import LSTM, Dense, Input, activations
 from onnx_nodes import session
 
 pytestmark = pytest.mark.once
@@ -48,6 +49,16 @@ def test_layers(tmp_path):
             worst[case] = d
     assert not worst
     assert set(layers.CLASSES.values()) - used == {c for c in models.PLAIN if c is not layers.InputLayer}
+
+
+def test_activations_that_files_of_keras_2_have(tmp_path):
+    model = lstmc.Sequential([Input((3,)), Dense(4, activation="hard_sigmoid_keras2", dtype="float64")])
+    model.to_onnx(tmp_path / "m.onnx")
+    x = np.random.default_rng(2).normal(size=(9, 3)) * 5
+    y = model.predict(x, verbose=0)
+    assert {0, 1} < set(y.ravel())
+    assert models.largest(session(tmp_path / "m.onnx").run(None, {model.input_names[0]: x}), [y]) < 1e-7      # constants of nodes are float32
+    assert set(exported_activations.FUNCTIONS) == set(activations._BY_NAME)
 
 
 def test_what_is_plain(tmp_path):

@@ -298,8 +298,12 @@ def test_what_is_not_of_one_sample_is_refused():
             model.fit(X, NUMBERS, batch_size=41, verbose=0, distribute=Pieces(4))
     frozen = rows(BatchNormalization(trainable=False), GRU(2), Dense(1))
     frozen.fit(X, NUMBERS, verbose=0, distribute=Pieces(4))
-    with pytest.raises(TypeError, match=r"distribute: expected lstmc\.distributed\.Pieces"):
-        frozen.fit(X, NUMBERS, distribute=4)
+    for other, received in ((4, "int"), (Pieces, r"the class lstmc\.distributed\.pieces\.Pieces")):
+        expected = rf"distribute: expected lstmc\.distributed\.Pieces\(\.\.\.\) or lstmc\.distributed\.MPI\(\.\.\.\), received {received}"
+        with pytest.raises(TypeError, match=expected):
+            frozen.fit(X, NUMBERS, distribute=other)
+        with pytest.raises(TypeError, match=expected):
+            all_reduce({"a": np.ones(3)}, other)
     with pytest.raises(ValueError, match="size: expected"):
         Pieces(0)
     with pytest.warns(UserWarning, match="has 1 piece of 32 for 2 ranks"):

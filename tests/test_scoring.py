@@ -74,3 +74,15 @@ def test_parts_of_any_engine_come_in_order_and_few_are_under_way(monkeypatch):
         predict(model, x, "threads")
     with pytest.raises(ValueError, match="expected input of shape"):
         predict(model, x[:, :, :2], "ray")
+
+
+def test_wrong_arguments_are_named():
+    model = lstmc.Sequential([Input((4, 3)), LSTM(4)])
+    for wrong, received in ((None, "NoneType"), (lstmc.nn.LSTM(3, 4), r"lstmc\.nn\.\S+LSTM"), (lstmc.Sequential, "the class lstmc")):
+        with pytest.raises(TypeError, match=rf"model: expected an lstmc\.Sequential or lstmc\.Model, received {received}"):
+            predict(wrong, np.zeros((2, 4, 3)))
+    for name in ("threads", "workers"):
+        with pytest.raises(TypeError, match=f"{name}: expected an int, received str"):
+            predict(model, np.zeros((2, 4, 3)), **{name: "2"})
+        with pytest.raises(ValueError, match=f"{name}: expected at least 1, received 0"):
+            predict(model, np.zeros((2, 4, 3)), **{name: 0})

@@ -126,6 +126,21 @@ def test_what_the_source_amplifies_is_allowed():
     assert not verify.compare(engine(m), lambda inputs: {name: -a for name, a in precise(inputs).items()}, specs).ok
 
 
+def test_what_one_change_happens_not_to_move_is_allowed():
+    """A source that the first change of the last digits does not move, as where changes cancel, but the next does."""
+    calls = []
+
+    def theirs(inputs):
+        calls.append(inputs)
+        return {"y": np.array([1e-5 if len(calls) % (1 + verify.PROBES) == 0 else 0])}
+
+    def report(y):
+        return verify.compare(theirs, lambda inputs: {"y": np.array([y])}, {"x": Spec((2,))})
+
+    assert report(1.5e-4).ok
+    assert not report(1.7e-4).ok
+
+
 def test_inputs_beside():
     a, rng = np.array([[1.5, -1.0], [0.0, 3e5]], np.float32), np.random.default_rng(0)
     near = verify.beside(a, -1.0, rng)

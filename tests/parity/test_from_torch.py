@@ -7,9 +7,11 @@ import io
 import os
 import pickle
 import resource
+import runpy
 import warnings
 import zipfile
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,3 +277,9 @@ def test_bad_files_are_format_errors_and_run_no_code(tmp_path):
     assert all(name.startswith("changed at random") and shown == "LSTM(3, 5)" for name, shown in read), read
     assert len(read) < 75
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < memory + 100_000      # KiB; some say that they have 4 GiB
+
+
+def test_resemblyzer(capsys):
+    """A real checkpoint, saved on a GPU with the optimizer's state beside the weights, by the example."""
+    assert runpy.run_path(str(Path(__file__).parents[2] / "examples/resemblyzer.py"))["main"]() < 1e-5
+    assert capsys.readouterr().out.count("7 sounds, ") == 2

@@ -8,6 +8,7 @@ from lstmc.distributed.fitting import Shares
 from lstmc.distributed.sums import Layout, Sums
 from lstmc.nn import checks
 from lstmc.reprs import constructed
+from lstmc.training import sharing
 
 SIZE = 32       # samples of a piece: a default batch is one
 
@@ -98,6 +99,7 @@ def all_reduce(grads, distribute):
     several = list(grads) if isinstance(grads, (list, tuple)) else [grads]
     if not several or not all(isinstance(g, dict) and g and all(isinstance(a, np.ndarray) for a in g.values()) for g in several):
         raise TypeError("grads: expected a dict of arrays by name, or a list of at least one of them")
+    sharing.check(distribute)
     comm, names = distribute._comm, list(several[0])
     with comm.guard():
         shapes = {name: (a.shape, str(a.dtype)) for name, a in several[0].items()}

@@ -50,9 +50,12 @@ def predict(model, source, engine="processes", *, workers=None, threads=None, pa
     array, list of arrays, or iterator
         As `model.predict` gives; for an iterable of partitions an iterator of their outputs.
     """
+    if isinstance(model, type) or not hasattr(model, "predict") or not hasattr(model, "accept"):
+        raise TypeError(f"model: expected an lstmc.Sequential or lstmc.Model, received {checks.kind_text(model)}")
     cpus = runtime.get_num_threads()
+    threads = None if threads is None else checks.integer(threads, "threads", 1)
     workers = max(cpus // (threads or 1), 1) if workers is None else checks.integer(workers, "workers", 1)
-    threads = max(cpus // workers, 1) if threads is None else checks.integer(threads, "threads", 1)
+    threads = threads or max(cpus // workers, 1)
     batch_size, verbose = checks.integer(batch_size, "batch_size", 1), verbosity(verbose)
     size = -(-checks.integer(partition, "partition", 1) // batch_size) * batch_size
     if not isinstance(engine, str) or engine not in engines.ENGINES:

@@ -91,7 +91,7 @@ def weights_of(obj, prefix):
     elif hasattr(obj, "items"):
         yield torch_weights.of_dict(obj), None
     else:
-        raise TypeError(f"obj: expected a torch module, a state_dict, or a path, received {type(obj).__name__}")
+        raise TypeError(f"obj: expected a torch module, a state_dict, or a path, received {checks.kind_text(obj)}")
 
 
 def made(sizes, module, batch_first, dropout, nonlinearity, seed, dtype):

@@ -5,9 +5,11 @@ Reading order: `keras_configs.py` (one layer), `keras_nodes.py` and `keras_graph
 """
 
 import contextlib
+import os
 
 from lstmc.errors import FormatError
 from lstmc.interchange import hdf5, keras_compile, keras_files, keras_graphs, keras_objects, keras_weights
+from lstmc.nn import checks
 from lstmc.training import architecture, files
 from lstmc.training.reading import MAX_MESSAGE, kinds
 
@@ -47,7 +49,11 @@ def from_keras(obj, verify=False, *, model=None):
     Models in models are taken apart into their layers. Left out are initializers that the package has not, since weights are given; with a warning,
     constraints and compile settings that are not supported. What Keras computes in float16 or bfloat16 (mixed precision) is computed in float32.
     """
-    path = None if keras_objects.is_keras(obj) else files.path_of(obj)
+    verify = checks.flag(verify, "verify")
+    known = keras_objects.is_keras(obj) and not isinstance(obj, type)
+    if not known and not isinstance(obj, (str, os.PathLike)):
+        raise TypeError(f"obj: expected a model or a layer of Keras, or a path, received {checks.kind_text(obj)}")
+    path = None if known else files.path_of(obj)
     if path is None:
         if model is not None:
             raise ValueError("model: expected None with an object of Keras, received a model; it is for files of weights")

@@ -27,7 +27,8 @@ class Sequential(torch.nn.Module):
 # Functions by the names of lstmc.activations.
 FUNCTIONS = {
     "linear": lambda x: x, "relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "softmax": lambda x: torch.softmax(x, -1),
-    "leaky_relu": lambda x: F.leaky_relu(x, 0.2), "elu": F.elu, "hard_sigmoid": F.hardsigmoid, "softsign": F.softsign, "exponential": torch.exp,
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.2), "elu": F.elu, "hard_sigmoid": F.hardsigmoid, "hard_sigmoid_keras2": lambda x: (0.2 * x + 0.5).clamp(0, 1),
+    "softsign": F.softsign, "exponential": torch.exp,
     "gelu": F.gelu, "silu": F.silu, "selu": F.selu, "celu": F.celu, "softplus": lambda x: F.softplus(x, threshold=40), "mish": F.mish, "relu6": F.relu6,
     "hard_tanh": F.hardtanh, "hard_silu": F.hardswish, "log_sigmoid": F.logsigmoid, "log_softmax": lambda x: torch.log_softmax(x, -1),
     "tanh_shrink": F.tanhshrink, "hard_shrink": F.hardshrink, "soft_shrink": F.softshrink, "squareplus": lambda x: (x + torch.sqrt(x * x + 4)) / 2,

@@ -21,6 +21,7 @@ from lstmc.training import files, reading
 STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+OTHERS = {".onnx": "from_onnx", ".keras": "from_keras", ".h5": "from_keras", ".hdf5": "from_keras"}
 MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."       # with which files of torch before 1.6 begin, after two bytes
 DEPTH = 8       # of dicts in dicts in which weights are looked for
 MAX_MESSAGE = 500
@@ -115,7 +116,9 @@ def of_path(path):
     path = files.path_of(path)
     kind = path.suffix.lower()
     if kind != ".safetensors" and kind not in TORCH_SUFFIXES:
-        raise ValueError(f"path: expected a name that ends with .safetensors, {', '.join(TORCH_SUFFIXES)}, received {str(path)!r}")
+        reader = OTHERS.get(kind)
+        raise ValueError(f"obj: expected a path that ends with .safetensors, {', '.join(TORCH_SUFFIXES)}, received {str(path)!r}"
+                         + (f"; lstmc.{reader} reads {kind} files" if reader else ""))
     torch = None if kind == ".safetensors" else imported(f"reading {path.name}; a .safetensors file needs no torch")
     try:
         with files.reading(path) as f:

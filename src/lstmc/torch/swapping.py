@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.utils.parametrize import is_parametrized
 
+from lstmc.nn.checks import kind_text
 from lstmc.torch.engine import DTYPES
 from lstmc.torch.modules import GRU, LSTM, RNN
 
@@ -91,7 +92,7 @@ def restore(model):
 def _swap(model, classes, obstacle):
     """Change classes to others, where there is no obstacle."""
     if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model: expected a torch.nn.Module, received {type(model).__name__}")
+        raise TypeError(f"model: expected a torch.nn.Module, received {kind_text(model)}")
     found = Swaps({}, {})
     for name, module in model.named_modules():
         if not isinstance(module, tuple(classes)):

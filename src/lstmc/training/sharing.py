@@ -2,12 +2,19 @@
 
 import contextlib
 
+from lstmc.nn.checks import kind_text
+
+
+def check(distribute):
+    """Raise TypeError unless this says how to share; a class does not."""
+    if isinstance(distribute, type) or not hasattr(distribute, "shares"):
+        raise TypeError(f"distribute: expected lstmc.distributed.Pieces(...) or lstmc.distributed.MPI(...), received {kind_text(distribute)}")
+
 
 def sharing(model, named):
     """The context of a call with these named arguments: that of lstmc.distributed.Pieces or lstmc.distributed.MPI, if one is there."""
     distribute = named.get("distribute")
     if distribute is None:
         return contextlib.nullcontext()
-    if not hasattr(distribute, "shares"):
-        raise TypeError(f"distribute: expected lstmc.distributed.Pieces or lstmc.distributed.MPI, received {type(distribute).__name__}")
+    check(distribute)
     return distribute.shares(model)

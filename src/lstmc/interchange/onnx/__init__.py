@@ -5,11 +5,15 @@ Reading order: `reading.py` (bytes to a model), `tensors.py` (values, external d
 `graph.py` (what is called), `checking.py` (verify).
 """
 
+import contextlib
+import os
+
 from lstmc.errors import FormatError
 from lstmc.interchange.onnx import cells, checking, graph
 from lstmc.interchange.onnx.directions import Directions
 from lstmc.interchange.onnx.graph import Graph
 from lstmc.interchange.onnx.reading import read
+from lstmc.nn import checks
 
 __all__ = ["Directions", "Graph", "from_onnx"]
 
@@ -70,7 +74,25 @@ def from_onnx(obj, node=None, *, partial=False, verify=False):
         inside, = before.run(None, {"sound": sound})
         text, = after.run(None, {y: cell({x: inside})[y]})
     """
-    source = read(obj)
+    partial, verify = checks.flag(partial, "partial"), checks.flag(verify, "verify")
+    with naming(obj):
+        return made(read(obj), node, partial, verify)
+
+
+@contextlib.contextmanager
+def naming(obj):
+    """Of a file that is wrong, say which."""
+    try:
+        yield
+    except FormatError as error:
+        path = os.fspath(obj) if isinstance(obj, (str, os.PathLike)) else None
+        if path is None or str(error).startswith(f"{path}: "):
+            raise
+        raise FormatError(f"{path}: {error}") from None
+
+
+def made(source, node, partial, verify):
+    """What `from_onnx` returns."""
     try:
         if node is not None and partial:
             raise ValueError("partial: expected False with node, received True")
@@ -86,12 +108,12 @@ def from_onnx(obj, node=None, *, partial=False, verify=False):
                 for found in nodes:
                     checking.verify_node(found, module_of(found))
             return {name: graph.alone(found) for name, found in named(nodes).items()}
-        made = graph.whole(source)
+        whole = graph.whole(source)
     except (UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"not an ONNX model: {error}") from None
     if verify:
-        checking.verify_graph(source, made)
-    return made
+        checking.verify_graph(source, whole)
+    return whole
 
 
 def named(nodes):

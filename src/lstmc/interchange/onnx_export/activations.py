@@ -90,6 +90,7 @@ FUNCTIONS = {
     "leaky_relu": lambda b, x: relu(b, x, 0.2),
     "elu": elu,
     "hard_sigmoid": lambda b, x: scaled(b, x, 1 / 6, HALF),
+    "hard_sigmoid_keras2": lambda b, x: scaled(b, x, 0.2, HALF),
     "softsign": softsign,
     "exponential": lambda b, x: b.op("Exp", x),
     "gelu": gelu,

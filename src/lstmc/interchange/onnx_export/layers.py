@@ -150,6 +150,12 @@ def batch_normalization(b, layer, x):
     return x._replace(name=scaled(b, layer, b.op("Mul", y, b.constant(inverse, name=f"{layer.name}/scale")), x.shape))
 
 
+def unit_normalization(b, layer, x):
+    squares = b.reduce("ReduceSum", b.op("Mul", x.name, x.name), layer.axes(len(x.shape)))
+    inverse = b.op("Min", b.op("Reciprocal", b.op("Sqrt", squares)), b.constant(layer.MOST))
+    return x._replace(name=b.op("Mul", x.name, inverse))
+
+
 def time_distributed(b, layer, x):
     inner = layer.inner(x.shape)
     shape = b.op("Shape", x.name)
@@ -169,6 +175,8 @@ FUNCTIONS = {
     layers.GlobalAveragePooling1D: average, layers.GlobalMaxPooling1D: maximum_over_time, layers.LayerNormalization: layer_normalization,
     layers.BatchNormalization: batch_normalization, layers.TimeDistributed: time_distributed, layers.LSTM: recurrent.recurrent,
     layers.GRU: recurrent.recurrent, layers.SimpleRNN: recurrent.recurrent, layers.Bidirectional: recurrent.bidirectional,
+    layers.GaussianNoise: same, layers.GaussianDropout: same, layers.AlphaDropout: same, layers.ActivityRegularization: same,
+    layers.UnitNormalization: unit_normalization, layers.Cropping1D: cropping, layers.ZeroPadding1D: zero_padding, layers.UpSampling1D: up_sampling,
     **merging.FUNCTIONS,
 }
 
