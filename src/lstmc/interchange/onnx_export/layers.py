@@ -84,6 +84,27 @@ def repeat_vector(b, layer, x):
     return Value(b.op("Expand", b.unsqueeze(x.name, 1), b.ints(1, layer.n, 1)), x.shape)
 
 
+def cropping(b, layer, x):
+    before, behind = layer.cropping
+    return Value(b.slice(x.name, before, -behind or np.iinfo(np.int64).max, 1), x.shape)
+
+
+def zero_padding(b, layer, x):
+    before, behind = layer.padding
+    return Value(b.op("Pad", x.name, b.ints(0, before, 0, 0, behind, 0)), x.shape)
+
+
+def up_sampling(b, layer, x):
+    several = b.op("Expand", b.unsqueeze(x.name, 2), b.ints(1, 1, layer.size, 1))
+    return Value(b.reshape(several, 0, -1, x.shape[2]), x.shape)
+
+
+def unit_normalization(b, layer, x):
+    squares = b.reduce("ReduceSum", b.op("Mul", x.name, x.name), layer.axes(len(x.shape)))
+    inverse = b.op("Min", b.op("Reciprocal", b.op("Sqrt", squares)), b.constant(layer.MOST))
+    return x._replace(name=b.op("Mul", x.name, inverse))
+
+
 def average(b, layer, x):
     if x.mask is None:
         return Value(b.reduce("ReduceMean", x.name, [1], layer.keepdims), x.shape)
@@ -146,6 +167,8 @@ FUNCTIONS = {
     layers.GlobalAveragePooling1D: average, layers.GlobalMaxPooling1D: maximum_over_time, layers.LayerNormalization: layer_normalization,
     layers.BatchNormalization: batch_normalization, layers.TimeDistributed: time_distributed, layers.LSTM: recurrent.recurrent,
     layers.GRU: recurrent.recurrent, layers.SimpleRNN: recurrent.recurrent, layers.Bidirectional: recurrent.bidirectional,
+    layers.ActivityRegularization: same, layers.AlphaDropout: same, layers.GaussianDropout: same, layers.GaussianNoise: same,
+    layers.Cropping1D: cropping, layers.ZeroPadding1D: zero_padding, layers.UpSampling1D: up_sampling, layers.UnitNormalization: unit_normalization,
     **merging.FUNCTIONS,
 }
 
