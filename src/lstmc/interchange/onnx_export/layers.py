@@ -137,12 +137,6 @@ def layer_normalization(b, layer, x):
     return x._replace(name=scaled(b, layer, y, x.shape))
 
 
-def unit_normalization(b, layer, x):
-    squares = b.reduce("ReduceSum", b.op("Mul", x.name, x.name), layer.axes(len(x.shape)))
-    inverse = b.op("Min", b.op("Div", b.constant(1), b.op("Sqrt", squares)), b.constant(layer.MOST))
-    return x._replace(name=b.op("Mul", x.name, inverse))
-
-
 def batch_normalization(b, layer, x):
     mean, variance = (weight(b, layer, f"moving_{name}", x.shape) for name in ("mean", "variance"))
     inverse = 1 / np.sqrt(variance + b.dtype.type(layer.epsilon))
@@ -168,9 +162,7 @@ def time_distributed(b, layer, x):
 
 FUNCTIONS = {
     layers.Dense: dense, layers.Activation: activation, layers.ReLU: relu, layers.LeakyReLU: relu, layers.ELU: elu, layers.PReLU: prelu,
-    layers.Softmax: softmax, layers.Dropout: same, layers.SpatialDropout1D: same, layers.GaussianNoise: same, layers.GaussianDropout: same,
-    layers.AlphaDropout: same, layers.ActivityRegularization: same, layers.Cropping1D: cropping, layers.ZeroPadding1D: zero_padding,
-    layers.UpSampling1D: up_sampling, layers.UnitNormalization: unit_normalization, layers.Embedding: embedding, layers.Masking: masking,
+    layers.Softmax: softmax, layers.Dropout: same, layers.SpatialDropout1D: same, layers.Embedding: embedding, layers.Masking: masking,
     layers.Flatten: flatten, layers.Reshape: reshape, layers.Permute: permute, layers.RepeatVector: repeat_vector,
     layers.GlobalAveragePooling1D: average, layers.GlobalMaxPooling1D: maximum_over_time, layers.LayerNormalization: layer_normalization,
     layers.BatchNormalization: batch_normalization, layers.TimeDistributed: time_distributed, layers.LSTM: recurrent.recurrent,
