@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 
 def python(script, timeout=60, **environment):
@@ -18,3 +19,12 @@ def printed(script, timeout=60, **environment):
     done = python(script, timeout, **environment)
     assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
     return done.stdout.strip()
+
+
+def bound_memory(more):
+    """Let this process take so many bytes more than it has, so that who asks for much gets a MemoryError; where the system tells what it has."""
+    used = Path("/proc/self/statm")
+    if used.exists():
+        import resource
+        limit = int(used.read_text().split()[0]) * resource.getpagesize() + more
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

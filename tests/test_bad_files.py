@@ -34,15 +34,12 @@ REFUSE = """
 import sys
 from pathlib import Path
 import lstmc
+from processes import bound_memory
 from bad_files import corpus
 good, path = Path(sys.argv[1]), Path(sys.argv[2])
 files = corpus(good.read_bytes())
 lstmc.load(good)
-used = Path("/proc/self/statm")
-if used.exists():
-    import resource
-    limit = int(used.read_text().split()[0]) * resource.getpagesize() + 100 * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+bound_memory(100 * 2**20)
 for name, content in files.items():
     path.write_bytes(content)
     try:

@@ -16,6 +16,7 @@ REFUSE = """
 import faulthandler, sys, warnings
 from pathlib import Path
 import bad_keras, lstmc
+from processes import bound_memory
 warnings.simplefilter("ignore")
 faulthandler.dump_traceback_later(120, exit=True)
 folder = Path(sys.argv[1])
@@ -25,11 +26,7 @@ for good in (bad_keras.legacy(), bad_keras.archive()):
     path.write_bytes(good)
     lstmc.from_keras(path)
 (folder / "good.h5").write_bytes(bad_keras.legacy())
-used = Path("/proc/self/statm")
-if used.exists():
-    import resource
-    limit = int(used.read_text().split()[0]) * resource.getpagesize() + 150 * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+bound_memory(150 * 2**20)
 for name, content in hostile.items():
     path.write_bytes(content)
     try:

@@ -197,6 +197,10 @@ def test_the_stub_is_what_the_module_is():
     assert path.read_text() == text
 
 
-def test_the_readmes_example():
+def test_the_readmes_example(capsys):
     block, = [b for b in re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S) if "lstmc.torch" in b]
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    names = {"__name__": "readme"}
+    exec(compile(block, "README.md", "exec"), names)
+    assert capsys.readouterr().out == "lstm: now lstmc.torch.LSTM\n"
+    assert type(names["tagger"].lstm) is torch.nn.LSTM
+    assert all(p.grad is not None for p in names["tagger"].parameters())

@@ -13,17 +13,14 @@ def is_counted(loss, y, shape, mask):
     """Whether N is known only when all pieces have been seen."""
     if loss.reduction == "sum":
         return False
-    return loss.reduction == "mean_with_sample_weight" or loss.valid(y) is not None or (mask is not None and mask.shape == tuple(shape[:mask.ndim]))
+    return loss.reduction == "mean_with_sample_weight" or loss.counting(y, shape, mask) is not None
 
 
 def counted(loss, y, shape, weights, mask):
     """(c, share of N) of values of this shape: c a number or an array of that shape. The arguments are those of `Loss.counts`."""
     if loss.reduction in (None, "none"):
         loss.counts(y, shape)       # which raises
-    valid = loss.valid(y)
-    mask = mask if mask is not None and mask.shape == tuple(shape[:mask.ndim]) else None
-    if valid is not None:
-        mask = valid if mask is None else valid & mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim))
+    mask = loss.counting(y, shape, mask)
     c, n = 1.0, float(math.prod(shape))
     if mask is not None:
         n = float(mask.sum()) * math.prod(shape[mask.ndim:])

@@ -74,6 +74,14 @@ class Loss:
         """Which of the values count, as a bool array shaped like them; None for all."""
         return
 
+    def counting(self, y, shape, mask=None):
+        """Which of the values of this shape count, by their targets and a mask of the first axes, which is ignored if it is of others; None for all."""
+        valid = self.valid(y)
+        mask = mask if mask is not None and mask.shape == tuple(shape[:mask.ndim]) else None
+        if valid is not None:
+            mask = valid if mask is None else valid & mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim))
+        return mask
+
     def counts(self, y, shape, weights=None, mask=None):
         """What each of the values of this shape contributes to the loss: a number, or an array of float64.
 
@@ -94,10 +102,7 @@ class Loss:
         if self.reduction in (None, "none"):
             raise ValueError(f"reduction: expected one to a number, such as {REDUCTIONS[0]!r}, for a model; received {self.reduction!r}, which gives "
                              "a value per sample")
-        valid = self.valid(y)
-        mask = mask if mask is not None and mask.shape == tuple(shape[:mask.ndim]) else None
-        if valid is not None:
-            mask = valid if mask is None else valid & mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim))
+        mask = self.counting(y, shape, mask)
         size = math.prod(shape)
         c = 1 / size if size else 0.0
         if self.reduction in ("sum", "mean_with_sample_weight"):
