@@ -119,6 +119,18 @@ def test_the_loss_has_the_penalties_and_models_are_saved(tmp_path):
     assert weights > 0.1
 
 
+def test_a_step_goes_down_the_penalties():
+    """Where samples weigh nothing, they alone move the weights."""
+    model = lstmc.Sequential([Input((4,)), Dense(3, kernel_regularizer=L2(0.25), seed=1), Dense(1, bias_regularizer=L1(1.0), bias_initializer="ones", seed=2)])
+    model.compile(lstmc.optimizers.SGD(0.5), "mse")
+    before = model.get_weights()
+    model.train_on_batch(np.ones((2, 4)), np.ones(2), sample_weight=np.zeros(2))
+    after = model.get_weights()
+    assert np.allclose(after[0], before[0] * (1 - 0.5 * 2 * 0.25), rtol=1e-6)
+    assert after[3].tolist() == [0.5]
+    assert all(np.array_equal(after[n], before[n]) for n in (1, 2))
+
+
 def test_threads_and_frozen_layers():
     x, y = np.arange(40).reshape(8, 5) % 9, np.arange(8) % 2
     results = []
