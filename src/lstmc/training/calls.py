@@ -9,23 +9,38 @@ def given(t):
     return isinstance(t.call.layer, InputLayer)
 
 
+def depth_first(things, needs):
+    """Each of the things and of what they need, once and after what it needs itself: needs(thing) gives that.
+
+    Without recursion: a thousand layers in a row are fine.
+    """
+    seen, todo = set(), [(thing, False) for thing in reversed(things)]
+    while todo:
+        thing, ready = todo.pop()
+        if ready:
+            yield thing
+        elif id(thing) not in seen:
+            seen.add(id(thing))
+            todo.append((thing, True))
+            todo += [(other, False) for other in reversed(needs(thing))]
+
+
 def redrawn(inputs, outputs):
     """(inputs, outputs) of the calls between them, made once more from `Input`s in place of inputs that layers give."""
     new = {id(t): t if given(t) else made_input(t) for t in inputs}
-    todo = [(t, False) for t in reversed(outputs)]
-    while todo:     # as in `sorted_calls`
-        t, ready = todo.pop()
+
+    def needs(t):
+        return [] if id(t) in new or given(t) else t.call.inputs + t.call.states
+
+    for t in depth_first(outputs, needs):
         if id(t) in new:
             continue
         c = t.call
         if given(t):
             new[id(t)] = t
-        elif ready:
+        else:
             again = Call(c.layer, [new[id(a)] for a in c.inputs], [new[id(a)] for a in c.states], [a.shape for a in c.outputs])
             new |= {id(a): b for a, b in zip(c.outputs, again.outputs, strict=True) if id(a) not in new}
-        else:
-            todo.append((t, True))
-            todo += [(a, False) for a in reversed(c.inputs + c.states)]
     return [new[id(t)] for t in inputs], [new[id(t)] for t in outputs]
 
 
@@ -41,26 +56,22 @@ def sorted_calls(inputs, outputs):
 
     ValueError if an input is missing or no output needs one.
     """
-    given, order, seen, met = {id(t.call) for t in inputs}, [t.call for t in inputs], set(), {}
-    # Depth first, without recursion: a thousand layers in a row are fine.
-    todo = [(t.call, False) for t in reversed(outputs)]
-    while todo:
-        call, ready = todo.pop()
-        if ready:
-            order.append(call)
-        elif id(call) not in seen:
-            seen.add(id(call))
-            met.setdefault(call.layer, len(met))
-            if isinstance(call.layer, InputLayer):
-                if id(call) not in given:
-                    raise ValueError(f"inputs: expected all that outputs depend on, received none for {call.layer.name!r}")
-                continue
-            todo.append((call, True))
-            todo += [(t.call, False) for t in reversed(call.inputs + call.states)]
+    own, met = {id(t.call) for t in inputs}, {}
+
+    def needs(call):
+        met.setdefault(call.layer, len(met))
+        if not isinstance(call.layer, InputLayer):
+            return [t.call for t in call.inputs + call.states]
+        if id(call) not in own:
+            raise ValueError(f"inputs: expected all that outputs depend on, received none for {call.layer.name!r}")
+        return []
+
+    found = list(depth_first([t.call for t in outputs], needs))
+    seen = {id(call) for call in found}
     unused = [t.name for t in inputs if id(t.call) not in seen]
     if unused:
         raise ValueError(f"inputs: expected inputs that outputs depend on, received {', '.join(map(repr, unused))} of which nothing depends")
-    return order, met
+    return [t.call for t in inputs] + [call for call in found if not isinstance(call.layer, InputLayer)], met
 
 
 def in_keras_order(calls, met):
