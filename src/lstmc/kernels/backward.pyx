@@ -81,7 +81,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     direction, for `weight_gradients`.
 
     dy (T, B, D*R) with any strides or None; dfinal: gradients of the final state, shaped like it with unit feature stride, or
-    None each. Written: dx (T, B, I) at live steps (None: not wanted), dstate: gradients of the initial state. sums: of the chunks of
+    None each. Written: dx (T, B, I), 0 at steps that are not live (None: not wanted), dstate: gradients of the initial state. sums: of the chunks of
     time after this one. direction0: as of `forward`. forced: entries of the plan, for tests.
     """
     cdef Backward g[MAX_JOBS]
@@ -120,6 +120,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
             g[i].dy = span(dy)
             g[i].dy.p += (direction0 + d) * r[i].w.R * g[i].dy.stride[2] * r[i].es
         g[i].dh0, g[i].dc0 = direction(dh_out, d), direction(dc_out, d)
+        g[i].dx = none if direction0 + d else sdx       # the first direction begins dx, and the second adds to it
     s = r[0].s
     s.N = pairs // D
     s.B = schedule.rows.B

@@ -9,6 +9,7 @@ cdef struct Backward:
     Team team
     const Record *r
     Span dy, dh0, dc0
+    Span dx                  # of the job that clears what no step writes there; p NULL: another does, or it is not wanted
     bint has_dy, has_dh
     bint passes              # some of dh reaches the step before beside the products
     char *dc                 # [p][B][NU]

@@ -131,7 +131,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     """Run a sequence through one layer; returns a Tape for each direction if train, else None.
 
     weights: of the forward direction and, if there is one, of the reverse direction: D = 1 or 2. x (T, B, I) with any
-    strides; y (T, B, D*R) or None is written at live steps only; state: h0 (D, B, R) and, for the LSTM, c0 (D, B, H) with unit feature
+    strides; y (T, B, D*R) or None is written, with 0 at steps that are not live; state: h0 (D, B, R) and, for the LSTM, c0 (D, B, H) with unit feature
     stride, or None for zeros; final, like it, is written. chunk: (t0, t1), run these steps of the schedule only, from the
     state that they begin with. direction0: 1 if the only direction is the reverse one. forced: entries of the plan, for tests.
     """

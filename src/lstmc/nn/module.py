@@ -139,7 +139,7 @@ class Module(Fixed):
         return padded
 
     def _check_out(self, out, call, width, x, hx, lengths):
-        """`out` as a (T, B, D*R) view, zeroed where the kernels will not write; not before the call is known to be right.
+        """`out` as a (T, B, D*R) view.
 
         x, hx and lengths are the caller's: of those, `call` may hold copies.
         """
@@ -151,8 +151,6 @@ class Module(Fixed):
         checks.apart(out, "lengths", lengths)
         for part, a in zip(self._parts, (hx,) if len(self._parts) == 1 else hx or (), strict=False):
             checks.apart(out, f"hx: {part}_0", a)
-        if call.schedule.ragged:
-            out[...] = 0
         return self._inside(out, call.batched)
 
     def _check_state(self, state, name, part_name, B, batched, optional=False):
@@ -194,10 +192,9 @@ class Module(Fixed):
         h = np.empty((LD, B, self.output_size), self.dtype)
         return (h,) if len(self._parts) == 1 else (h, np.empty((LD, B, self.hidden_size), self.dtype))
 
-    def _output(self, T, B, width, ragged, batch_major):
-        """A (T, B, width) array, or a view of a (B, T, width) one; zeroed if parts of it will not be written."""
-        make = np.zeros if ragged else np.empty
-        return make((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else make((T, B, width), self.dtype)
+    def _output(self, T, B, width, batch_major):
+        """A (T, B, width) array, or a view of a (B, T, width) one, to be written."""
+        return np.empty((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else np.empty((T, B, width), self.dtype)
 
     def _shape_outside(self, T, B, width, letters, batched):
         """Shape and axes, for messages, of a (T, B, width) array in the caller's layout; width None: of (T, B)."""

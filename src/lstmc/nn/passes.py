@@ -38,7 +38,7 @@ def forward_pass(m, x, hx, lengths, mask, train, threads, out=None, wanted=(Fals
         below, dropped = drop(m, below, layer, draw, threads) if train else (below, None)
         y = result if last else None
         if y is None:
-            y = m._output(T, B, D * R, call.schedule.ragged, last and m.batch_first and call.batched)
+            y = m._output(T, B, D * R, last and m.batch_first and call.batched)
         part = slice(layer * D, (layer + 1) * D)
         state, ends = parts_of(call.state, part), parts_of(final, part)
         tapes = chunks = None
@@ -116,7 +116,7 @@ def backward_layers(m, tape, dy, dfinal, need_dx, threads):
         below = None
         if layer or need_dx:
             batch_major = not layer and m.batch_first and call.batched
-            below = m._output(T, B, m.input_size if not layer else width, call.schedule.ragged, batch_major)
+            below = m._output(T, B, m.input_size if not layer else width, batch_major)
         part = slice(layer * D, (layer + 1) * D)
         sums = backward_layer(m, tape.layers[layer], tape.weights[part], call.schedule, dy,
                               parts_of(dfinal, part), below, parts_of(dinitial, part), threads)
