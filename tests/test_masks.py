@@ -71,6 +71,26 @@ def test_masks_that_are_lengths(name, isa):
     assert_same_bits(call(m, n | {"lengths": None}, mask=mask & False), call(m, n | {"lengths": [0] * 5}))
 
 
+@pytest.mark.parametrize("how", [{}, {"checkpoint_every": 3}, {"threads": 1}, {"batch_first": True}], ids=str)
+@pytest.mark.parametrize("case", [Case(9, 7, 5, 17, L=2, D=2, ragged=True), Case(40, 30, 4, 9, ragged=True), Case(40, 3, 4, 150, ragged=True),
+                                  Case(9, 7, 5, 17, D=2, P=3, ragged=True)], ids=case_id)
+def test_what_no_step_writes_is_zero(case, how, monkeypatch):
+    """y and dx arrive in memory that holds anything."""
+    how = dict(how)
+    n, m = numbers_of(case), module_of(case, batch_first=how.pop("batch_first", False))
+    x, dy = (n[part].swapaxes(0, 1) if m.batch_first else n[part] for part in ("x", "dy"))
+    monkeypatch.setattr(type(m), "_output", lambda m, T, B, width, batch_major, new=type(m)._output: new(m, T, B, width, batch_major) * 0 + np.nan)
+    threads = how.pop("threads", None)
+    mask = make_mask(case)
+    for valid, kind in ((np.arange(case.T)[:, None] < n["lengths"], {"lengths": n["lengths"]}),
+                        (mask, {"mask": mask.T if m.batch_first else mask}), (mask & False, {"lengths": [0] * case.B})):
+        y, _, tape = m.forward(x, threads=threads, **kind, **how)
+        dx = m.backward(tape, dy, threads=threads).dx
+        again = m(x, threads=threads, **kind)[0]
+        for a in (y, dx, again):
+            assert not (a.swapaxes(0, 1) if m.batch_first else a)[~valid].any()
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_layouts_of_a_mask(name, isa):
     case = CASES[1]

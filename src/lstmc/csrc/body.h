@@ -42,7 +42,7 @@ static const lstmc_kernels FN(table) = {
     FN(vexp), FN(vsigmoid), FN(vtanh), FN(vlog),
     FN(softmax), FN(softmax_bwd), FN(sumsq),
     {FN(sgd), FN(rmsprop), FN(adam), FN(nadam), FN(adamax), FN(adadelta), FN(lion)}, ctc_f64,
-    derive, words_row, PASTE(keep_rows, REAL), FN(multiply), FN(add_masked), FN(zone_fwd), FN(zone_bwd),
+    derive, words_row, PASTE(keep_rows, REAL), FN(multiply), FN(multiply_apart), FN(add_masked), FN(zone_fwd), FN(zone_bwd),
     fingerprint,
     FN(probe_fma), FN(probe_read),
 };

@@ -1,8 +1,8 @@
 /* chain.h -- the multiply-accumulate loop, the chain of runs around it, and the one menu of tile shapes.
  *
  * A tile is mr rows by nq slices by nb blocks of sums: acc[(r*nq + q)*nb + v]. `tile_fma` adds A[r][k] * B[k][v][slice] for
- * ascending k; everything that multiplies matrices in the core calls it. A chain takes sums where they are, extends them by
- * its part of a product and leaves them for whoever comes next: it knows no cell and no layer. */
+ * ascending k; everything that multiplies matrices in the core calls it. With `apart`, block v takes A[r][k][v]. A chain takes sums where
+ * they are, extends them by its part of a product and leaves them for whoever comes next: it knows no cell and no layer. */
 
 /* Lines fetched while a loop over k runs: at + k*step. Nothing to fetch is a line that is near, and if it would be owned, the
  * thread's own, again and again: cheaper than a branch, and never an address without a page. */
@@ -31,7 +31,7 @@ INLINE FN(fetch) FN(after)(FN(fetch) f, ptrdiff_t k)
 }
 
 INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as, const T *const *b,
-                         ptrdiff_t bs, ptrdiff_t K, FN(fetch) next, FN(fetch) own, const FN(fetch) *read)
+                         ptrdiff_t bs, ptrdiff_t K, FN(fetch) next, FN(fetch) own, const FN(fetch) *read, const int apart)
 {
     const T *ar[LSTMC_MAX_ROWS], *bq[TILE_SLICES_1];
     UNROLL
@@ -55,7 +55,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
                     V bv = v_load(bq[q] + g * FN(NU));
                     UNROLL
                     for (int r = 0; r < mr; r++)
-                        acc[(r * nq + q) * nb + g] = v_fma(av[r], bv, acc[(r * nq + q) * nb + g]);
+                        acc[(r * nq + q) * nb + g] = v_fma(apart ? v_set1(ar[r][ka + g]) : av[r], bv, acc[(r * nq + q) * nb + g]);
                 }
             } else {                         /* 32 registers: weight vectors stay, broadcasts pass through */
                 V bv[LSTMC_SLOTS];
@@ -66,7 +66,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
                     V av = v_set1(ar[r][ka]);
                     UNROLL
                     for (int g = 0; g < nb; g++)
-                        acc[(r * nq + q) * nb + g] = v_fma(av, bv[g], acc[(r * nq + q) * nb + g]);
+                        acc[(r * nq + q) * nb + g] = v_fma(apart ? v_set1(ar[r][ka + g]) : av, bv[g], acc[(r * nq + q) * nb + g]);
                 }
             }
             bq[q] += bs;
@@ -101,12 +101,12 @@ typedef struct {
 
 /* The next m values, which lie A->k_stride apart from c->a on. */
 INLINE void FN(extend_run)(V *acc, FN(progress) *c, const FN(visit) *v, const lstmc_operand *A, ptrdiff_t m, const FN(fetch) *read,
-                           const int mr, const int nq, const int nb)
+                           const int mr, const int nq, const int nb, const int apart)
 {
     const char *line = (const char *)v->acc[0];
     ptrdiff_t step = 0;
     if (c->line < v->n_lines) line = v->line[c->line].at, step = v->line[c->line].step;
-    FN(tile_fma)(acc, mr, nq, nb, c->a, A->k_stride, c->b, nb * FN(NU), m, c->next, (FN(fetch)){line, step}, read);
+    FN(tile_fma)(acc, mr, nq, nb, c->a, A->k_stride, c->b, nb * FN(NU), m, c->next, (FN(fetch)){line, step}, read, apart);
     c->next = FN(after)(c->next, m);
     c->line++;
     c->k += m;
@@ -130,7 +130,7 @@ INLINE void FN(extend_runs)(V *acc, FN(progress) *c, const FN(visit) *v, const l
                 const ptrdiff_t m = len - skip < end - c->k ? len - skip : end - c->k, more = c->k + m < end;
                 /* rows of the next run are in another panel; consecutive rows lie side by side there */
                 const FN(fetch) read = {(const char *)(c->a[0] + more * stride), more * (mr * (ptrdiff_t)sizeof(T))};
-                FN(extend_run)(acc, c, v, A, m, &read, mr, nq, nb);
+                FN(extend_run)(acc, c, v, A, m, &read, mr, nq, nb, 0);
                 UNROLL
                 for (int r = 0; r < mr; r++) c->a[r] += stride - skip * A->k_stride;
                 skip = 0;
@@ -158,7 +158,9 @@ INLINE void FN(extend)(V *acc, const FN(visit) *v, const lstmc_product *P, const
         }
         UNROLL
         for (int r = 0; r < mr; r++) c.a[r] = FN(row_of)(A, v->row + r) + (c.k - begin) * A->k_stride;
-        FN(extend_run)(acc, &c, v, A, (end < v->k1 ? end : v->k1) - c.k, NULL, mr, nq, nb);
+        const ptrdiff_t m = (end < v->k1 ? end : v->k1) - c.k;
+        if (runs && nq == 1 && nb >= LSTMC_SLOTS - 1 && A->apart) FN(extend_run)(acc, &c, v, A, m, NULL, mr, nq, nb, 1);
+        else FN(extend_run)(acc, &c, v, A, m, NULL, mr, nq, nb, 0);
     }
 }
 

@@ -54,6 +54,7 @@ typedef struct {
     ptrdiff_t n_full, full_len, full_stride;
     ptrdiff_t n_tail, tail_len, tail_stride;
     ptrdiff_t ahead;              /* bytes from a row to the one that the next step reads, or 0 */
+    ptrdiff_t apart;              /* not 0: each block of a group of 3 or 4 has values of its own, which lie side by side */
 } lstmc_operand;
 
 /* The sums of a group's blocks slot .. slot+slots-1, extended by rows times weights: the operands one after the other along k. */
@@ -278,6 +279,7 @@ typedef struct {
     void (*keep_rows)(void *dst, ptrdiff_t n, const uint32_t key[2], double p, uint32_t time, uint32_t sequence);
     /* dropout.h: n values, whole blocks; the end of a walk */
     void (*multiply)(void *dst, const void *a, const void *b, ptrdiff_t n);
+    void (*multiply_apart)(void *dst, const void *a, const void *b, ptrdiff_t n, ptrdiff_t slots);
     lstmc_finish add_masked;
     lstmc_finish zone_fwd, zone_bwd;    /* zoneout.h: of the walk of a projection, of that which gives dh of it */
     /* of `bytes` bytes; one changed word always changes it. For this process only: instruction sets differ, see fingerprint.h */

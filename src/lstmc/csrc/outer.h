@@ -15,7 +15,7 @@ INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdif
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
     FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, (FN(fetch)){(const char *)(a0 + n * mr), mr * sizeof(T)}, (FN(fetch)){(const char *)c, 0},
-                 NULL);
+                 NULL, 0);
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL

@@ -186,7 +186,7 @@ static void FN(walk)(const lstmc_walk *s)
     FN(range) range = {s->q0 * FN(NS), s->q1 * FN(NS), s->blocks / LSTMC_SLOTS * FN(NS), s->blocks % LSTMC_SLOTS, 0};
     ptrdiff_t from[1 + LSTMC_SLOTS], to[1 + LSTMC_SLOTS], deep[1 + LSTMC_SLOTS], first = s->n_products, last = 0;
     ptrdiff_t lines = 0;            /* of the whole chain: how sums wait must not depend on the part */
-    int narrow = 0;                 /* a product of so few slots that a tile takes one slice of it */
+    int narrow = 0;                 /* a product of which a tile takes one slice: it has few slots, or an operand of values apart */
     for (ptrdiff_t i = 0, base = 0; i < s->n_products; base += s->product[i++].K) {
         const ptrdiff_t wide = (s->q1 - s->q0) * (s->product[i].slots ? s->product[i].slots : LSTMC_SLOTS);
         const ptrdiff_t before = s->k_start > base ? s->k_start - base : 0;
@@ -195,7 +195,7 @@ static void FN(walk)(const lstmc_walk *s)
         if (from[i] >= to[i]) continue;
         range.total += wide * (to[i] - from[i]);
         deep[i] = FN(strip_depth)(to[i] - from[i], s->product[i].a[0].n_full > 1 ? s->product[i].a[0].full_len : 1, s->n_tiles);
-        narrow |= s->product[i].slots && s->product[i].slots < LSTMC_SLOTS - 1;
+        narrow |= (s->product[i].slots && s->product[i].slots < LSTMC_SLOTS - 1) || s->product[i].a[s->product[i].n_operands - 1].apart;
         if (first == s->n_products) first = i;
         last = i;
     }

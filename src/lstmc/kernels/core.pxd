@@ -10,7 +10,7 @@ cdef extern from "lstmc.h" nogil:
     ctypedef struct lstmc_operand:
         const void *a
         const void **rows
-        Py_ssize_t row_stride, k_stride, n_full, full_len, full_stride, n_tail, tail_len, tail_stride, ahead
+        Py_ssize_t row_stride, k_stride, n_full, full_len, full_stride, n_tail, tail_len, tail_stride, ahead, apart
 
     ctypedef struct lstmc_product:
         lstmc_operand a[2]
@@ -191,6 +191,7 @@ cdef extern from "lstmc.h" nogil:
         void words_row(uint32_t *, Py_ssize_t, const uint32_t *, uint32_t, uint32_t) noexcept nogil
         void keep_rows(void *, Py_ssize_t, const uint32_t *, double, uint32_t, uint32_t) noexcept nogil
         void multiply(void *, const void *, const void *, Py_ssize_t) noexcept nogil
+        void multiply_apart(void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         lstmc_finish add_masked, zone_fwd, zone_bwd
         uint64_t fingerprint(const void *, Py_ssize_t, uint64_t) noexcept nogil
         double probe_fma(Py_ssize_t) noexcept nogil

@@ -14,7 +14,7 @@ from lstmc.kernels.cells cimport across, row_stride, slots_of_h
 from lstmc.kernels.contention cimport FORWARD, Region, enter, kind_of, leave
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
 from lstmc.kernels.forward_loop cimport run_thread
-from lstmc.kernels.inputs cimport z_blocks
+from lstmc.kernels.inputs cimport spread_masks, z_blocks
 from lstmc.kernels.norm cimport keep_normed
 from lstmc.kernels.options cimport Options
 from lstmc.kernels.plan cimport Load, Plan
@@ -75,12 +75,16 @@ cdef int draw_masks(Forward *f, Options options, Py_ssize_t d, list keep, list s
     cdef Record *r = &f.r
     cdef Key key
     cdef Py_ssize_t i, j, B = r.s.B, row = r.ldh * r.es, nbytes = r.w.cell.h_slots * B * row
-    r.mask, f.masked = block(keep, nbytes), block(scratch, slots_of_h(r.w.cell) * B * row)
+    r.mask = block(keep, nbytes)
     memset(r.mask, 0, nbytes)
     for i in range(r.w.cell.h_slots):
         key = key_of(options.seed, options.step, 2 * options.layer + d, RECURRENT + r.w.cell.h_gate[i])
         for j in range(B):
             r.k.keep_rows(mask_of(r, i) + j * row, r.w.R, key.words, options.recurrent_dropout, 0, <uint32_t>(r.first + seq(&r.s, j)))
+    if r.w.cell.first:
+        f.masked = block(scratch, slots_of_h(r.w.cell) * B * row)
+    else:
+        spread_masks(f, scratch)
     return 0
 
 

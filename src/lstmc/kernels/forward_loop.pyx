@@ -42,7 +42,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
     cdef const Record *r = &f.r
     cdef const Rows *s = &r.s
     cdef const Operands *w = r.w
-    cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = r.es, K = w.I + (w.cell.h_slots if r.mask != NULL and not w.cell.first else 1) * w.R, k0 = w.I if f.z_steps else 0
+    cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = r.es, K = w.I + w.R, k0 = w.I if f.z_steps else 0
     cdef const void **xrow = <const void **>f.rows + i * padded(3 * B, sizeof(void *))
     cdef void **yrow = <void **>xrow + B
     cdef void **hrow = yrow + B
@@ -131,7 +131,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
             if f.z_steps:
                 then.start, then.start_rs, then.start_gs = <const char *>a.start + w.blocks * r.nu * es, a.start_rs, a.start_gs
         if r.mask != NULL:
-            mask_h(f, <const char *>a.step.h_prev, a.tiles[0].row, a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr - a.tiles[0].row)
+            mask_h(f, <const char *>a.step.h_prev, a.tiles[0].row, a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr)
         elif w.u == NULL:
             a.product[0].a[1].a = a.step.h_prev
         else:

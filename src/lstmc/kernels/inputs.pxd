@@ -8,7 +8,8 @@ cdef inline Py_ssize_t z_blocks(const Forward *f) noexcept nogil:
 
 
 cdef void set_products(const Forward *f, lstmc_walk *a, const void **xrow) noexcept nogil
-cdef void mask_h(const Forward *f, const char *h, Py_ssize_t j, Py_ssize_t rows) noexcept nogil
+cdef int spread_masks(Forward *f, list scratch) except -1
+cdef void mask_h(const Forward *f, const char *h, Py_ssize_t j0, Py_ssize_t j1) noexcept nogil
 cdef void walk_slots(const Forward *f, const lstmc_walk *first) noexcept nogil
 cdef void set_then(const Forward *f, lstmc_walk *a, const lstmc_walk *first) noexcept nogil
 cdef void fill_z(const Forward *f, Py_ssize_t i, Py_ssize_t q0, Py_ssize_t q1, Py_ssize_t t0) noexcept nogil

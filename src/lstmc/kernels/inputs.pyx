@@ -4,14 +4,14 @@ A product of few rows waits for weights or for its own chains, and W x, unlike U
 steps together fill the register tiles. Each thread has a buffer for its own rows and groups; plan.pyx says for how many steps.
 """
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from lstmc.kernels.cells cimport across, slots_of_h
-from lstmc.kernels.core cimport LSTMC_SLOTS, balanced, dense, lstmc_walk
+from lstmc.kernels.cells cimport across, row_stride, slots_of_h
+from lstmc.kernels.core cimport LSTMC_SLOTS, balanced, dense, lstmc_operand, lstmc_walk
 from lstmc.kernels.schedule cimport Rows, n_active, x_at
-from lstmc.kernels.tape cimport mask_of, slot_at
+from lstmc.kernels.tape cimport Record, mask_of, slot_at
 from lstmc.kernels.team cimport end_row, first_row
-from lstmc.kernels.weights cimport Operands
+from lstmc.kernels.weights cimport Operands, block
 
 
 cdef void set_products(const Forward *f, lstmc_walk *a, const void **xrow) noexcept nogil:
@@ -33,29 +33,45 @@ cdef void set_products(const Forward *f, lstmc_walk *a, const void **xrow) noexc
     if not across(w.cell):
         a.product[0].slot, a.product[0].slots = w.cell.x_slot, w.cell.x_slots
         a.product[1].slot, a.product[1].slots = w.cell.h_slot, w.cell.h_slots
-    if f.r.mask != NULL and not w.cell.first:
-        set_dropped(f, a)
+    if f.masks != NULL:
+        a.product[0 if w.u == NULL else 1].a[1 if w.u == NULL else 0] = masked_rows(f)
 
 
-cdef void set_dropped(const Forward *f, lstmc_walk *a) noexcept nogil:
-    """The same with masks on h: a product for each slot that U feeds, whose rows are h times the slot's mask."""
-    cdef const Operands *w = f.r.w
-    cdef Py_ssize_t i, each = f.r.s.B * f.r.ldh * f.r.es
-    a.n_products, a.product[0].n_operands, a.product[0].K = 1 + w.cell.h_slots, 1, w.I
-    a.product[0].b = w.dropped.w
-    for i in range(w.cell.h_slots):
-        a.product[1 + i].a[0] = dense(f.masked + i * each, f.r.ldh, 1, w.R)
-        a.product[1 + i].b, a.product[1 + i].n_operands, a.product[1 + i].K = w.dropped.u[i], 1, w.R
-        if not across(w.cell):
-            a.product[1 + i].slot, a.product[1 + i].slots = w.cell.h_slot + i, 1
+cdef lstmc_operand masked_rows(const Forward *f) noexcept nogil:
+    """Rows of h times the masks of the slots that U feeds, side by side."""
+    cdef Py_ssize_t slots = f.r.w.cell.h_slots
+    cdef lstmc_operand a = dense(f.masked, f.ldm, slots, f.r.w.R)
+    a.apart = slots > 1
+    return a
 
 
-cdef void mask_h(const Forward *f, const char *h, Py_ssize_t j, Py_ssize_t rows) noexcept nogil:
-    """h of sorted rows j .. j+rows-1 times the mask of each slot; h: where row 0 would be."""
-    cdef Py_ssize_t i, at, ld = f.r.ldh
-    for i in range(slots_of_h(f.r.w.cell)):
-        at = (i * f.r.s.B + j) * ld * f.r.es
-        f.r.k.multiply(f.masked + at, h + j * ld * f.r.es, f.r.mask + at, rows * ld)
+cdef int spread_masks(Forward *f, list scratch) except -1:
+    """The masks as one walk of all slots wants them, and room for the rows that it reads."""
+    cdef const Record *r = &f.r
+    cdef Py_ssize_t slots = r.w.cell.h_slots, es = r.es, i, j, k
+    f.ldm = row_stride(slots * r.w.R, r.nu, es)
+    f.masks, f.masked = block(scratch, r.s.B * f.ldm * es), block(scratch, r.s.B * f.ldm * es)
+    for j in range(r.s.B):
+        for i in range(slots):
+            for k in range(r.w.R):
+                memcpy(f.masks + (j * f.ldm + k * slots + i) * es, mask_of(r, i) + (j * r.ldh + k) * es, es)
+    return 0
+
+
+cdef void mask_h(const Forward *f, const char *h, Py_ssize_t j0, Py_ssize_t j1) noexcept nogil:
+    """h of sorted rows j0 .. j1-1 times the mask of each slot; h: where row 0 would be."""
+    cdef const Record *r = &f.r
+    cdef Py_ssize_t i, j, at, es = r.es, slots = slots_of_h(r.w.cell)
+    if f.masks == NULL:
+        for i in range(slots):
+            at = (i * r.s.B + j0) * r.ldh * es
+            r.k.multiply(f.masked + at, h + j0 * r.ldh * es, r.mask + at, (j1 - j0) * r.ldh)
+        return
+    for j in range(j0, j1):
+        if slots == 1:
+            r.k.multiply(f.masked + j * f.ldm * es, h + j * r.ldh * es, f.masks + j * f.ldm * es, f.ldm)
+        else:
+            r.k.multiply_apart(f.masked + j * f.ldm * es, h + j * r.ldh * es, f.masks + j * f.ldm * es, r.w.R, slots)
 
 
 cdef void walk_slots(const Forward *f, const lstmc_walk *first) noexcept nogil:

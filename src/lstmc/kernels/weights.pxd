@@ -11,10 +11,9 @@ cdef struct Then:
     Py_ssize_t blocks, groups
 
 
-# Where h is masked for each slot by itself: a product for each slot that U feeds
+# Where h is masked for each slot by itself: products of one slot that U feeds
 cdef struct Dropped:
-    char *w                              # groups of [I][blocks of W's slots][NU]
-    char *u[LSTMC_SLOTS]                 # of [R][1][NU]; columns, K=R, N=H, where groups are several blocks across
+    char *u[LSTMC_SLOTS]                 # of the first of two stages: columns, K=R, N=H
     char *u_cols[LSTMC_SLOTS]            # columns, K=H, N=R
 
 
@@ -44,7 +43,7 @@ cdef class Weights:
     cdef object _keep                    # arrays behind the pointers
 
     cdef int panels_of(self, char *dst, object matrix, const int *gate, int gates, Py_ssize_t at, Py_ssize_t K) except -1
-    cdef int pack_dropped(self, list keep, object w_ih, object w_hh) except -1
+    cdef int pack_dropped(self, list keep, object w_hh) except -1
     cdef int pack_stages(self, list keep, object w_ih, object w_hh, char *b_ih, char *b_hh, bint train) except -1
     cdef int pack_peephole(self, list keep, object peephole) except -1
     cdef int pack_norm(self, list keep, object b_ih, object b_hh, object norm_ih, object norm_hh, object norm_c) except -1

@@ -60,7 +60,7 @@ cdef class Weights:
         if c.first:
             self.pack_stages(keep, w_ih, w_hh, b1.p, b2.p, train)
             if dropped:
-                self.pack_dropped(keep, w_ih, w_hh)
+                self.pack_dropped(keep, w_hh)
             return
         o.bias = block(keep, o.blocks * nu * es)
         if norm_c is None:
@@ -91,24 +91,17 @@ cdef class Weights:
                 o.hr_cols = self.columns(keep, w_hr, False, o.P, o.H, NULL, 0)
 
         if dropped:
-            self.pack_dropped(keep, w_ih, w_hh)
+            self.pack_dropped(keep, w_hh)
 
-    cdef int pack_dropped(self, list keep, object w_ih, object w_hh) except -1:
+    cdef int pack_dropped(self, list keep, object w_hh) except -1:
         """The operands of recurrent dropout."""
         cdef Operands *o = &self.o
         cdef const lstmc_cell *c = o.cell
-        cdef Py_ssize_t row = self.k.nu * self.itemsize, i
-        o.dropped.w = o.w
-        if merged(c) and not across(c):
-            o.dropped.w = block(keep, o.panels * o.I * c.x_slots * row)
-            self.panels_of(o.dropped.w, w_ih, c.x_gate, c.x_slots, 0, o.I)
+        cdef Py_ssize_t i
         for i in range(slots_of_h(c)):
             o.dropped.u_cols[i] = self.columns(keep, w_hh, False, o.H, o.R, &c.h_gate[i], 1)
-            if across(c):
+            if c.first:
                 o.dropped.u[i] = self.columns(keep, w_hh[c.h_gate[i] * o.H:(c.h_gate[i] + 1) * o.H], True, o.R, o.H, NULL, 0)
-            else:
-                o.dropped.u[i] = block(keep, o.panels * o.R * row)
-                self.panels_of(o.dropped.u[i], w_hh, &c.h_gate[i], 1, 0, o.R)
         return 0
 
     cdef int panels_of(self, char *dst, object matrix, const int *gate, int gates, Py_ssize_t at, Py_ssize_t K) except -1:

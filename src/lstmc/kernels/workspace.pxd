@@ -23,7 +23,11 @@ cdef struct Forward:
     Py_ssize_t parts
     void **rows              # per thread: x, y and h row pointers, [threads][3][B]
     Py_ssize_t *numbers      # per thread, with random options: sequence and time of each row, [threads][2][B]
-    char *masked             # recurrent dropout: rows of h times the mask of each slot that U feeds from h, [slots][B][ldh]
+    # recurrent dropout: the masks of the slots that U feeds side by side, [B][ldm], and rows of h times them; with two stages masks is
+    # NULL, and masked is h times the mask of each slot that U feeds from h, [slots][B][ldh]
+    char *masks
+    char *masked
+    Py_ssize_t ldm
     char *sums               # of threads that share: what waits for the others' part of h
     # z = bias + W x for z_steps steps: per thread a buffer of z_rows rows
     Py_ssize_t z_steps, z_rows, z_rs, z_gs
