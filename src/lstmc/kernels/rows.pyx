@@ -35,8 +35,12 @@ def gather(numbers, table, y, threads=None):
         if not 0 <= number[i] < V:
             return i
     nt = threads_for(<double>WORK * N * st.shape[1], N, threads)
-    for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
-        copy_rows(sy.p, st.p, number, row, i * N // nt, (i + 1) * N // nt)
+    if nt == 1:
+        with nogil:
+            copy_rows(sy.p, st.p, number, row, 0, N)
+    else:
+        for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
+            copy_rows(sy.p, st.p, number, row, i * N // nt, (i + 1) * N // nt)
     return -1
 
 
