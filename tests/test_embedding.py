@@ -8,6 +8,7 @@ import pytest
 
 import lstmc
 from lstmc import layers, optimizers, utils
+from lstmc.kernels import rows
 from lstmc.layers import (
     GRU,
     LSTM,
@@ -45,6 +46,39 @@ def test_rows_are_summed_by_number(dtype):
     assert summed(np.zeros(0, np.int64), values[:0], (30, 5)).dense().tolist() == np.zeros((30, 5)).tolist()
     whole = summed(np.zeros(360, np.int64), np.ones((360, 5), dtype), (30, 5))
     assert whole.values.tolist() == [[360] * 5]
+
+
+def tree(rows):
+    """The sum of rows: that of the first 2^k, as many as are less than all, plus that of the others."""
+    if len(rows) == 1:
+        return rows[0]
+    half = 1 << (len(rows) - 1).bit_length() - 1
+    return tree(rows[:half]) + tree(rows[half:])
+
+
+@pytest.mark.parametrize("V", [23, 10**4])     # sorted by counting, by comparing
+def test_rows_of_a_number_are_summed_by_one_tree_on_any_threads(V):
+    numbers, values = NUMBERS.reshape(-1), inputs(360, 5, dtype=np.float32)
+    for threads in (1, 2, 3, 7):
+        found, sums = rows.sum_rows(numbers, values, V, threads)
+        assert found.tolist() == sorted(set(numbers.tolist()))
+        assert all(a.tobytes() == tree(list(values[numbers == n])).tobytes() for n, a in zip(found, sums, strict=True))
+        y = np.empty((360, 5), np.float32)
+        assert rows.gather(numbers, values, y, threads) == -1
+        assert np.array_equal(y, values[numbers])
+
+
+def test_numbers_beyond_a_table():
+    values = np.zeros((3, 2), np.float32)
+    assert [rows.gather(np.array([0, n, 9]), values, np.empty_like(values)) for n in (-1, 3, 2)] == [1, 1, 2]
+    for n in (-1, 3):
+        with pytest.raises(ValueError, match=f"numbers: expected numbers from 0 to 2, received {n}"):
+            rows.sum_rows(np.array([0, n, 1]), values, 3)
+    for numbers, some in ((np.zeros(3, np.int32), values), (np.zeros(2, np.int64), values), (np.zeros(3, np.int64), values[0])):
+        with pytest.raises(ValueError, match="numbers, values: expected N numbers of 8 bytes and N rows"):
+            rows.sum_rows(numbers, some, 3)
+    with pytest.raises(ValueError, match="numbers, table, y: expected N numbers of 8 bytes and rows of one size"):
+        rows.gather(np.zeros(3, np.int64), values, np.empty((3, 3), np.float32))
 
 
 OPTIMIZERS = {

@@ -138,9 +138,12 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
                 final_gradient(&g[i], &dh, &dc)
             while at < jobs and not stop.stopped:
                 enter(&region, plan.at_once * g[at].team.threads, g[at].team.shared, kind)
-                with parallel(num_threads=plan.at_once * g[at].team.threads):
-                    run_thread(&g[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
-                    leave(&region, threadid())
+                if region.threads == 1:
+                    run_thread(&g[at], plan.at_once, 0, 1, &stop)
+                else:
+                    with parallel(num_threads=region.threads):
+                        run_thread(&g[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
+                        leave(&region, threadid())
                 if not stop.stopped:
                     end(&region, g[at].team.progress)
                 at += plan.at_once

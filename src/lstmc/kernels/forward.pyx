@@ -190,9 +190,12 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
                 initial_state(&f[i], &sh, &sc)
             while at < jobs and not stop.stopped:
                 enter(&region, plan.at_once * f[at].team.threads, f[at].team.shared, kind)
-                with parallel(num_threads=plan.at_once * f[at].team.threads):
-                    run_thread(&f[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
-                    leave(&region, threadid())
+                if region.threads == 1:
+                    run_thread(&f[at], plan.at_once, 0, 1, &stop)
+                else:
+                    with parallel(num_threads=region.threads):
+                        run_thread(&f[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
+                        leave(&region, threadid())
                 if not stop.stopped:
                     end(&region, f[at].team.progress)
                 at += plan.at_once

@@ -45,33 +45,41 @@ cdef Span vector(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint
 # Products --------------------------------------------------------------------------------------------------
 
 cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t ks, Py_ssize_t ns, Py_ssize_t K,
-                            Py_ssize_t N, char *bias, Span y, object threads) except -1:
-    """y = x B + bias with B[k][n] = w[k*ks + n*ns]; bias holds N values rounded up to whole blocks, or is NULL."""
-    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], nu = k.nu, groups = round_up(N, 4 * nu) // (4 * nu)
+                            Py_ssize_t N, const Span *b, Span y, object threads) except -1:
+    """y = x B + b with B[k][n] = w[k*ks + n*ns]; b is a vector of N values, or NULL."""
+    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], nu = k.nu, groups = round_up(N, 4 * nu) // (4 * nu), wide = round_up(N, nu)
     cdef Py_ssize_t most = round_up(M, k.mr) // k.mr, i, j, nt, n_tiles
     cdef list keep = []
     cdef Region region
     cdef char *columns
-    cdef void **rows = NULL
+    cdef char *bias = NULL
+    cdef void **rows
     cdef lstmc_tile *tiles
     if M == 0 or N == 0:
         return 0
     nt = threads_for(2.0 * M * K * N, most, threads)
-    columns = block(keep, K * round_up(N, nu) * es)
-    rows = <void **>block(keep, M * sizeof(void *) + most * sizeof(lstmc_tile))
+    columns = block(keep, (K + 1) * wide * es + M * sizeof(void *) + most * sizeof(lstmc_tile))
+    rows = <void **>(columns + (K + 1) * wide * es)
     tiles = <lstmc_tile *>(rows + M)
     with nogil:
-        for i in prange(groups, num_threads=nt, schedule="static"):
-            k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, i, i + 1)
+        if b != NULL:
+            bias = columns + K * wide * es
+            k.pack_columns(bias, b.p, 0, b.stride[0], 1, N, NULL, 0, 0, groups)
         for j in range(M):
             rows[j] = y.p + j * y.stride[0] * es
         n_tiles = balanced(tiles, 0, M, k.mr)
-        enter(&region, nt, False, kind_of(PRODUCT, M, K, N * es))
-        for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
-            multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles + i * n_tiles // nt,
-                     (i + 1) * n_tiles // nt - i * n_tiles // nt)
-            leave(&region, i)
-        judge(&region)
+        if nt == 1:
+            k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, 0, groups)
+            multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles, n_tiles)
+        else:
+            for i in prange(groups, num_threads=nt, schedule="static"):
+                k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, i, i + 1)
+            enter(&region, nt, False, kind_of(PRODUCT, M, K, N * es))
+            for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+                multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles + i * n_tiles // nt,
+                         (i + 1) * n_tiles // nt - i * n_tiles // nt)
+                leave(&region, i)
+            judge(&region)
     arena.give(*keep)
     return 0
 
@@ -112,17 +120,12 @@ def linear_fwd(x, w, b, y, threads=None):
     cdef Span sx = span(x), sw = span(w), sy = span(y, True), sb
     cdef const lstmc_kernels *k = table(sw.itemsize)
     cdef Py_ssize_t es = sw.itemsize, K = sw.shape[0], N = sw.shape[1]
-    cdef list keep = []
-    cdef char *bias = NULL
     agree("w", sw, K, N, es)
     agree("x", sx, sx.shape[0], K, es)
     agree("y", sy, sx.shape[0], N, es)
     if b is not None:
         sb = vector("b", b, N, es, False)
-        bias = block(keep, round_up(N, k.nu) * es)
-        k.pack_columns(bias, sb.p, 0, sb.stride[0], 1, N, NULL, 0, 0, round_up(N, 4 * k.nu) // (4 * k.nu))
-    rows_times_columns(k, sx, sw.p, sw.stride[0], sw.stride[1], K, N, bias, sy, threads)
-    arena.give(*keep)
+    rows_times_columns(k, sx, sw.p, sw.stride[0], sw.stride[1], K, N, NULL if b is None else &sb, sy, threads)
 
 
 # Weight gradients ------------------------------------------------------------------------------------------
@@ -222,7 +225,8 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
     """dw = x^T dy, and db = the sum of dy over rows unless db.p is NULL."""
     cdef Gradient g
     cdef Region region
-    cdef Py_ssize_t es = x.itemsize, i, nt, chunks, pack_size
+    cdef Py_ssize_t es = x.itemsize, M = max(x.shape[0], 1), i, nt, chunks, pack_size, sums_size, dy_size
+    cdef bint padded
     cdef list keep = []
     cdef char *packs
     g.k, g.x, g.dw, g.db, g.dy, g.dys = k, x, dw, db, dy.p, dy.stride[0]
@@ -233,25 +237,31 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
     g.per = min(<Py_ssize_t>FEATURE_CHUNK, round_up(round_up(g.features, nt) // nt, k.mr))
     chunks = round_up(g.features, g.per) // g.per
     nt = can_start(min(nt, chunks))
-    g.sums = block(keep, g.features * g.wide * es)
-    pack_size = g.per * LSTMC_KBLOCK * es
-    packs = block(keep, nt * pack_size)
-    if dy.stride[1] != 1 or g.wide != g.N:
-        g.dy, g.dys = block(keep, max(g.M, 1) * g.wide * es), g.wide
-    g.rows = <const void **>block(keep, max(g.M, 1) * sizeof(void *))
+    pack_size, sums_size, padded = g.per * LSTMC_KBLOCK * es, g.features * g.wide * es, dy.stride[1] != 1 or g.wide != g.N
+    dy_size = M * g.wide * es if padded else 0
+    g.sums = block(keep, sums_size + nt * pack_size + dy_size + M * sizeof(void *))
+    packs = g.sums + sums_size
+    if padded:
+        g.dy, g.dys = packs + nt * pack_size, g.wide
+    g.rows = <const void **>(packs + nt * pack_size + dy_size)
     with nogil:
         for i in range(g.M):
             g.rows[i] = x.p + i * x.stride[0] * es
-        if g.dy != dy.p:
-            for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
-                pad_rows(dy, g.dy, g.wide, i * g.M // nt, (i + 1) * g.M // nt)
         if g.M == 0:
-            memset(g.sums, 0, g.features * g.wide * es)
-        enter(&region, nt, False, kind_of(GRADIENT, g.M, g.features, g.N * es))
-        for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
-            share(&g, i * chunks // nt, (i + 1) * chunks // nt, packs + i * pack_size)
-            leave(&region, i)
-        judge(&region)
+            memset(g.sums, 0, sums_size)
+        if nt == 1:
+            if padded:
+                pad_rows(dy, g.dy, g.wide, 0, g.M)
+            share(&g, 0, chunks, packs)
+        else:
+            if padded:
+                for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+                    pad_rows(dy, g.dy, g.wide, i * g.M // nt, (i + 1) * g.M // nt)
+            enter(&region, nt, False, kind_of(GRADIENT, g.M, g.features, g.N * es))
+            for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+                share(&g, i * chunks // nt, (i + 1) * chunks // nt, packs + i * pack_size)
+                leave(&region, i)
+            judge(&region)
     arena.give(*keep)
     return 0
 

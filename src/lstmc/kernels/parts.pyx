@@ -128,12 +128,24 @@ cdef int norm_matrices(const Sums *g, lstmc_matrix *m, Py_ssize_t *of, list grad
     return n
 
 
-cdef void write_panel(const Sums *g, const Sums *second, const Py_ssize_t *of, const lstmc_matrix *m, Py_ssize_t n, Py_ssize_t p) noexcept nogil:
-    """Panel p of n matrices, matrix i from part of[i], summed over bands."""
+cdef void write_some(const Sums *g, const Sums *second, const Py_ssize_t *of, const lstmc_matrix *m, Py_ssize_t n, Py_ssize_t p0,
+                     Py_ssize_t p1) noexcept nogil:
+    """Panels p0 .. p1-1 of n matrices, matrix i from part of[i], summed over bands."""
     cdef Py_ssize_t i
     for i in range(n):
         if m[i].w != NULL:
-            g.r.k.unpack_panels(&m[i], NULL if second == NULL else second.part[of[i]].sums + (<char *>m[i].panels - g.part[of[i]].sums), p, p + 1)
+            g.r.k.unpack_panels(&m[i], NULL if second == NULL else second.part[of[i]].sums + (<char *>m[i].panels - g.part[of[i]].sums), p0, p1)
+
+
+cdef void write_panels(const Sums *g, const Sums *second, const Py_ssize_t *of, const lstmc_matrix *m, Py_ssize_t n, Py_ssize_t threads) noexcept:
+    """All panels of n matrices."""
+    cdef Py_ssize_t p
+    if threads == 1:
+        with nogil:
+            write_some(g, second, of, m, n, 0, g.r.w.panels)
+    else:
+        for p in prange(g.r.w.panels, nogil=True, schedule="static", num_threads=threads):
+            write_some(g, second, of, m, n, p, p + 1)
 
 
 cdef int write_sums(const Sums *g, Py_ssize_t bands, list grads, object threads) except -1:
@@ -177,8 +189,7 @@ cdef int write_sums(const Sums *g, Py_ssize_t bands, list grads, object threads)
         n += 2
     if w.norm != NULL:
         n += norm_matrices(g, &m[n], &of[n], grads[6:9])
-    for p in prange(w.panels, nogil=True, schedule="static", num_threads=nt):
-        write_panel(g, second, of, m, n, p)
+    write_panels(g, second, of, m, n, nt)
     if w.P:
         gp = span(grads[4], True)
         for i in range(w.P):
@@ -205,6 +216,5 @@ cdef int write_stages(const Sums *first, Py_ssize_t bands, Span d_ih, Span d_hh,
             m[n + 2] = matrix_of(g, 0, d_b_ih, w.I + w.R, 1, &w.cell.x_gate[slot], 1, at, True)
             m[n + 3] = matrix_of(g, 0, d_b_hh, w.I + w.R, 1, &w.cell.h_gate[slot], 1, at, True)
             n += 4
-        for p in prange(w.panels, nogil=True, schedule="static", num_threads=threads):
-            write_panel(g, second, of, m, n, p)
+        write_panels(g, second, of, m, n, threads)
     return 0

@@ -74,6 +74,10 @@ cdef void fill_all(out, double p, Key key, threads, Py_ssize_t first) except *:
         raise ValueError(f"out: expected at most 2**32 - 1 times and sequences and 2**34 units, received {out.shape} from sequence {first}")
     rows = T * B
     nt = threads_for(<double>WORK * rows * W, rows, threads)
+    if nt == 1:
+        with nogil:
+            fill(k, &s, &key, p, first, 0, rows)
+        return
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         fill(k, &s, &key, p, first, i * rows // nt, (i + 1) * rows // nt)
 

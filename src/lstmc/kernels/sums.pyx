@@ -249,9 +249,12 @@ cdef class WeightSums:
             with nogil:
                 while at < jobs and not stop.stopped:
                     enter(&region, at_once * each, False, kind_of(SUMS, load.pairs, load.weights * load.itemsize, 2 * at + (dx.p != NULL)))
-                    with parallel(num_threads=at_once * each):
-                        run_thread(&g[at], &b[at % bands], at_once, each, threadid(), lstmc_team_size(), &stop)
-                        leave(&region, threadid())
+                    if region.threads == 1:
+                        run_thread(&g[at], &b[at % bands], at_once, each, 0, 1, &stop)
+                    else:
+                        with parallel(num_threads=region.threads):
+                            run_thread(&g[at], &b[at % bands], at_once, each, threadid(), lstmc_team_size(), &stop)
+                            leave(&region, threadid())
                     if not stop.stopped:
                         judge(&region)
                     at += at_once

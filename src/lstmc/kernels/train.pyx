@@ -18,7 +18,7 @@ from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC
                                  Span, lstmc_kernels, lstmc_update, span, span_or_null, table)
 from lstmc.kernels.ctc cimport Sequences, some, work_of
 from lstmc.kernels.plan cimport threads_for
-from lstmc.kernels.update cimport SLOTS, Job, add_runs, lend, lend_rows, share
+from lstmc.kernels.update cimport SLOTS, Job, lend, lend_rows, share
 from lstmc.kernels.weights cimport block
 
 import numpy as np
@@ -195,45 +195,6 @@ def apply(int rule, list grads, list weights, list state, tuple names, double lr
 cdef double bounded(double norm, double least) noexcept nogil:
     """The larger, or NaN if the norm is NaN."""
     return least if norm < least else norm
-
-
-# Rows of a table ---------------------------------------------------------------------------------------------
-
-def stable_order(numbers, order, start):
-    """The order in which numbers (N,), from 0 to V - 1, are sorted, equal ones as they come.
-
-    numbers, order (written) and start, of V + 1 zeros (overwritten): C-contiguous arrays of int64.
-    """
-    cdef Span sn = span(numbers), so = span(order, True), ss = span(start, True)
-    cdef const int64_t *number = <const int64_t *>sn.p
-    cdef int64_t *at = <int64_t *>so.p
-    cdef int64_t *first = <int64_t *>ss.p
-    cdef Py_ssize_t i, N = sn.shape[0], V = ss.shape[0] - 1
-    if sn.itemsize != 8 or so.itemsize != 8 or ss.itemsize != 8 or so.shape[0] != N or (N and not 0 <= numbers.min() <= numbers.max() < V):
-        raise ValueError(f"numbers, order, start: expected int64, as many of the first two, from 0 to {V - 1}, received {N} and {so.shape[0]}")
-    with nogil:
-        for i in range(N):
-            first[number[i] + 1] += 1
-        for i in range(V):
-            first[i + 1] += first[i]
-        for i in range(N):
-            at[first[number[i]]] = i
-            first[number[i]] += 1
-
-
-def sum_runs(values, start):
-    """Sum runs of rows, each into its first row, by a tree that depends on the run's length alone; the other rows are overwritten.
-
-    values : (N, D) C-contiguous float array; start : (runs + 1,) C-contiguous array of int64, ascending from 0 to N.
-    """
-    cdef Span sv = span(values, True), ss = span(start)
-    if sv.ndim != 2 or ss.itemsize != 8 or start[0] != 0 or start[len(start) - 1] != sv.shape[0] or (np.diff(start) < 0).any():
-        raise ValueError(f"start: expected int64 ascending from 0 to {sv.shape[0]}, received {start}")
-    with nogil:
-        if sv.itemsize == 4:
-            add_runs(<float *>sv.p, <const int64_t *>ss.p, ss.shape[0] - 1, sv.shape[1])
-        else:
-            add_runs(<double *>sv.p, <const int64_t *>ss.p, ss.shape[0] - 1, sv.shape[1])
 
 
 # CTC -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
-# update.pxd -- what `train.apply` and `train.sum_runs` do inside: arrays that are lent and checked, one thread's part of a step, sums of rows.
+# update.pxd -- what `train.apply` does inside: arrays that are lent and checked, one thread's part of a step.
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyObject_GetBuffer
-from cython cimport floating
-from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 
 from lstmc.kernels.core cimport lstmc_kernels, lstmc_update
@@ -111,20 +109,3 @@ cdef inline void part(const Job *job, int rule, Py_ssize_t n0, Py_ssize_t n1, co
 
 cdef inline void *moved(void *p, Py_ssize_t at) noexcept nogil:
     return NULL if p == NULL else <char *>p + at
-
-
-# Rows of a table ------------------------------------------------------------------------------------------
-
-cdef inline void add_runs(floating *values, const int64_t *start, Py_ssize_t runs, Py_ssize_t D) noexcept nogil:
-    cdef Py_ssize_t r, n, step, p, c
-    cdef floating *a
-    for r in range(runs):
-        n, step = start[r + 1] - start[r], 1
-        while step < n:
-            p = 0
-            while p < n - step:
-                a = values + (start[r] + p) * D
-                for c in range(D):
-                    a[c] += a[step * D + c]
-                p += 2 * step
-            step *= 2

@@ -113,8 +113,11 @@ cdef class Weights:
         m.gate, m.G, m.k_stride, m.panel_stride = gate, gates, gates * nu, K * gates * nu
         m.panels = dst + at * gates * nu * self.itemsize
         threads = threads_for(<double>PACK_WORK * m.K * gates * self.o.panels * nu, self.o.panels)
-        for p in prange(self.o.panels, nogil=True, schedule="static", num_threads=threads):
-            self.k.pack_panels(&m, p, p + 1)
+        if threads == 1:
+            self.k.pack_panels(&m, 0, self.o.panels)
+        else:
+            for p in prange(self.o.panels, nogil=True, schedule="static", num_threads=threads):
+                self.k.pack_panels(&m, p, p + 1)
         return 0
 
     cdef char *columns(self, list keep, object matrix, bint transposed, Py_ssize_t K, Py_ssize_t N, const int *gate, int gates) except NULL:
@@ -124,8 +127,11 @@ cdef class Weights:
         cdef Py_ssize_t threads = threads_for(<double>PACK_WORK * K * N, q_all)
         cdef Py_ssize_t ks = w.stride[1] if transposed else w.stride[0], ns = w.stride[0] if transposed else w.stride[1]
         cdef char *dst = block(keep, K * round_up(N, nu) * self.itemsize)
-        for q in prange(q_all, nogil=True, schedule="static", num_threads=threads):
-            self.k.pack_columns(dst, w.p, ks, ns, K, N, gate, gates, q, q + 1)
+        if threads == 1:
+            self.k.pack_columns(dst, w.p, ks, ns, K, N, gate, gates, 0, q_all)
+        else:
+            for q in prange(q_all, nogil=True, schedule="static", num_threads=threads):
+                self.k.pack_columns(dst, w.p, ks, ns, K, N, gate, gates, q, q + 1)
         return dst
 
     cdef int pack_stages(self, list keep, object w_ih, object w_hh, char *b_ih, char *b_hh, bint train) except -1:

@@ -15,6 +15,7 @@ from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks
+from lstmc.nn.passes import forward_pass
 
 
 class AroundModule(Layer):
@@ -44,7 +45,7 @@ class AroundModule(Layer):
     def shown(self, y, h, mask, h0):
         """(output, or a tuple of `outputs`; what `shown_bwd` needs of it) from the module's y and final h, after steps of a mask from h0.
 
-        Mask and h0 may be None.
+        y is None without `return_sequences`. Mask and h0 may be None.
         """
         raise NotImplementedError
 
@@ -153,7 +154,7 @@ class AroundModule(Layer):
         if training and (m.input_dropout or m.recurrent_dropout):
             m = copy.copy(m)        # the same parameters, but a step of its own, which another thread leaves alone
             m.step = step
-        y, state, tape = m.forward(x, hx if hx is None or len(hx) > 1 else hx[0], mask=steps, train=training)
+        y, state, tape, _ = forward_pass(m, x, hx if hx is None or len(hx) > 1 else hx[0], None, steps, training, None, shown=self.return_sequences)
         state = state if isinstance(state, tuple) else (state,)
         out, kept = self.shown(y, state[0], steps, None if hx is None else hx[0])
         if self.stateful:

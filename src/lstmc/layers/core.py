@@ -143,11 +143,15 @@ class Dense(Layer):
         for i, (v, initializer) in enumerate(zip(self.variables, (self.kernel_initializer, self.bias_initializer), strict=False)):
             v.set(self.draw(initializer, v.array.shape, i))
 
+    def _matrices(self):
+        """Kernel and bias, which is None where there is none."""
+        found = self.variables
+        return found[0].array, found[1].array if self.use_bias else None
+
     def forward(self, x, mask=None, training=False, step=0):
-        w, b = (*self.weights, None)[:2]
-        flat = x.reshape(-1, x.shape[-1])
+        flat = in_rows(x)
         z = np.empty((*x.shape[:-1], self.units), self.dtype)
-        linear.linear_fwd(flat, w, b, z.reshape(-1, self.units))
+        linear.linear_fwd(flat, *self._matrices(), in_rows(z))
         y = self.activation.forward(z)
         return y, mask, (flat, x.shape, self.activation.kept(z, y)) if training else None
 
@@ -155,11 +159,11 @@ class Dense(Layer):
         """As `Layer.backward`; with preactivation, dy is the gradient of x w + b."""
         flat, shape, kept = tape
         dz = dy if preactivation else self.activation.backward(kept, dy)
-        grads = [np.empty_like(w) for w in self.weights]
+        w, b = self._matrices()
         dx = np.empty(shape, self.dtype) if need_dx else None
-        linear.linear_bwd(flat, self.weights[0], dz.reshape(-1, self.units), None if dx is None else dx.reshape(flat.shape),
-                          *(*grads, None)[:2])
-        return dx, grads
+        dw, db = np.empty_like(w), None if b is None else np.empty_like(b)
+        linear.linear_bwd(flat, w, in_rows(dz), None if dx is None else in_rows(dx), dw, db)
+        return dx, [dw] if b is None else [dw, db]
 
     def get_config(self):
         return {
@@ -171,6 +175,11 @@ class Dense(Layer):
             **regularizers.configs_of(self, ("kernel_regularizer", "bias_regularizer")),
             **super().get_config(),
         }
+
+
+def in_rows(a):
+    """An array as rows of its last axis."""
+    return a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
 
 
 class Activation(Layer):

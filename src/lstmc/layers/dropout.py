@@ -42,8 +42,10 @@ class Dropout(Layer):
 
     def scale(self, shape, step):
         """What multiplies an input of this shape."""
-        shape = shape if self.noise_shape is None else tuple(size if n is None else n for n, size in zip(self.noise_shape, shape, strict=True))
-        with sequences_from(0 if self.noise_shape and self.noise_shape[0] == 1 else first_sequence()):      # 1: the whole batch has one mask
+        if self.noise_shape is None:
+            return layer_mask(self.rate, shape, self.dtype, self.seed, step)
+        shape = tuple(size if n is None else n for n, size in zip(self.noise_shape, shape, strict=True))
+        with sequences_from(0 if self.noise_shape[0] == 1 else first_sequence()):      # 1: the whole batch has one mask
             return layer_mask(self.rate, shape, self.dtype, self.seed, step)
 
     def backward(self, tape, dy, need_dx=True):

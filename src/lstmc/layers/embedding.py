@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import initializers, regularizers
+from lstmc.kernels import rows
 from lstmc.layers.base import NO_CONSTRAINT, Layer
 from lstmc.layers.casts import as_numbers
 from lstmc.layers.rows import summed
@@ -73,9 +74,10 @@ class Embedding(Layer):
 
     def forward(self, x, mask=None, training=False, step=0):
         x = self.cast(x)
-        if x.size and (x.min() < 0 or x.max() >= self.input_dim):
-            raise ValueError(f"{self.name}: x: expected numbers from 0 to {self.input_dim - 1}, received {x[(x < 0) | (x >= self.input_dim)][0]}")
-        y = self.weights[0].take(x, axis=0)
+        numbers, y = np.ascontiguousarray(x).reshape(-1), np.empty((*x.shape, self.output_dim), self.dtype)
+        wrong = rows.gather(numbers, self.variables[0].array, y.reshape(-1, self.output_dim))
+        if wrong >= 0:
+            raise ValueError(f"{self.name}: x: expected numbers from 0 to {self.input_dim - 1}, received {numbers[wrong]}")
         if self.mask_zero:
             own = x != 0
             mask = own if mask is None else own & mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))

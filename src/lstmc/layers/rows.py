@@ -1,14 +1,13 @@
 """The gradient of a table of which a batch has looked up a few rows: these rows alone.
 
-Rows that were looked up several times are summed by a fixed tree over their places in the batch, in elementwise additions: bits do not depend
-on the NumPy in use.
+Rows that were looked up several times are summed by a fixed tree over their places in the batch, in elementwise additions.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from lstmc.kernels import train
+from lstmc.kernels import rows
 
 
 class Rows(NamedTuple):
@@ -27,15 +26,4 @@ class Rows(NamedTuple):
 
 def summed(numbers, values, shape):
     """`Rows` from values (N, D) for the row numbers (N,), which may repeat."""
-    numbers = np.ascontiguousarray(numbers, np.int64)
-    if shape[0] <= 8 * len(numbers):
-        order = np.empty(len(numbers), np.int64)
-        train.stable_order(numbers, order, np.zeros(shape[0] + 1, np.int64))
-    else:       # a large table, of which this is a small part
-        order = np.argsort(numbers, kind="stable")
-    numbers, values = numbers[order], values.take(order, axis=0)
-    if not len(numbers):
-        return Rows(numbers, values, shape)
-    start = np.flatnonzero(np.concatenate(([True], numbers[1:] != numbers[:-1], [True])))
-    train.sum_runs(values, start)
-    return Rows(numbers[start[:-1]], values.take(start[:-1], axis=0), shape)
+    return Rows(*rows.sum_rows(np.ascontiguousarray(numbers, np.int64), np.ascontiguousarray(values), shape[0]), shape)

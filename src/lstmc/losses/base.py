@@ -116,7 +116,7 @@ class Loss:
         if self.reduction == "mean_with_sample_weight":
             total = float(np.broadcast_to(c, shape).sum())
             c = c / total if total else 0.0 * c
-        return np.broadcast_to(c, shape) if np.ndim(c) else c
+        return c if isinstance(c, float) else np.broadcast_to(c, shape)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The values, weighted by `sample_weight` and reduced: a float, or with reduction None an array in the dtype of the predictions."""

@@ -79,14 +79,19 @@ def float_dtype(dtype):
     return np.dtype(found.type)
 
 
+def is_plain(value, dtype):
+    """Whether value is an array that kernels take as it is, as most are; found in a few attribute look-ups."""
+    return type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned
+
+
 def array(value, name, dtype):
     """value as an array of exactly this dtype in native order and alignment; Python's numbers, in lists too, take the dtype.
 
     Raises TypeError for another dtype, also that of one array or NumPy number in a list: a cast, if it is wanted, belongs into the
     caller's text.
     """
-    if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
-        return value        # the plain case, in a few attribute look-ups
+    if is_plain(value, dtype):
+        return value
     typed = has_dtype(value, name)
     try:
         a = np.asarray(value)

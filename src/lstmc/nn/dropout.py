@@ -43,6 +43,8 @@ def layer_uniform(shape, seed, step):
 
 def in_rows(a):
     """An array of a layer, batch first, as (time, sequence, unit)."""
+    if a.ndim == 2:
+        return a[None]
     steps = a.shape[1] if a.ndim == 3 else 1
     return a.reshape(a.shape[0], steps, math.prod(a.shape[1:]) // max(steps, 1)).transpose(1, 0, 2)
 

@@ -157,22 +157,25 @@ class Module(Fixed):
         """A state, (h, c) or h, as a tuple of (L*D, B, ·) arrays with unit feature stride, or None; parts may be None if optional."""
         if state is None:
             return None
-        parts = [part_name.format(p) for p in self._parts]
+        parts = self._parts
         if len(parts) == 1:
             state = (state,)
         elif not isinstance(state, (tuple, list)) or len(state) != len(parts):
-            raise ValueError(f"{name}: expected a pair ({', '.join(parts)}), received {describe(state)}")
+            raise ValueError(f"{name}: expected a pair ({', '.join(map(part_name.format, parts))}), received {describe(state)}")
         LD, found = self.num_layers * self.num_directions, []
-        for value, part, width, letter in zip(state, parts, self._widths, ("P" if self.output_size != self.hidden_size else "H", "H"),
-                                              strict=False):
+        for value, part, width in zip(state, parts, self._widths, strict=True):
             if value is None and optional:
                 found.append(None)
                 continue
-            where = name if len(parts) == 1 else f"{name}: {part}"
-            if len(parts) == 1 and isinstance(value, (tuple, list)) and any(isinstance(a, np.ndarray) for a in value):
-                raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {describe(value)}")
-            shape, axes = ((LD, B, width), f"(L*D, B, {letter})") if batched else ((LD, width), f"(L*D, {letter})")
-            a = checks.shaped(value, where, self.dtype, shape, axes)
+            shape = (LD, B, width) if batched else (LD, width)
+            if checks.is_plain(value, self.dtype) and value.shape == shape:
+                a = value
+            else:
+                if len(parts) == 1 and isinstance(value, (tuple, list)) and any(isinstance(a, np.ndarray) for a in value):
+                    raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {describe(value)}")
+                letter = "P" if part == "h" and self.output_size != self.hidden_size else "H"
+                a = checks.shaped(value, name if len(parts) == 1 else f"{name}: {part_name.format(part)}", self.dtype, shape,
+                                  f"(L*D, B, {letter})" if batched else f"(L*D, {letter})")
             found.append(checks.unit_stride(a.view() if batched else a[:, None]))
         return tuple(found)
 

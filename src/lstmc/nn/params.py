@@ -89,8 +89,8 @@ class Parameters:
         return {name: flat[part].reshape(shape) for name, part, shape in self._parts}
 
     def like(self):
-        """name -> array, uninitialised: views on one new buffer of the same layout."""
-        return self._views(np.empty(self.flat.size, self.flat.dtype))
+        """name -> array like it, uninitialised."""
+        return {name: np.empty(shape, self.flat.dtype) for name, _, shape in self._parts}
 
     def lend(self):
         """name -> live array, a view of its own, for others to keep and write."""

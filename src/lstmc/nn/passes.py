@@ -20,8 +20,8 @@ def parts_of(state, part):
     return None if state is None else tuple([None if s is None else s[part] for s in state])
 
 
-def forward_pass(m, x, hx, lengths, mask, train, threads, out=None, wanted=(False, False), every=None):
-    """y, the final state, the tape if `train`, and c_t and gates if `wanted`, from what a call was given, which is checked here."""
+def forward_pass(m, x, hx, lengths, mask, train, threads, out=None, wanted=(False, False), every=None, shown=True):
+    """y, None unless `shown`, the final state, the tape if `train`, and c_t and gates if `wanted`, from what a call was given, which is checked here."""
     call = m._check(x, hx, lengths, mask)
     if train and call.state is not None:        # backward may need it again, and it is the caller's
         call = call._replace(state=tuple(s.copy() for s in call.state))
@@ -31,13 +31,13 @@ def forward_pass(m, x, hx, lengths, mask, train, threads, out=None, wanted=(Fals
     weights = m._weights(train).weights
     T, B, _ = call.x.shape
     final = m._new_state(B)
-    tape, draw = (Tape(m, call, weights), m._draw()) if train else (None, None)
+    tape, draw = (Tape(m, call, weights, (T, B, D * R)), m._draw()) if train else (None, None)
     below, taps = call.x, ()
     for layer in range(L):
         last, options = layer == L - 1, m._options_of(layer, draw)
         below, dropped = drop(m, below, layer, draw, threads) if train else (below, None)
         y = result if last else None
-        if y is None:
+        if y is None and (shown or not last):
             y = m._output(T, B, D * R, last and m.batch_first and call.batched)
         part = slice(layer * D, (layer + 1) * D)
         state, ends = parts_of(call.state, part), parts_of(final, part)
@@ -51,9 +51,9 @@ def forward_pass(m, x, hx, lengths, mask, train, threads, out=None, wanted=(Fals
         elif tapes:
             taps = read_taps(m, tapes, call, wanted)
         below = y
-    if train:
-        tape.y_shape = below.shape
-    return m._outside(below, call) if out is None else out, m._state_outside(final, call.batched), tape, taps
+    if out is None and shown:
+        out = m._outside(below, call)
+    return out, m._state_outside(final, call.batched), tape, taps
 
 
 def drop(m, below, layer, draw, threads):

@@ -160,8 +160,8 @@ class Recurrent(Exchanged, Module):
     def _draw(self):
         """(seed, step) of the random numbers of a training call, a step of its own: threads may train with one module at once."""
         with _drawing.now:
-            step = self.step
-            self.step = step + 1
+            step = self._step
+            self._step = checks.integer(step + 1, "step", 0, 2**64 - 1)
         return self.seed, step
 
     # Calls -------------------------------------------------------------------------------------------------

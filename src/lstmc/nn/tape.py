@@ -55,10 +55,9 @@ class Tape(Fixed):
 
     fixed = frozenset(("module", "call", "weights", "layers", "y_shape"))
 
-    def __init__(self, module, call, weights):
-        self.module, self.call, self.weights = module, call, weights
-        self.layers = []
-        self._turn = threading.Lock()       # taken once, by the backward that the tape serves
+    def __init__(self, module, call, weights, y_shape):
+        # `_turn` is taken once, by the backward that the tape serves; all at once, since a tape is made at every step of training
+        self.__dict__.update(module=module, call=call, weights=weights, y_shape=y_shape, layers=[], _turn=threading.Lock())
 
     @property
     def used(self):

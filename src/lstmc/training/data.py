@@ -22,8 +22,10 @@ class Data(NamedTuple):
 
     def __getitem__(self, index):
         x, y, targets, weights = self
-        return Data(tuple([a[index] for a in x]), tuple([None if a is None else a[index] for a in y]),
-                    tuple([None if a is None else a[index] for a in targets]), tuple([None if a is None else a[index] for a in weights]))
+        found = [taken(a, index) for a in y]
+        # Most losses take targets as they are given.
+        return Data(tuple([taken(a, index) for a in x]), tuple(found),
+                    tuple([found[n] if a is y[n] else taken(a, index) for n, a in enumerate(targets)]), tuple([taken(a, index) for a in weights]))
 
     def part(self, index):
         """The samples of a slice, neither padded nor cast yet where that is done batch by batch."""
@@ -33,6 +35,13 @@ class Data(NamedTuple):
     def size(self):
         """Number of samples."""
         return len(values_of(self.x[0]))
+
+
+def taken(a, index):
+    """Some samples of an array or of sequences, by a slice or an array of numbers; None of None."""
+    if type(a) is np.ndarray and type(index) is np.ndarray:
+        return a.take(index, 0)        # as a[index], in a third of the time
+    return None if a is None else a[index]
 
 
 def whole(data):

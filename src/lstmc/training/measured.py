@@ -116,7 +116,7 @@ class Measured(Network):
                     values, dp = loss.both(y, p, self._fused(n, loss), **how)
                 c = counts(n, loss, y, values.shape, weights, None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
-                value = float((values * c if np.ndim(c) == 0 else np.where(c != 0, values * c, 0)).sum())
+                value = float(np.add.reduce(values * c if isinstance(c, float) else np.where(c != 0, values * c, 0), None))
             found.append(value)
             all_counts.append(c)
             if dps is not None:
@@ -124,10 +124,11 @@ class Measured(Network):
         return found, all_counts
 
     def _update_metrics(self, batch, run):
-        for n, (p, mask) in enumerate(zip(run.outputs, run.masks, strict=True)):
-            y, weights = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n])
-            for m, weighted in self._measures[n]:
-                m.update_state(y, p, both(mask, weights) if weighted else mask)
+        for n, (several, p, mask) in enumerate(zip(self._measures, run.outputs, run.masks, strict=True)):
+            if several:
+                y, weights = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n])
+                for m, weighted in several:
+                    m.update_state(y, p, both(mask, weights) if weighted else mask)
 
     def _take_losses(self, values, penalty, samples):
         """Take the losses of a batch into the running means."""

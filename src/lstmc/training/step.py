@@ -94,7 +94,7 @@ class Stepper(Measured):
             early.append(self._fused(n, loss))
             if loss is None:
                 dp = None
-            elif np.ndim(c):
+            elif not isinstance(c, float):
                 c = (c * weight if weight != 1 else c).reshape(c.shape + (1,) * (p.ndim - c.ndim)).astype(p.dtype)
                 dp = np.where(c != 0, dp * c, p.dtype.type(0))
             else:
