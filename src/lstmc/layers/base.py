@@ -304,7 +304,7 @@ def declared(input_shape, batch_shape):
         raise ValueError(f"batch_shape: expected None with input_shape, received {batch_shape!r}")
     if not isinstance(shape, (tuple, list)):
         raise ValueError(f"{name}: expected a tuple, received {shape!r}")
-    sizes = [None if n is None else checks.integer(n, name, 1) for n in shape]
+    sizes = [None if n is None else checks.size(n, name) for n in shape]
     return tuple(sizes) if batch_shape is not None else (None, *sizes)
 
 
