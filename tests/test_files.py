@@ -135,6 +135,32 @@ def test_where_nothing_is_locked_all_leftovers_stay_for_a_day(model, tmp_path, m
     assert bits(lstmc.load(tmp_path / KEPT)) == bits(model)
 
 
+def test_who_is_refused_because_a_file_is_open_tries_again(model, tmp_path, monkeypatch):
+    """As Windows refuses to replace what somebody reads, and to open what is being replaced."""
+    tries = dict.fromkeys(("replace", "open"), 0)
+
+    def refused(name, then):
+        def call(*arguments, **more):
+            tries[name] += 1
+            if tries[name] in (1, 2):
+                error = PermissionError(13, "sharing violation")
+                error.winerror = 32
+                raise error
+            return then(*arguments, **more)
+        return call
+
+    monkeypatch.setattr(files.os, "replace", refused("replace", os.replace))
+    monkeypatch.setattr(files, "open", refused("open", open), raising=False)
+    model.save(tmp_path / KEPT)
+    assert bits(lstmc.load(tmp_path / KEPT)) == bits(model)
+    assert tries == {"replace": 3, "open": 3}
+    monkeypatch.setattr(files, "PATIENCE", -1.0)
+    tries["replace"] = 0
+    with pytest.raises(PermissionError):
+        model.save(tmp_path / KEPT)
+    assert names(tmp_path) == [KEPT]
+
+
 def test_who_loses_an_unfinished_file_before_the_lock_takes_another(tmp_path, monkeypatch):
     lock, lost = files.fcntl.flock, []
 

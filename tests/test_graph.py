@@ -38,6 +38,7 @@ def compiled(model, **arguments):
 def test_gradients_of_a_graph():
     model = compiled(branched())
     batch = model._prepare([A, B], [LABELS, VALUES])
+    model.graph.prepare_gradients()
     run = model.run(batch.x, True, 0)
     dps = []
     grads = model._penalized(model._gradients(run, model._measure(batch, run, dps), dps))

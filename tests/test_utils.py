@@ -7,7 +7,7 @@ import pytest
 
 from lstmc import optimizers, utils
 from lstmc.callbacks import LambdaCallback
-from lstmc.layers import LSTM, Dense
+from lstmc.layers import LSTM, Dense, Input, RepeatVector, UpSampling1D
 from lstmc.training import Sequential
 from recipes import LABELS, X, bits, build
 
@@ -25,6 +25,13 @@ def test_pad_sequences(arguments, expected):
     y = utils.pad_sequences(RAGGED, **arguments)
     assert y.dtype == np.int32
     assert np.array_equal(y, expected)
+
+
+def test_pad_sequences_says_when_it_cuts():
+    for call in (lambda: utils.pad_sequences([[1], [2, 0.7]]), lambda: utils.pad_sequences([[1], [2, 3]], value=0.5)):
+        with pytest.warns(UserWarning, match=r'(sequences\[1\]: numbers are|value: 0.5 is) cut to dtype int32, as in Keras; pass dtype="float32"'):
+            assert call().tolist()[0] == [0, 1]
+    assert utils.pad_sequences([[1.0], [2, 3]]).tolist() == [[0, 1], [2, 3]]
 
 
 def test_pad_sequences_of_vectors_and_of_words():
@@ -93,6 +100,17 @@ def test_windows_end_with_the_targets_and_are_shuffled_by_the_seed():
     (lambda: utils.pad_sequences([[1]], padding="left"), "padding: expected 'pre' or 'post', received 'left'"),
     (lambda: utils.pad_sequences([[1]], maxlen=-1), "maxlen: expected at least 0, received -1"),
     (lambda: utils.pad_sequences([[1]], value="a"), "value: expected one that dtype int32 can hold, received 'a'"),
+    (lambda: utils.pad_sequences([[1]], value=np.nan), "value: expected one that dtype int32 can hold, received nan"),
+    (lambda: utils.pad_sequences([[1]], value=np.ma.array([1.0], mask=[True])), "value: expected no masked values"),
+    (lambda: utils.pad_sequences([[1], [2.0**40]]), r"sequences\[1\]: expected what dtype int32 can hold \(1099511627776.0 is outside"),
+    (lambda: utils.pad_sequences([[1, np.nan]]), r"sequences\[0\]: expected what dtype int32 can hold \(nan is outside"),
+    (lambda: utils.pad_sequences([[1]], dtype="M8[s]"), "dtype: expected one of numbers, text or objects, received 'M8"),
+    (lambda: utils.pad_sequences([[1]], dtype="\ud800"), "dtype: expected a dtype, received"),
+    (lambda: utils.to_categorical(np.dtype("f4")), "x: expected whole numbers, received object"),
+    (lambda: Dense(2**62), "units: expected a size that fits into memory, received 4611686018427387904"),
+    (lambda: RepeatVector(10**30), "n: expected a size that fits into memory"),
+    (lambda: UpSampling1D(2**64), "size: expected a size that fits into memory"),
+    (lambda: Input((None, 2**64)), "shape: expected a size that fits into memory"),
     (lambda: utils.to_categorical([]), "num_classes: expected the number of classes"),
     (lambda: utils.timeseries_dataset_from_array(np.arange(5), None, 0), "sequence_length: expected at least 1"),
     (lambda: utils.timeseries_dataset_from_array(np.arange(5), None, 2, start_index=5), "start_index: expected 0 to 4, received 5"),

@@ -10,8 +10,6 @@ from lstmc.layers.casts import as_floats
 from lstmc.layers.elementary import exp, log
 from lstmc.nn import checks
 
-MOST = 2**50        # elements: more than any address space holds
-
 
 def blank_of(blank, C):
     """The class `blank` of C, -1 being the last."""
@@ -110,7 +108,7 @@ def ctc_decode(inputs, sequence_lengths, strategy="greedy", beam_width=100, top_
         raise ValueError(f"strategy: expected 'greedy' or 'beam_search', received {strategy!r}")
     if strategy == "greedy":
         return _greedy(x, frames, blank, merge_repeated)
-    if top_paths * x.size > MOST:
+    if top_paths * x.size > checks.MOST:
         raise MemoryError(f"top_paths: {top_paths} results for {B} sequences of {T} frames do not fit into any memory")
     decoded, scores = np.full((top_paths, B, T), -1, np.int32), np.full((B, top_paths), -np.inf, x.dtype)
     for b in range(B):

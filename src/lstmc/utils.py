@@ -1,5 +1,7 @@
 """Keras' `utils` on NumPy arrays: padding, one-hot targets, windows over a series, the seed of everything; and Keras' `ops.ctc_decode`."""
 
+import warnings
+
 import numpy as np
 
 from lstmc import names, seeds
@@ -8,8 +10,6 @@ from lstmc.nn import checks
 from lstmc.seeds import set_random_seed
 
 __all__ = ["ctc_decode", "pad_sequences", "set_random_seed", "timeseries_dataset_from_array", "to_categorical"]
-
-MOST = 2**50        # elements: more than any address space holds
 
 
 def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
@@ -38,16 +38,24 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__len__") or getattr(sequences, "ndim", 1) == 0:
         raise TypeError(f"sequences: expected a list of sequences, received {type(sequences).__name__}")
     try:
-        dtype = np.dtype(dtype)
-    except TypeError:
+        kind = np.dtype(dtype)
+    except (TypeError, ValueError):
         raise TypeError(f"dtype: expected a dtype, received {dtype!r}") from None
-    found = [_as_sequence(s, i, dtype) for i, s in enumerate(sequences)]
+    if kind.kind not in "biufcSUO":
+        raise TypeError(f"dtype: expected one of numbers, text or objects, received {dtype!r}")
+    dtype, cut = kind, []
+    found = [_as_sequence(s, i, dtype, cut) for i, s in enumerate(sequences)]
+    if cut:
+        warnings.warn(f"sequences[{cut[0]}]: numbers are cut to dtype {dtype}, as in Keras; pass dtype=\"float32\" to keep them", stacklevel=2)
     longest = max(map(len, found), default=0)
     length = longest if maxlen is None else checks.integer(maxlen, "maxlen", 0)
     inner = next((s.shape[1:] for s in found if len(s)), ())
-    if len(found) * length > MOST:
+    if len(found) * length > checks.MOST:
         raise MemoryError(f"maxlen: {len(found)} sequences of {length} entries do not fit into any memory")
+    checks.has_dtype(value, "value")            # which raises if something is masked
     try:
+        if dtype.kind in "iu" and fits(value, dtype):
+            warnings.warn(f"value: {value!r} is cut to dtype {dtype}, as in Keras; pass dtype=\"float32\" to keep it", stacklevel=2)
         y = np.full((len(found), length, *inner), value, dtype)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"value: expected one that dtype {dtype} can hold, received {value!r}") from None
@@ -62,17 +70,30 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     return y
 
 
-def _as_sequence(s, i, dtype):
+def _as_sequence(s, i, dtype, cut):
     if isinstance(s, (str, bytes)) or not hasattr(s, "__len__"):
         raise TypeError(f"sequences[{i}]: expected a sequence, received {type(s).__name__}")
     checks.has_dtype(s, f"sequences[{i}]")      # which raises if something is masked
     try:
+        if dtype.kind in "iu" and fits(s, dtype):
+            cut.append(i)
         a = np.asarray(s, dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"sequences[{i}]: expected what dtype {dtype} can hold ({error})") from None
     if not a.ndim:
         raise TypeError(f"sequences[{i}]: expected a sequence, received {type(s).__name__}")
     return a
+
+
+def fits(value, dtype):
+    """Whether floats among value lose their fractions as whole numbers of a dtype; ValueError if it cannot hold one."""
+    a, limits = np.asarray(value), np.iinfo(dtype)
+    if a.dtype.kind != "f" or not a.size:
+        return False
+    whole = np.trunc(a)
+    if not ((whole >= limits.min) & (whole <= limits.max)).all():
+        raise ValueError(f"{a[~((whole >= limits.min) & (whole <= limits.max))].flat[0]} is outside of {limits.min} to {limits.max}")
+    return bool((whole != a).any())
 
 
 def to_categorical(x, num_classes=None):
@@ -100,7 +121,7 @@ def to_categorical(x, num_classes=None):
     n = int(a.max()) + 1 if num_classes is None else checks.integer(num_classes, "num_classes", 1)
     if a.size and (a.min() < 0 or a.max() >= n):
         raise ValueError(f"x: expected labels from 0 to {n - 1}, received {a[(a < 0) | (a >= n)][0]}")
-    if a.size * n > MOST:
+    if a.size * n > checks.MOST:
         raise MemoryError(f"x, num_classes: {a.size} vectors of {n} classes do not fit into any memory")
     y = np.zeros((a.size, n))
     y[np.arange(a.size), a.reshape(-1)] = 1

@@ -80,8 +80,6 @@ class Shares:
     def train(self, batch):
         """The gradients of the losses of a batch, whose results are taken into the running means."""
         m = self.model
-        if m.graph.plan is None:
-            m.graph.prepare_gradients()
         known = self._known(batch)
         sums, before = Sums(self._layout), [x.get_state() for x in m.metrics]
         for number, first, piece in self._mine(batch):

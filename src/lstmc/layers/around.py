@@ -16,6 +16,7 @@ from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks
 from lstmc.nn.passes import forward_pass
+from lstmc.whole import Reading, turns_of
 
 
 class AroundModule(Layer):
@@ -218,6 +219,7 @@ class AroundModule(Layer):
 
     def reset_states(self):
         """Let a stateful layer begin with zeros again, at its next call, whose batch may have another size."""
-        self.states = None
+        with Reading(turns_of(self)):       # not in the middle of another thread's step, which would write states afterwards
+            self.states = None
 
     reset_state = reset_states

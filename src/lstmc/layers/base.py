@@ -19,6 +19,7 @@ from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
 from lstmc.reprs import arguments_of, constructed, default_name
 from lstmc.turn import Turn, in_turn
+from lstmc.whole import Changing, Reading, turns_of
 
 # Keras arguments that every layer of Keras has: default, and what to do instead.
 COMMON = {
@@ -257,8 +258,9 @@ class Layer(Fixed):
         return sum(v.array.size for v in self.variables)
 
     def get_weights(self):
-        """Copies of the weights in Keras' order and layout."""
-        return [v.get() for v in self.variables]
+        """Copies of the weights in Keras' order and layout; while another thread trains, those between two of its steps."""
+        with Reading(turns_of(self)):
+            return [v.get() for v in self.variables]
 
     @in_turn
     def set_weights(self, weights):
@@ -271,8 +273,9 @@ class Layer(Fixed):
             if w.shape != v.shape:
                 raise ValueError(f"{self.name}/{v.name}: expected shape {checks.shape_text(v.shape)}, "
                                  f"received {checks.shape_text(w.shape)}")
-        for v, w in zip(self.variables, found, strict=True):
-            v.set(w)
+        with Changing(turns_of(self)):
+            for v, w in zip(self.variables, found, strict=True):
+                v.set(w)
 
     def draw(self, initializer, shape, index):
         """Values for the weight with this index."""
@@ -301,7 +304,7 @@ def declared(input_shape, batch_shape):
         raise ValueError(f"batch_shape: expected None with input_shape, received {batch_shape!r}")
     if not isinstance(shape, (tuple, list)):
         raise ValueError(f"{name}: expected a tuple, received {shape!r}")
-    sizes = [None if n is None else checks.integer(n, name, 1) for n in shape]
+    sizes = [None if n is None else checks.size(n, name) for n in shape]
     return tuple(sizes) if batch_shape is not None else (None, *sizes)
 
 

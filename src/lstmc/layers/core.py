@@ -45,7 +45,7 @@ class InputLayer(Layer):
         if not isinstance(shape, (tuple, list)):
             raise ValueError(f"shape: expected a tuple without the batch axis, such as (None, 12), received {shape!r}")
         self.batch_size = None if batch_size is None else checks.integer(batch_size, "batch_size", 1)
-        self.shape = tuple(None if n is None else checks.integer(n, "shape", 0 if implied else 1) for n in shape)
+        self.shape = tuple(None if n is None else checks.size(n, "shape", 0 if implied else 1) for n in shape)
         self.any_dtype, self.implied, self.turns = any_dtype, implied, ()
         self.tensor = Call(self, (), (), [(self.batch_size, *self.shape)]).outputs[0]
 
@@ -115,7 +115,7 @@ class Dense(Layer):
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
                  kernel_regularizer=None, bias_regularizer=None, *, name=None, dtype=None, seed=None, **arguments):
         super().__init__(name, dtype, seed, **arguments)
-        self.units = checks.integer(units, "units", 1)
+        self.units = checks.size(units, "units")
         self.activation = activations.get(activation)
         self.use_bias = checks.flag(use_bias, "use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")

@@ -49,7 +49,7 @@ class Embedding(Layer):
     def __init__(self, input_dim, output_dim, embeddings_initializer="uniform", embeddings_regularizer=None, *, mask_zero=False, input_length=None,
                  name=None, dtype=None, seed=None, **arguments):
         super().__init__(name, dtype, seed, **arguments)
-        self.input_dim, self.output_dim = checks.integer(input_dim, "input_dim", 1), checks.integer(output_dim, "output_dim", 1)
+        self.input_dim, self.output_dim = checks.size(input_dim, "input_dim"), checks.size(output_dim, "output_dim")
         self.embeddings_initializer = initializers.get(embeddings_initializer, "embeddings_initializer")
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
         self.mask_zero = checks.flag(mask_zero, "mask_zero")

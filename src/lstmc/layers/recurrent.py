@@ -69,7 +69,7 @@ class Recurrent(AroundModule):
                  return_sequences=False, return_state=False, go_backwards=False, stateful=False, zero_output_for_mask=False, name=None, dtype=None,
                  **arguments):
         super().__init__(name, dtype, seed, **arguments)
-        self.units = checks.integer(units, "units", 1)
+        self.units = checks.size(units, "units")
         self.activation = activations.in_cell(activation, "activation")
         self.recurrent_activation = activations.in_cell(recurrent_activation, "recurrent_activation")
         self.use_bias = checks.flag(use_bias, "use_bias")

@@ -28,7 +28,7 @@ class Reshape(Layer):
         super().__init__(name, dtype, **arguments)
         if not isinstance(target_shape, (tuple, list)):
             raise TypeError(f"target_shape: expected a tuple, received {type(target_shape).__name__}")
-        self.target_shape = tuple(checks.integer(n, "target_shape", -1) for n in target_shape)
+        self.target_shape = tuple(checks.size(n, "target_shape", -1) for n in target_shape)
         if self.target_shape.count(-1) > 1:
             raise ValueError(f"target_shape: expected -1 once, received {self.target_shape}")
 
@@ -107,7 +107,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n, *, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, **arguments)
-        self.n = checks.integer(n, "n", 1)
+        self.n = checks.size(n, "n")
 
     def check_shape(self, shape):
         if len(shape) != 2:

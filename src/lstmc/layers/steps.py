@@ -24,7 +24,7 @@ def both_ends(value, name):
     values = value if isinstance(value, (tuple, list)) else (value, value)
     if len(values) != 2:
         raise ValueError(f"{name}: expected a whole number or two, received {value!r}")
-    return tuple(checks.integer(n, name, 0) for n in values)
+    return tuple(checks.size(n, name, 0) for n in values)
 
 
 class Cropping1D(_Steps):
@@ -117,7 +117,7 @@ class UpSampling1D(_Steps):
 
     def __init__(self, size=2, *, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, **arguments)
-        self.size = checks.integer(size, "size", 1)
+        self.size = checks.size(size, "size")
 
     def compute_output_shape(self, input_shape):
         B, T, F = input_shape

@@ -13,6 +13,7 @@ import numpy as np
 
 LITERALS = {float, int, bool, complex, str, type(None)}     # Python's values, which have no dtype
 FLOAT_NAMES = {"float32", "float64", "float", "single", "double", "f", "d", *(f"{order}f{n}" for order in ("", "<", ">", "=") for n in (4, 8))}
+MOST = 2**50            # elements: more than any address space holds; below it no size that is computed in the kernels overflows
 NESTED = 64             # axes that an array can have
 OVERLAP_WORK = 1000     # steps of the exact search for a common element, after which arrays count as overlapping
 
@@ -38,6 +39,14 @@ def integer(value, name, low, high=None):
     if n < low or (high is not None and n > high):
         span = f"at least {low}" if high is None else f"{low} to {high}"
         raise ValueError(f"{name}: expected {span}, received {n}")
+    return n
+
+
+def size(value, name, low=1):
+    """value as an int that may be the length of an axis."""
+    n = integer(value, name, low)
+    if n > MOST:
+        raise ValueError(f"{name}: expected a size that fits into memory, received {n}")
     return n
 
 
@@ -119,7 +128,11 @@ def has_dtype(value, name, depth=0):
     if isinstance(value, np.generic) or any(hasattr(value, a) for a in ("dtype", "__array__", "__array_interface__", "__array_struct__")):
         return True
     if hasattr(value, "__len__") and hasattr(value, "__getitem__") and not lends_memory(value):
-        found = [] if LITERALS.issuperset(map(type, value)) else [has_dtype(v, name, depth + 1) for v in value]
+        try:
+            values = list(value)
+        except TypeError:               # a dtype, for instance, which has fields but does not count them
+            return False
+        found = [] if LITERALS.issuperset(map(type, values)) else [has_dtype(v, name, depth + 1) for v in values]
         return any(found)       # not before all have been looked at, because each may be masked
     return lends_memory(value)
 

@@ -10,7 +10,7 @@ from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
 from lstmc.nn.tape import Call, describe
 
-MAX_UNITS = 2**50       # more than any address space holds; below it no size computed in the kernels overflows
+MAX_UNITS = checks.MOST
 
 
 class Module(Fixed):

@@ -91,6 +91,25 @@ class Optimizer:
             raise ValueError(f"expected at most one of {', '.join(CLIPS)}, received {' and '.join(given)}")
         self.iterations = 0
         self.state = []
+        self._trained = None
+
+    def __getstate__(self):
+        """For copy and pickle: the copy has the state, and trains the first weights that it is given."""
+        return {**self.__dict__, "_trained": None}
+
+    def take(self, trained):
+        """Make these (layer, Variable) pairs of a model, whose state is kept, the ones that this optimizer trains; ValueError if it has others.
+
+        A list that was taken stays as it is.
+        """
+        mine = self._trained
+        if mine is trained:
+            return
+        if mine is not None and (len(mine) != len(trained) or any(a is not b for (_, a), (_, b) in zip(mine, trained, strict=True))):
+            raise ValueError(f"optimizer: expected the weights that it has trained before, whose state it keeps, received others: {whose(trained, mine)}. "
+                             "An optimizer trains one set of weights: give each model one of its own, and compile with a new one after changing "
+                             "what is trainable")
+        self._trained = trained
 
     @property
     def slots(self):
@@ -159,6 +178,12 @@ class Optimizer:
         """An optimizer from what `get_config` gave."""
         rate = config.get("learning_rate")
         return cls(**{**config, "learning_rate": schedules.from_config(rate)} if isinstance(rate, dict) else config)
+
+
+def whose(trained, before):
+    """What tells two lists of (layer, Variable) pairs apart, in words."""
+    now, then = (", ".join(dict.fromkeys(layer.name for layer, _ in some)) or "none" for some in (trained, before))
+    return f"{len(trained)} of {now} instead of {len(before)} of {then}"
 
 
 def takes(function, *arguments):

@@ -3,7 +3,9 @@
 A writer holds a lock on its unfinished file until that has its final name. The system releases the lock when the process ends, however
 it ends, so an unfinished file whose lock is free is a leftover, which the next writer in its directory removes. Locks are certain within
 one running system; files that another one left, through a shared file system, are removed once nothing was written to them for a day.
-So are all on Windows, where nothing is locked, and no file can be removed that is open.
+
+Windows renames no file that is open, so no lock could last until the final name; leftovers are removed after a day, too. It does not replace a
+file that somebody reads, either, nor open one that is being replaced: both are tried again for a while.
 """
 
 import contextlib
@@ -24,6 +26,7 @@ except ImportError:     # Windows
     fcntl = None
 
 DAY = 86400
+PATIENCE = 5.0      # seconds
 UNFINISHED = re.compile(r"\.lstmc-([0-9a-f]{8})-[0-9a-f]{16}\.part")
 
 
@@ -64,7 +67,7 @@ def write(path, content):
         os.fsync(f.fileno())
         if fcntl is None:
             f.close()               # Windows renames closed files only
-        os.replace(part, target)
+        patiently(lambda: os.replace(part, target))
     except BaseException:
         with contextlib.suppress(OSError):      # a full disk is full here, too
             f.close()
@@ -78,6 +81,19 @@ def write(path, content):
             os.fsync(directory)     # the name, too, survives a power failure
         finally:
             os.close(directory)
+
+
+def patiently(call):
+    """call(), again while Windows refuses it, as it does as long as somebody has the file open."""
+    until, pause = time.monotonic() + PATIENCE, 0.001
+    while True:
+        try:
+            return call()
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in (5, 32) or time.monotonic() > until:     # access denied, sharing violation
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
 
 
 def mode_of(target):
@@ -153,7 +169,7 @@ def reading(path):
     OSError
         It is missing, a directory, or may not be read.
     """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as f:
+    with patiently(lambda: open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))) as f:
         mode = os.fstat(f.fileno()).st_mode
         if not stat.S_ISREG(mode):
             raise FormatError(f"expected a regular file, received a {kind(mode)}")

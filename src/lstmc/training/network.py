@@ -11,6 +11,7 @@ from lstmc.training.data import named
 from lstmc.training.graph import Padded, once
 from lstmc.training.summary import table
 from lstmc.turn import Turn, in_turn
+from lstmc.whole import Changing, Reading, turns_of
 
 
 class Network:
@@ -195,8 +196,14 @@ class Network:
         return sum(w.size for w in self.weights)
 
     def get_weights(self):
-        """Copies of all weights in Keras' order and layout."""
-        return [v.get() for _, v in self.variables]
+        """Copies of all weights in Keras' order and layout; while another thread trains, those between two of its steps."""
+        variables = self.variables
+        with self.read_whole():
+            return [v.get() for _, v in variables]
+
+    def read_whole(self):
+        """`with` it, no other thread's step changes weights of this model, or what its training keeps beside them."""
+        return Reading(turns_of(self, *self.layers))
 
     @in_turn(writing=lambda model: model.layers)
     def set_weights(self, weights):
@@ -206,15 +213,16 @@ class Network:
         if not isinstance(weights, (list, tuple)) or len(weights) != count:
             raise ValueError(f"weights: expected {count} arrays, received {described(weights)}")
         before, at = self.get_weights(), 0
-        try:
-            for layer in self.graph.layers:
-                n = len(layer.variables)
-                layer.set_weights(weights[at:at + n])
-                at += n
-        except (TypeError, ValueError):
-            for (_, v), w in zip(self.variables, before, strict=True):
-                v.set(w)
-            raise
+        with Changing(turns_of(self, *self.layers)):
+            try:
+                for layer in self.graph.layers:
+                    n = len(layer.variables)
+                    layer.set_weights(weights[at:at + n])
+                    at += n
+            except (TypeError, ValueError):
+                for (_, v), w in zip(self.variables, before, strict=True):
+                    v.set(w)
+                raise
 
     def get_layer(self, name=None, index=None):
         """The layer of a name, or of an index in `layers`."""

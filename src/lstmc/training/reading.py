@@ -17,6 +17,7 @@ from lstmc import losses, metrics, optimizers
 from lstmc.errors import FormatError
 from lstmc.nn import checks
 from lstmc.training import architecture, files
+from lstmc.whole import Changing, turns_of
 
 KEY, FORMATS, WEIGHTS, VERSION = "lstmc", ("lstmc.Sequential", "lstmc.Model"), "lstmc.weights", 1
 PROGRESS = "progress/"      # tensors of a `fit` that was interrupted
@@ -78,8 +79,9 @@ def load_weights(model, path):
         return {name: found[name] for name in expected}
 
     tensors = _reading(path, read)
-    for name, v in model.variables:
-        v.set(tensors[name])
+    with Changing(turns_of(model, *model.layers)):
+        for name, v in model.variables:
+            v.set(tensors[name])
 
 
 def _reading(path, read):

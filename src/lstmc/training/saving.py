@@ -27,17 +27,18 @@ def save(model, path, progress=None):
     model.build()
     for layer in model.layers:
         layer.check_complete()
-    header = {
-        "format": f"lstmc.{type(model).__name__}",
-        "version": VERSION,
-        **model.get_config(),
-        "compile": _compile_config(model),
-    }
-    tensors = {name: np.ascontiguousarray(v.get()) for name, v in model.variables}
-    if model.optimizer is not None and model.optimizer.state:
-        for (name, v), slots in zip(model.trained, model.optimizer.state, strict=True):
-            for slot, a in slots.items():
-                tensors[f"optimizer/{slot}/{name}"] = np.ascontiguousarray(v.outward(a))
+    with model.read_whole():
+        header = {
+            "format": f"lstmc.{type(model).__name__}",
+            "version": VERSION,
+            **model.get_config(),
+            "compile": _compile_config(model),
+        }
+        tensors = {name: np.ascontiguousarray(v.get()) for name, v in model.variables}
+        if model.optimizer is not None and model.optimizer.state:
+            for (name, v), slots in zip(model.trained, model.optimizer.state, strict=True):
+                for slot, a in slots.items():
+                    tensors[f"optimizer/{slot}/{name}"] = np.array(v.outward(a), order="C")
     _try(model, header, {name: a.shape for name, a in tensors.items()})
     if progress is not None:
         arrays = {}
@@ -69,7 +70,9 @@ def save_weights(model, path):
     model.build()
     for layer in model.layers:
         layer.check_complete()
-    _write(path, {"format": WEIGHTS, "version": VERSION}, {name: np.ascontiguousarray(v.get()) for name, v in model.variables})
+    with model.read_whole():
+        tensors = {name: np.ascontiguousarray(v.get()) for name, v in model.variables}
+    _write(path, {"format": WEIGHTS, "version": VERSION}, tensors)
 
 
 def _check_suffix(path):

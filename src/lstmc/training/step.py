@@ -14,6 +14,7 @@ from lstmc.training.compiled import COMPILE_UNSUPPORTED, bind, mapped
 from lstmc.training.interrupts import Interrupts
 from lstmc.training.measured import Measured
 from lstmc.turn import in_turn
+from lstmc.whole import Changing, turns_of
 
 
 class Stepper(Measured):
@@ -77,7 +78,14 @@ class Stepper(Measured):
         """`graph.Run` for accepted inputs."""
         return self.graph.run(x, training, step, samples)
 
+    def _change(self):
+        """`with` it, nobody reads what training changes."""
+        return Changing(turns_of(self, *self.changing()))
+
     def _train(self, batch):
+        if self.graph.plan is None:
+            self.graph.prepare_gradients()
+        self.optimizer.take(self.graph.trained)
         if self._shares is None:
             run, dps = self.run(batch.x, True, self.step), []
             counts = self._measure(batch, run, dps)
@@ -100,8 +108,6 @@ class Stepper(Measured):
             else:
                 dp = dp * p.dtype.type(c * weight)
             scaled.append(dp)
-        if self.graph.plan is None:
-            self.graph.prepare_gradients()
         return self.graph.gradients(run.tapes, scaled, early, samples)
 
     def _penalized(self, grads):
@@ -131,7 +137,7 @@ class Stepper(Measured):
         self.reset_metrics()
         interrupts = Interrupts().install()
         try:
-            with interrupts:
+            with interrupts, self._change():
                 self._train(arrays.whole(batch))
         finally:
             interrupts.remove()

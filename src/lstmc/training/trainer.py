@@ -127,7 +127,7 @@ class Trainer(Stepper):
                 batch_size, validation_size, epochs, initial_epoch, shuffle, steps, validation_steps, validation_freq))
         logs, here = {}, Fitting(stream, hooks, initial_epoch)
         self._fitting = here
-        watch, interrupts = Watch(hooks.callbacks), Interrupts().install()
+        watch, interrupts, change = Watch(hooks.callbacks), Interrupts().install(), self._change()
         shown = verbose == 1 or hooks.calls("on_train_batch_end")      # whether anybody sees the results of batches
         try:
             hooks.call("on_train_begin")
@@ -141,7 +141,7 @@ class Trainer(Stepper):
                 n = done - 1
                 for n, batch in enumerate(self._batches(stream, None if steps is None else steps - done, class_weight), done):
                     hooks.call("on_train_batch_begin", n)
-                    with interrupts:
+                    with interrupts, change:
                         self._train(batch)
                         here.done = n + 1
                     watch.step(epoch, n, batch, self._mean.result(), self.optimizer)
