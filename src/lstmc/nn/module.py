@@ -194,10 +194,10 @@ class Module(Fixed):
         h = np.empty((LD, B, self.output_size), self.dtype)
         return (h,) if len(self._parts) == 1 else (h, np.empty((LD, B, self.hidden_size), self.dtype))
 
-    def _output(self, T, B, width, ragged, batch_major):
-        """A (T, B, width) array, or a view of a (B, T, width) one; zeroed if parts of it will not be written."""
-        make = np.zeros if ragged else np.empty
-        return make((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else make((T, B, width), self.dtype)
+    def _output(self, rows, width, holes, batch_major):
+        """A (T, B, width) array, or a view of a (B, T, width) one, zeroed if it has holes that nobody writes; rows: (T, B), or (N,) of a packed one."""
+        make = np.zeros if holes else np.empty
+        return make((*rows[::-1], width), self.dtype).swapaxes(0, 1) if batch_major else make((*rows, width), self.dtype)
 
     def _shape_outside(self, T, B, width, letters, batched):
         """Shape and axes, for messages, of a (T, B, width) array in the caller's layout; width None: of (T, B)."""

@@ -30,7 +30,7 @@ class Gradients(NamedTuple):
 class Call(NamedTuple):
     """The checked arguments of one call, time-major."""
 
-    x: np.ndarray           # (T, B, I)
+    x: np.ndarray           # (T, B, I), or (N, I) with a packed schedule, as every array of that shape is then (kernels/schedule.pyx)
     state: tuple            # of (L*D, B, ·) arrays, or None
     schedule: Schedule
     batched: bool
@@ -55,10 +55,9 @@ class Tape(Fixed):
 
     fixed = frozenset(("module", "call", "weights", "layers", "y_shape"))
 
-    def __init__(self, module, call, weights):
-        self.module, self.call, self.weights = module, call, weights
-        self.layers = []
-        self._turn = threading.Lock()       # taken once, by the backward that the tape serves
+    def __init__(self, module, call, weights, y_shape):
+        self.__dict__.update(module=module, call=call, weights=weights, y_shape=y_shape, layers=[])     # new, so not through __setattr__
+        self.__dict__["_turn"] = threading.Lock()       # taken once, by the backward that the tape serves
 
     @property
     def used(self):
