@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import lstmc.torch
 from conftest import assert_close, assert_same_bits
-from lstmc.nn.recurrent import Recurrent
 from lstmc.torch.engine import Engine
 from torch_twins import KINDS, arrays, assert_twins, pair, states, tensors
 
@@ -96,19 +95,19 @@ def test_empty_batches_and_one_step():
 def passes(monkeypatch):
     """What engines were given and gave, by call."""
     seen = []
-    forward, gradients = Recurrent.forward, Engine.gradients
+    run, gradients = Engine.run, Engine.gradients
 
-    def spied_forward(self, x, hx, lengths, train, **more):
-        found = forward(self, x, hx, lengths, train, **more)
+    def spied_run(self, x, state, packing, train):
+        found = run(self, x, state, packing, train)
         seen.append({"train": train, "in": [x], "params": self._params.arrays, "out": [found[0], *tensors(found[1])]})
         return found
 
-    def spied_gradients(self, tape, dy, dstate, need_dx, *more):
-        found = gradients(self, tape, dy, dstate, need_dx, *more)
-        seen.append({"need_dx": need_dx, "in": [dy], "dx": found.x, "params": found.params})
+    def spied_gradients(self, tape, packing, dy, dstate, need_dx, *more):
+        found = gradients(self, tape, packing, dy, dstate, need_dx, *more)
+        seen.append({"need_dx": need_dx, "in": [dy], "dx": found[0], "params": dict(zip(self._params.arrays, found[2], strict=True))})
         return found
 
-    monkeypatch.setattr(Recurrent, "forward", spied_forward)
+    monkeypatch.setattr(Engine, "run", spied_run)
     monkeypatch.setattr(Engine, "gradients", spied_gradients)
     return seen
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import lstmc.torch
 from conftest import assert_same_bits
-from lstmc.torch import accelerate, autograd, calls, restore
+from lstmc.torch import accelerate, calls, engine, restore
 from torch_twins import parametrized, tagger
 
 # What torch warns of inside of torch
@@ -138,9 +138,9 @@ def test_autocast_computes_in_the_precision_of_the_weights(monkeypatch):
 
 
 def test_one_thread_of_torch_is_one_thread():
-    assert autograd.threads() == 1
+    assert engine.threads() == 1
     torch.set_num_threads(2)
-    assert autograd.threads() is None
+    assert engine.threads() is None
 
 # Errors ------------------------------------------------------------------------------------------------------
 
@@ -152,8 +152,10 @@ ERRORS = {
     "no tensor": (lambda m: m(X.numpy()), TypeError, "input: expected a tensor, received ndarray"),
     "features": (lambda m: m(X[..., :4]), ValueError, r"x: expected shape \(T, B, I\)"),
     "axes": (lambda m: m(X[0, 0]), ValueError, r"x: expected shape \(T, B, I\)"),
-    "packed features": (lambda m: m(pack_padded_sequence(X[..., :4], [4, 2, 1])), ValueError, r"x: expected shape \(T, B, I\)"),
+    "packed features": (lambda m: m(pack_padded_sequence(X[..., :4], [4, 2, 1])), ValueError, r"input: expected packed data of shape \(N, I\) with I = 5"),
     "packed axes": (lambda m: m(pack_padded_sequence(X[..., None], [4, 2, 1])), ValueError, r"input: expected packed data of shape \(N, I\)"),
+    "batch sizes": (lambda m: m(PackedSequence(X[:, 0], torch.tensor([1, 3]))), ValueError, r"input: expected batch_sizes from the largest"),
+    "sum of batch sizes": (lambda m: m(PackedSequence(X[:, 0], torch.tensor([3, 2]))), ValueError, r"input: expected batch_sizes .* that sum to N = 4"),
     "no pair": (lambda m: m(X, H), ValueError, r"hx: expected a pair \(h_0, c_0\), received a tensor"),
     "state": (lambda m: m(X, (H, H[:, :2])), ValueError, r"hx: c_0: expected shape \(L\*D, B, H\) = \(1, 3, 7\), received \(1, 2, 7\)"),
     "packed state": (lambda m: m(pack_padded_sequence(X, [2, 4, 1], enforce_sorted=False), (H[:, :2], H)), ValueError, r"hx: h_0: expected shape"),

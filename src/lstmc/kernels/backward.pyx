@@ -14,7 +14,7 @@ from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, S
 from lstmc.kernels.norm cimport take_sums
 from lstmc.kernels.parts cimport write_sums
 from lstmc.kernels.plan cimport Load, Plan
-from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, seq
+from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, by_time, seq
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.sums cimport WeightSums
 from lstmc.kernels.tape cimport Record, Tape, load_of
@@ -76,20 +76,21 @@ def block_steps_of(list weights not None, Schedule schedule not None):
     return block_steps(&schedule.rows, bands_of(&schedule.rows, <double>load.weights * w.itemsize, w.o.P))
 
 
-def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, list sums=None, threads=None, Py_ssize_t direction0=0, dict forced=None):
+def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, list sums=None, threads=None, Py_ssize_t direction0=0,
+             dict forced=None, bint wanted=True):
     """Gradients of one `forward`; uses its tapes, one for each direction, up. Returns the sums of weight gradients, a WeightSums a
     direction, for `weight_gradients`.
 
     dy (T, B, D*R) with any strides or None; dfinal: gradients of the final state, shaped like it with unit feature stride, or
     None each. Written: dx (T, B, I), 0 at steps that are not live (None: not wanted), dstate: gradients of the initial state. sums: of the chunks of
-    time after this one. direction0: as of `forward`. forced: entries of the plan, for tests.
+    time after this one. direction0: as of `forward`. forced: entries of the plan, for tests. wanted: whether the sums are, or dx and dstate alone.
     """
     cdef Backward g[MAX_JOBS]
     cdef Record r[MAX_JOBS]
     cdef char *products[MAX_BANDS]
     cdef Tape tape = tapes[0]
     cdef Schedule schedule = tape.schedule
-    cdef Span sdx = span_or_null(dx, True), dh_out = span(dstate[0], True), none, dh_in, dc_in, dc_out, dh, dc
+    cdef Span sdx = by_time(span_or_null(dx, True), &schedule.rows), dh_out = span(dstate[0], True), none, dh_in, dc_in, dc_out, dh, dc
     cdef Py_ssize_t D = len(tapes), bands = tape.bands, jobs = D * bands, d, i, at = 0, pairs = 0, steps
     cdef Load load
     cdef Rows s
@@ -117,7 +118,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
         g[i].r = &r[i]
         g[i].has_dy, g[i].has_dh = dy is not None, dh_in.p != NULL
         if dy is not None:
-            g[i].dy = span(dy)
+            g[i].dy = by_time(span(dy), &schedule.rows)
             g[i].dy.p += (direction0 + d) * r[i].w.R * g[i].dy.stride[2] * r[i].es
         g[i].dh0, g[i].dc0 = direction(dh_out, d), direction(dc_out, d)
         g[i].dx = none if direction0 + d else sdx       # the first direction begins dx, and the second adds to it
@@ -151,11 +152,11 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
         with nogil:
             for i in range(jobs):
                 c0_gradient(&g[i])
-        for d in range(D if s.T and pairs else 0):
+        for d in range(D if s.T and pairs and (wanted or dx is not None) else 0):
             total = sums[d]
             for i in range(bands):
                 products[i] = g[d * bands + i].products
-            total.add(&r[d * bands], bands, steps, products, g[d * bands].dp, sdx, direction0 + d > 0, threads)
+            total.add(&r[d * bands], bands, steps, products, g[d * bands].dp, sdx, direction0 + d > 0, threads, wanted)
     finally:
         for i in range(jobs):
             release(&g[i].team)
@@ -166,8 +167,8 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
 
 
 def weight_gradients(list sums not None, list grads not None, threads=None):
-    """Write the weight gradients of a layer. grads: for each direction d_ih (G*H, I), d_hh (G*H, R), d_b_ih, d_b_hh (G*H,) or None
-    each, d_hr (P, H) or None, d_peephole or None, d_norm_ih, d_norm_hh, d_norm_c or None each, with contiguous rows."""
+    """Write the weight gradients of a layer. grads: for each direction d_ih (G*H, I), d_hh (G*H, R), d_b_ih, d_b_hh (G*H,),
+    d_hr (P, H), d_peephole, d_norm_ih, d_norm_hh, d_norm_c with contiguous rows, each None where there is none or it is not wanted."""
     cdef WeightSums total
     for d in range(len(sums)):
         total = sums[d]

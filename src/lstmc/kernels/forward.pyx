@@ -3,7 +3,7 @@
 What directions and bands of rows (schedule.pyx) have in common is the weights: each pair of them is a job. The whole time loop
 of a job runs in one parallel region; what a thread does there is in forward_loop.pyx.
 Arguments are checked by the faces. Arrays have axes (T, B, features) with any strides unless said otherwise;
-y and states have unit feature stride.
+y and states have unit feature stride. With a packed schedule (schedule.pyx), arrays (T, B, features) are (N, features) here and in backward.
 """
 
 from cython.parallel cimport parallel, threadid
@@ -19,7 +19,7 @@ from lstmc.kernels.norm cimport keep_normed
 from lstmc.kernels.options cimport Options
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
-from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, chunk_of, len_of, seq
+from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, by_time, chunk_of, len_of, seq
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of, state_row
 from lstmc.kernels.team cimport Stop, deal, end, end_row, first_row, lstmc_team_size, padded, plan_of_call, raise_error, release
@@ -141,7 +141,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     """
     cdef Forward f[MAX_JOBS]
     cdef Rows s
-    cdef Span none, h_in, c_in, h_out, c_out, sh, sc, sx = span(x), sy = span_or_null(y, True)
+    cdef Span none, h_in, c_in, h_out, c_out, sh, sc, sx = by_time(span(x), &schedule.rows), sy = by_time(span_or_null(y, True), &schedule.rows)
     cdef Weights w = weights[0]
     cdef Py_ssize_t D = len(weights), bands = 1, jobs, i, d, at = 0
     cdef bint dropping = options.o.random and options.recurrent_dropout > 0

@@ -118,6 +118,8 @@ cdef int norm_matrices(const Sums *g, lstmc_matrix *m, Py_ssize_t *of, list grad
     cdef Py_ssize_t n = 0, i, j, slot, feature = g.r.w.I + g.r.w.R
     cdef Span s
     for i, array in enumerate(grads):
+        if array is None:
+            continue
         s = span(array.reshape(-1, array.shape[array.ndim - 1]), True)
         for j in range(s.shape[0]):
             of[n] = g.biases
@@ -149,11 +151,11 @@ cdef void write_panels(const Sums *g, const Sums *second, const Py_ssize_t *of, 
 
 
 cdef int write_sums(const Sums *g, Py_ssize_t bands, list grads, object threads) except -1:
-    """The sums of all bands as d_ih (G*H, I), d_hh (G*H, R), d_b_ih, d_b_hh (G*H,) or None each, d_hr (P, H) or None, d_peephole or
-    None, d_norm_ih, d_norm_hh, d_norm_c or None each, in PyTorch's layout."""
+    """The sums of all bands as d_ih (G*H, I), d_hh (G*H, R), d_b_ih, d_b_hh (G*H,), d_hr (P, H), d_peephole, d_norm_ih, d_norm_hh, d_norm_c, each or
+    None, in PyTorch's layout."""
     cdef const Sums *second = g + 1 if bands > 1 else NULL
     cdef const Operands *w = g.r.w
-    cdef Span gi = span(grads[0], True), gh = span(grads[1], True), bi = span_or_null(grads[2], True), bh = span_or_null(grads[3], True)
+    cdef Span gi = span_or_null(grads[0], True), gh = span_or_null(grads[1], True), bi = span_or_null(grads[2], True), bh = span_or_null(grads[3], True)
     cdef lstmc_matrix m[5 + LSTMC_SLOTS + NORM_ROWS]
     cdef Py_ssize_t of[5 + LSTMC_SLOTS + NORM_ROWS]
     cdef int row[LSTMC_SLOTS]
@@ -190,7 +192,7 @@ cdef int write_sums(const Sums *g, Py_ssize_t bands, list grads, object threads)
     if w.norm != NULL:
         n += norm_matrices(g, &m[n], &of[n], grads[6:9])
     write_panels(g, second, of, m, n, nt)
-    if w.P:
+    if w.P and grads[4] is not None:
         gp = span(grads[4], True)
         for i in range(w.P):
             memcpy(gp.p + i * gp.stride[0] * g.r.es, g[bands].part[0].sums + i * g[bands].part[0].ld * g.r.es, w.H * g.r.es)

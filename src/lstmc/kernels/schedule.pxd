@@ -9,6 +9,7 @@ cdef struct Rows:
     Py_ssize_t whole             # steps of the whole schedule
     Py_ssize_t length            # of all sequences, if not ragged
     bint ragged
+    bint packed                  # arrays have a row for each live pair, in their order: `when` is `offset`
     Py_ssize_t *perm             # [B] sorted row -> sequence; NULL with the others when not ragged
     Py_ssize_t *lens             # [B] length of a sorted row
     Py_ssize_t *active           # [T] live rows
@@ -63,6 +64,13 @@ cdef inline Py_ssize_t time_of(const Rows *s, Py_ssize_t t, Py_ssize_t j, bint r
     if reverse:
         time = (s.lens[j] if s.ragged else s.length) - 1 - time
     return time if s.when == NULL else s.when[seq(s, j) * s.when_ld + time]
+
+
+cdef inline Span by_time(Span a, const Rows *s) noexcept nogil:
+    """An array of a call as one of (T, B, features): a packed one (N, features) has its row of a time and a sequence at their sum."""
+    if s.packed:
+        a.stride[2], a.stride[1] = a.stride[1], a.stride[0]
+    return a
 
 
 cdef inline char *x_at(const Span *x, const Rows *s, Py_ssize_t t, Py_ssize_t j, bint reverse) noexcept nogil:

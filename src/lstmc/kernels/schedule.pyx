@@ -6,6 +6,9 @@ sums over pairs run in an order that depends on the lengths alone, never on thre
 
 A step that a mask leaves out keeps the state, so a masked sequence is a shorter one whose steps have times of their own.
 
+Packed arrays (N, features) have live pairs alone, those of time 0 first, sequences sorted as here: pair (t, j) is row offset[t] + j, which is
+a masked sequence's arithmetic with other times and strides.
+
 A large batch is trained in two bands, halves of its rows with a tape and sums over pairs of their own: then threads
 of one band never need what those of the other wrote. Where the two have no cache in common, that is 5 to 30 % of the time.
 A long one is trained in chunks of time, whose states are computed again: a chunk is a schedule too.
@@ -57,10 +60,10 @@ cdef Py_ssize_t block_steps(const Rows *s, Py_ssize_t bands) noexcept nogil:
 
 
 cdef class Schedule:
-    """Schedule(T, B, lengths=None, mask=None): lengths is a C-contiguous int64 array of B values in 0..T; mask, instead, a
-    (T, B) bool array of the steps that are valid."""
+    """Schedule(T, B, lengths=None, mask=None, packed=False): lengths is a C-contiguous int64 array of B values in 0..T; mask, instead, a
+    (T, B) bool array of the steps that are valid; packed: of arrays with live pairs alone, for lengths that descend and are not all T."""
 
-    def __cinit__(self, Py_ssize_t T, Py_ssize_t B, lengths=None, mask=None):
+    def __cinit__(self, Py_ssize_t T, Py_ssize_t B, lengths=None, mask=None, bint packed=False):
         cdef Rows *s = &self.rows
         cdef int64_t *by_row
         cdef int64_t *order
@@ -95,6 +98,9 @@ cdef class Schedule:
             s.offset[t] = s.N
             s.N += j
         s.offset[s.T] = s.N
+        if packed:
+            s.packed, s.when = True, s.offset
+            return
         if mask is None or np.array_equal(mask, np.arange(T)[:, None] < lengths):
             return
         valid_first = np.ascontiguousarray(np.argsort(~mask, axis=0, kind="stable").T, dtype=np.int64)
@@ -109,12 +115,28 @@ cdef class Schedule:
 
     def __dealloc__(self):
         free(self.rows.perm)
-        free(self.rows.when)
+        if not self.rows.packed:
+            free(self.rows.when)
 
     @property
     def steps(self):
         """Steps of the longest sequence."""
         return self.rows.T
+
+    @property
+    def sequences(self):
+        """B."""
+        return self.rows.B
+
+    @property
+    def packed(self):
+        """Whether arrays have live pairs alone."""
+        return self.rows.packed
+
+    @property
+    def batch_sizes(self):
+        """Live rows of each step, if ragged."""
+        return np.array([self.rows.active[t] for t in range(self.rows.T)], np.int64)
 
     @property
     def ragged(self):
@@ -146,7 +168,7 @@ cdef void clear_rest(const Span *a, const Rows *s, Py_ssize_t j0, Py_ssize_t j1,
     chunk of time has come."""
     cdef Py_ssize_t j, t, k, time
     cdef char *row
-    if not s.ragged or a.p == NULL or s.begin + s.T < s.whole:
+    if not s.ragged or s.packed or a.p == NULL or s.begin + s.T < s.whole:
         return
     for j in range(j0, j1):
         for t in range(s.lens[j], s.length):

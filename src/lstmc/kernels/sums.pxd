@@ -12,4 +12,5 @@ cdef class WeightSums:
     cdef Py_ssize_t bands
     cdef list keep
 
-    cdef int add(self, const Record *records, Py_ssize_t bands, Py_ssize_t block, char **products, char *dp, Span dx, bint add_dx, object threads) except -1
+    cdef int add(self, const Record *records, Py_ssize_t bands, Py_ssize_t block, char **products, char *dp, Span dx, bint add_dx, object threads,
+                  bint wanted) except -1

@@ -40,6 +40,7 @@ cdef struct Piece:
 cdef struct Batch:
     Piece *pieces
     Py_ssize_t n_pieces
+    bint wanted                  # whether sums are, or dx alone
     Span dx
     bint add_dx
     Py_ssize_t dx_rows           # pairs of dx at a time, and per thread their pointers and tiles
@@ -179,7 +180,7 @@ cdef void sum_thread(const Sums *g, const Batch *b, Py_ssize_t i, Py_ssize_t n, 
     cdef char *packed
     while first < b.n_pieces and not must_stop(stop, caller):
         last = min(first + PIECES, b.n_pieces)
-        if u0 < u1:     # a tile that two threads share is in the packed features of both
+        if u0 < u1 and b.wanted:        # a tile that two threads share is in the packed features of both
             packed = g.packed + (g.before[u0 // g.groups] + i * g.r.k.mr) * g.cap * g.r.es
             sum_tiles(g, b, first, last, u0, u1, packed, NULL if g.r.mask == NULL else g.masked + i * LSTMC_KBLOCK * g.r.ldh * g.r.es)
         if b.dx.p != NULL and not g.projection and not g.slot:
@@ -207,9 +208,10 @@ cdef class WeightSums:
         memset(self.g, 0, sizeof(self.g))
         self.keep = []
 
-    cdef int add(self, const Record *records, Py_ssize_t bands, Py_ssize_t steps, char **products, char *dp, Span dx, bint add_dx, object threads) except -1:
+    cdef int add(self, const Record *records, Py_ssize_t bands, Py_ssize_t steps, char **products, char *dp, Span dx, bint add_dx, object threads,
+                  bint wanted) except -1:
         """Add the pairs of one chunk of time, whose slots hold gradients, in blocks of `steps`, and compute its dx (add_dx: added
-        to what is there; dx.p NULL: not wanted). products: of each band; dp: of a projection."""
+        to what is there; dx.p NULL: not wanted). wanted: whether there are sums. products: of each band; dp: of a projection."""
         cdef Batch b[MAX_BANDS]
         cdef Record *r = self.record
         cdef Load load = load_of(records, &records.s, 1, bands)
@@ -236,19 +238,20 @@ cdef class WeightSums:
                 g[i].cap = min(PIECES * LSTMC_KBLOCK, r[j].s.N)
                 if r[j].mask != NULL:
                     g[i].masked = block(scratch, each * LSTMC_KBLOCK * r[j].ldh * r.es)
-                g[i].packed = block(scratch, (g[i].before[g[i].n_tiles - 1] + (each + 1) * r.k.mr) * g[i].cap * r.es)
+                if wanted:
+                    g[i].packed = block(scratch, (g[i].before[g[i].n_tiles - 1] + (each + 1) * r.k.mr) * g[i].cap * r.es)
             for i in range(bands):
                 b[i].n_pieces = count_pieces(r + i, steps, NULL)
                 b[i].pieces = <Piece *>block(scratch, b[i].n_pieces * sizeof(Piece))
                 count_pieces(r + i, steps, b[i].pieces)
-                b[i].dx, b[i].add_dx = dx, add_dx
+                b[i].wanted, b[i].dx, b[i].add_dx = wanted, dx, add_dx
                 b[i].dx_rows = min(max(NEAR // (r.w.panels * r.w.cell.slots * r.nu * r.es), LEAST_TILES * r.k.mr), LSTMC_KBLOCK)
                 b[i].dx_rows = min(b[i].dx_rows, round_up((min(r[i].s.N, <Py_ssize_t>LSTMC_KBLOCK) + each - 1) // each, r.k.mr))      # something for every thread
                 b[i].dx_row = <void **>block(scratch, each * b[i].dx_rows * sizeof(void *))
                 b[i].dx_tiles = <lstmc_tile *>block(scratch, each * b[i].dx_rows * sizeof(lstmc_tile))
             with nogil:
                 while at < jobs and not stop.stopped:
-                    enter(&region, at_once * each, False, kind_of(SUMS, load.pairs, load.weights * load.itemsize, 2 * at + (dx.p != NULL)))
+                    enter(&region, at_once * each, False, kind_of(SUMS, load.pairs, load.weights * load.itemsize, 4 * at + 2 * wanted + (dx.p != NULL)))
                     if region.threads == 1:
                         run_thread(&g[at], &b[at % bands], at_once, each, 0, 1, &stop)
                     else:
@@ -258,10 +261,10 @@ cdef class WeightSums:
                     if not stop.stopped:
                         judge(&region)
                     at += at_once
-                if r.w.norm != NULL:
+                if r.w.norm != NULL and wanted:
                     for i in range(bands):
                         sum_norms(r + i, g[i].part[g[i].biases].sums, g[i].begun, each * at_once)
-                if P and not stop.stopped:
+                if P and wanted and not stop.stopped:
                     with parallel(num_threads=each):
                         run_thread(&g[bands], &b[0], 1, each, threadid(), lstmc_team_size(), &stop)
             raise_error(&stop)

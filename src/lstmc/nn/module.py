@@ -195,9 +195,9 @@ class Module(Fixed):
         h = np.empty((LD, B, self.output_size), self.dtype)
         return (h,) if len(self._parts) == 1 else (h, np.empty((LD, B, self.hidden_size), self.dtype))
 
-    def _output(self, T, B, width, batch_major):
-        """A (T, B, width) array, or a view of a (B, T, width) one, to be written."""
-        return np.empty((B, T, width), self.dtype).swapaxes(0, 1) if batch_major else np.empty((T, B, width), self.dtype)
+    def _output(self, rows, width, batch_major):
+        """A (T, B, width) array, or a view of a (B, T, width) one, to be written; rows: (T, B), or (N,) of a packed one."""
+        return np.empty((*rows[::-1], width), self.dtype).swapaxes(0, 1) if batch_major else np.empty((*rows, width), self.dtype)
 
     def _shape_outside(self, T, B, width, letters, batched):
         """Shape and axes, for messages, of a (T, B, width) array in the caller's layout; width None: of (T, B)."""

@@ -10,63 +10,62 @@ from lstmc.kernels.backward import backward, block_steps_of, weight_gradients
 from lstmc.kernels.cells import gate_count
 from lstmc.kernels.forward import forward
 from lstmc.kernels.random import Purpose
-from lstmc.nn import checks
 from lstmc.nn.dropout import keep_mask
 from lstmc.nn.tape import Gradients, Layer, Tape
 
 
 def parts_of(state, part):
-    """Some layers and directions of a state, which may be None or have parts that are."""
-    return None if state is None else tuple([None if s is None else s[part] for s in state])
+    """Some layers and directions of a state, which may be None or have parts that are; part None: all."""
+    return state if state is None or part is None else tuple([None if s is None else s[part] for s in state])
 
 
-def forward_pass(m, x, hx, lengths, mask, train, threads, out=None, wanted=(False, False), every=None, shown=True):
-    """y, None unless `shown`, the final state, the tape if `train`, and c_t and gates if `wanted`, from what a call was given, which is checked here."""
-    call = m._check(x, hx, lengths, mask)
+def forward_pass(m, call, train, threads, result=None, wanted=(False, False), every=None, shown=True):
+    """y, None unless `shown`, the final state, the tape if `train`, and c_t and gates if `wanted`, of a checked call; result: y as (T, B, D*R), if
+    not a new array."""
     if train and call.state is not None:        # backward may need it again, and it is the caller's
         call = call._replace(state=tuple(s.copy() for s in call.state))
-    threads = checks.threads(threads)
-    R, D, L = m.output_size, m.num_directions, m.num_layers
-    result = None if out is None else m._check_out(out, call, D * R, x, hx, mask if lengths is None else lengths)
+    D, L, schedule = m.num_directions, m.num_layers, call.schedule
+    width, rows = D * m.output_size, call.x.shape[:-1]
     weights = m._weights(train).weights
-    T, B, _ = call.x.shape
-    final = m._new_state(B)
-    tape, draw = (Tape(m, call, weights, (T, B, D * R)), m._draw()) if train else (None, None)
+    final = m._new_state(schedule.sequences)
+    tape, draw = (Tape(m, call, weights, (*rows, width)), m._draw()) if train else (None, None)
     below, taps = call.x, ()
     for layer in range(L):
         last, options = layer == L - 1, m._options_of(layer, draw)
-        below, dropped = drop(m, below, layer, draw, threads) if train else (below, None)
+        dropped = None
+        if train and (m.dropout or m.input_dropout):
+            below, dropped = drop(m, below, layer, schedule, draw, threads)
         y = result if last else None
         if y is None and (shown or not last):
-            y = m._output(T, B, D * R, last and m.batch_first and call.batched)
-        part = slice(layer * D, (layer + 1) * D)
-        state, ends = parts_of(call.state, part), parts_of(final, part)
+            y = m._output(rows, width, last and m.batch_first and call.batched)
+        part = None if L == 1 else slice(layer * D, (layer + 1) * D)
+        state, ends, some = parts_of(call.state, part), parts_of(final, part), weights if part is None else weights[part]
         tapes = chunks = None
         if train and every:
-            chunks = forward_chunks(m, weights[part], call.schedule, below, y, state, ends, options, threads, every)
+            chunks = forward_chunks(m, some, schedule, below, y, state, ends, options, threads, every)
         else:
-            tapes = forward(weights[part], call.schedule, below, y, state, ends, options, train or (last and any(wanted)), threads)
+            tapes = forward(some, schedule, below, y, state, ends, options, train or (last and any(wanted)), threads)
         if train:
             tape.layers.append(Layer(below, tapes, chunks, options, dropped))
         elif tapes:
             taps = read_taps(m, tapes, call, wanted)
         below = y
-    if out is None and shown:
-        out = m._outside(below, call)
-    return out, m._state_outside(final, call.batched), tape, taps
+    return m._outside(below, call) if shown else None, m._state_outside(final, call.batched), tape, taps
 
 
-def drop(m, below, layer, draw, threads):
+def drop(m, below, layer, schedule, draw, threads):
     """The input of a layer after dropout, and the mask, None if there is none."""
-    _, B, width = below.shape
+    steps, B, width = (schedule.steps, schedule.sequences, below.shape[1]) if schedule.packed else below.shape
     mask = None
     if m.dropout and layer:
-        mask = keep_mask(m.dropout, below.shape, m.dtype, *draw, layer, threads=threads)
+        mask = keep_mask(m.dropout, (steps, B, width), m.dtype, *draw, layer, threads=threads)
     if m.input_dropout:
         fixed = keep_mask(m.input_dropout, (1, B, width), m.dtype, *draw, 2 * layer, Purpose.INPUT, threads)
         mask = fixed if mask is None else mask * fixed
     if mask is None:
         return below, None
+    if schedule.packed:
+        mask = np.broadcast_to(mask, (steps, B, width))[np.arange(B) < schedule.batch_sizes[:, None]]
     with np.errstate(all="ignore"):         # what is past the end of a sequence may be anything, and is not read
         return below * mask, mask
 
@@ -77,7 +76,7 @@ def forward_chunks(m, weights, schedule, x, y, state, final, options, threads, e
     size, T, chunks = -(-every // step) * step, schedule.steps, []
     for t0 in range(0, max(T, 1), size):
         chunks.append((t0, min(t0 + size, T), state))
-        after = final if t0 + size >= T else m._new_state(x.shape[1], len(weights))
+        after = final if t0 + size >= T else m._new_state(schedule.sequences, len(weights))
         forward(weights, schedule, x, y, state, after, options, False, threads, (t0, t0 + size))
         state = after
     return chunks
@@ -95,11 +94,15 @@ def read_taps(m, tapes, call, wanted):
     return tuple(m._outside(a, call) for a in (cells, gates) if a is not None)
 
 
-def backward_pass(m, tape, dy, dfinal, need_dx, threads):
-    """The gradients of a checked call of `backward`; uses the tape up, unless something is raised."""
+def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True):
+    """The gradients of a checked call of `backward`; uses the tape up, unless something is raised.
+
+    grads: name -> array to be written, of the parameters whose gradients are wanted. Without need_dx and need_state layers below all of
+    those are left out, and what is returned of the state means nothing.
+    """
     tape.take()
     try:
-        found = backward_layers(m, tape, dy, dfinal, need_dx, threads)
+        found = backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state)
     except BaseException:
         renew(m, tape)
         raise
@@ -107,20 +110,23 @@ def backward_pass(m, tape, dy, dfinal, need_dx, threads):
     return found
 
 
-def backward_layers(m, tape, dy, dfinal, need_dx, threads):
+def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
     """Layer by layer from the last, each with what the one above leaves of dy."""
-    call, (T, B, width) = tape.call, tape.y_shape
+    call, (*rows, width) = tape.call, tape.y_shape
     D, L = m.num_directions, m.num_layers
-    dinitial, grads, names = m._new_state(B), m._params.like(), m._names()
-    for layer in reversed(range(L)):
+    dinitial, arrays = m._new_state(call.schedule.sequences), [[grads.get(name) for name in some] for some in m._names()]
+    wanted = [any(a is not None for some in arrays[layer * D:(layer + 1) * D] for a in some) for layer in range(L)]
+    lowest = 0 if need_dx or need_state else wanted.index(True)
+    for layer in reversed(range(lowest, L)):
         below = None
-        if layer or need_dx:
+        if layer > lowest or need_dx:
             batch_major = not layer and m.batch_first and call.batched
-            below = m._output(T, B, m.input_size if not layer else width, batch_major)
-        part = slice(layer * D, (layer + 1) * D)
-        sums = backward_layer(m, tape.layers[layer], tape.weights[part], call.schedule, dy,
-                              parts_of(dfinal, part), below, parts_of(dinitial, part), threads)
-        weight_gradients(sums, [[grads.get(name) for name in some] for some in names[part]], threads)
+            below = m._output(rows, width if layer else m.input_size, batch_major)
+        part = None if L == 1 else slice(layer * D, (layer + 1) * D)
+        sums = backward_layer(m, tape.layers[layer], tape.weights[layer * D:(layer + 1) * D], call.schedule, dy,
+                              parts_of(dfinal, part), below, parts_of(dinitial, part), threads, wanted[layer])
+        if wanted[layer]:
+            weight_gradients(sums, arrays[layer * D:(layer + 1) * D], threads)
         if below is not None and tape.layers[layer].mask is not None:
             below *= tape.layers[layer].mask
         dy = below
@@ -128,11 +134,11 @@ def backward_layers(m, tape, dy, dfinal, need_dx, threads):
     return Gradients(dx, m._state_outside(dinitial, call.batched), grads)
 
 
-def backward_layer(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads):
-    """Backward of one layer, chunk by chunk from the last if its states were not all kept; the sums of weight gradients."""
+def backward_layer(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):
+    """Backward of one layer, chunk by chunk from the last if its states were not all kept; the sums of weight gradients, if wanted."""
     if layer.tapes is not None:
-        return backward(layer.tapes, dy, dfinal, dx, dinitial, None, threads)
-    found, B = [], layer.below.shape[1]
+        return backward(layer.tapes, dy, dfinal, dx, dinitial, None, threads, wanted=wanted)
+    found, B = [], schedule.sequences
     for d in range(len(weights)):       # a chunk of the reverse direction is at other times
         one = slice(d, d + 1)
         after, sums = parts_of(dfinal, one), None
@@ -140,7 +146,7 @@ def backward_layer(m, layer, weights, schedule, dy, dfinal, dx, dinitial, thread
             tapes = forward(weights[one], schedule, layer.below, None, parts_of(state, one), m._new_state(B, 1), layer.options, True, threads,
                             (t0, t1), d)
             before = parts_of(dinitial, one) if t0 == 0 else m._new_state(B, 1)
-            sums = backward(tapes, dy, after, dx, before, sums, threads, d)
+            sums = backward(tapes, dy, after, dx, before, sums, threads, d, wanted=wanted)
             after = before
         found += sums
     return found
@@ -148,7 +154,7 @@ def backward_layer(m, layer, weights, schedule, dy, dfinal, dx, dinitial, thread
 
 def renew(m, tape):
     """Make a tape usable after a backward that did not come to its end: its kernel tapes may be used up, and are made again."""
-    D, T = m.num_directions, tape.y_shape[0]
+    D, T = m.num_directions, tape.call.schedule.steps
     for n, layer in enumerate(tape.layers):
         if layer.tapes is not None:
             tape.layers[n] = layer._replace(tapes=None, chunks=[(0, T, parts_of(tape.call.state, slice(n * D, (n + 1) * D)))])

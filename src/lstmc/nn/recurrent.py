@@ -205,8 +205,10 @@ class Recurrent(Exchanged, Module):
         cells, gates = checks.flag(return_cells, "return_cells"), checks.flag(return_gates, "return_gates")
         if cells and "c" not in self._parts:
             raise ValueError(f"return_cells: expected False, since a {type(self).__name__} has no cell state")
-        y, state, _, taps = forward_pass(self, x, hx, lengths, mask, False, threads, out, (cells, gates))
-        return (y, state, *taps) if taps else (y, state)
+        call, threads = self._check(x, hx, lengths, mask), checks.threads(threads)
+        result = None if out is None else self._check_out(out, call, self.num_directions * self.output_size, x, hx, mask if lengths is None else lengths)
+        y, state, _, taps = forward_pass(self, call, False, threads, result, (cells, gates))
+        return (y if out is None else out, state, *taps)
 
     def forward(self, x, hx=None, lengths=None, train=True, *, mask=None, threads=None, checkpoint_every=None):
         """Like a call, and with train=True keep what `backward` needs and apply dropout and zoneout.
@@ -226,7 +228,8 @@ class Recurrent(Exchanged, Module):
         """
         if checkpoint_every is not None:
             checkpoint_every = min(checks.integer(checkpoint_every, "checkpoint_every", 1), MAX_UNITS)
-        return forward_pass(self, x, hx, lengths, mask, checks.flag(train, "train"), threads, every=checkpoint_every)[:3]
+        train, call = checks.flag(train, "train"), self._check(x, hx, lengths, mask)
+        return forward_pass(self, call, train, checks.threads(threads), every=checkpoint_every)[:3]
 
     def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
         """Gradients of a scalar whose gradients with respect to y and the final state are given.
@@ -264,7 +267,7 @@ class Recurrent(Exchanged, Module):
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
-        return backward_pass(self, tape, dy, dfinal, checks.flag(need_dx, "need_dx"), checks.threads(threads))
+        return backward_pass(self, tape, dy, dfinal, self._params.like(), checks.flag(need_dx, "need_dx"), checks.threads(threads))
 
     def session(self, batch_size=1):
         """A stream of steps with carried state; see `Session`."""

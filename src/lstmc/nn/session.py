@@ -129,7 +129,7 @@ class Session(Fixed):
             for layer, weights in enumerate(self._packed.weights):
                 batch_major = m.batch_first and layer == m.num_layers - 1
                 below = y
-                y = m._output(x.shape[0], B, m.output_size, batch_major)
+                y = m._output((x.shape[0], B), m.output_size, batch_major)
                 part = tuple(s[layer:layer + 1] for s in state)
                 forward([weights], schedule, below, y, tuple(s.copy() for s in part), part, options, False, threads)
             self._stream.set_state(state)

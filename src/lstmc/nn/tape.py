@@ -30,7 +30,7 @@ class Gradients(NamedTuple):
 class Call(NamedTuple):
     """The checked arguments of one call, time-major."""
 
-    x: np.ndarray           # (T, B, I)
+    x: np.ndarray           # (T, B, I), or (N, I) with a packed schedule, as every array of that shape is then (kernels/schedule.pyx)
     state: tuple            # of (L*D, B, ·) arrays, or None
     schedule: Schedule
     batched: bool

@@ -5,15 +5,11 @@ NumPy's memory that torch takes over.
 """
 
 import torch
+from torch import from_numpy
 from torch.autograd.function import once_differentiable
 
 # Whether the backward in progress may be followed by another through the same graph. Where a version of torch does not say, it may.
 keeps_graph = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
-
-
-def threads():
-    """One thread where torch was told to use one; else lstmc decides, by its own number and the work."""
-    return 1 if torch.get_num_threads() == 1 else None
 
 
 def array(tensor):
@@ -26,26 +22,18 @@ def structure(parts):
     return None if not parts or all(p is None for p in parts) else parts if len(parts) > 1 else parts[0]
 
 
-def run(engine, packing, x, state, weights, train):
+def run(engine, packing, x, state, train):
     """y, the parts of the final state, and a tape if `train`, of tensors that are known to fit but for their shapes."""
-    engine.borrow(weights)
-    lengths = None
-    if packing is not None:
-        x = packing.pad(x)
-        lengths = packing.lengths if packing.lengths is None else packing.lengths.numpy()
-    y, final, tape = engine.forward(array(x), structure([array(s) for s in state]), lengths, train, threads=threads())
-    y = torch.from_numpy(y)
-    if packing is not None:
-        y = packing.pack(y)
-    return y, [torch.from_numpy(s) for s in (final if isinstance(final, tuple) else (final,))], tape
+    y, final, tape = engine.run(array(x), structure([array(s) for s in state]), packing, train)
+    return from_numpy(y), [from_numpy(s) for s in (final if isinstance(final, tuple) else (final,))], tape
 
 
 class Sequence(torch.autograd.Function):
-    """apply(engine, packing, parts, x, *state, *weights) -> (y, *state), `parts` being the number of tensors in state."""
+    """apply(engine, packing, parts, x, *state, *weights) -> (y, *state), `parts` being the number of tensors in state; the engine has the weights."""
 
     @staticmethod
     def forward(ctx, engine, packing, parts, x, *more):
-        y, final, ctx.tape = run(engine, packing, x, more[:parts], more[parts:], True)
+        y, final, ctx.tape = run(engine, packing, x, more[:parts], True)
         ctx.engine, ctx.packing, ctx.parts = engine, packing, parts
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x)        # the tape reads its memory: torch watches that nobody writes to it
@@ -56,23 +44,20 @@ class Sequence(torch.autograd.Function):
         return (backward_once if torch.is_grad_enabled() else backward)(ctx, *gradients)
 
 
+# Function.apply without what it does first for transforms of torch.func, which a call has refused.
+apply = super(torch.autograd.Function, Sequence).apply
+
+
 def backward(ctx, dy, *dfinal):
     """The gradients of what `Sequence.apply` was given."""
     ctx.saved_tensors               # noqa: B018 (raises if x was written to, or the graph has been freed)
-    need, parts, packing, keep = ctx.needs_input_grad, ctx.parts, ctx.packing, keeps_graph()
-    if dy is not None and packing is not None:
-        dy = packing.pad(dy)
-    g = ctx.engine.gradients(ctx.tape, array(dy), structure([array(d) for d in dfinal]), need[3], threads(), keep)
+    (_, _, _, need_dx, *need), parts, keep = ctx.needs_input_grad, ctx.parts, keeps_graph()
+    dx, dstate, grads = ctx.engine.gradients(ctx.tape, ctx.packing, array(dy), structure([array(d) for d in dfinal]), need_dx, need[:parts],
+                                             need[parts:], keep)
     if not keep:
         ctx.tape = None
-    dx = None
-    if need[3]:
-        dx = torch.from_numpy(g.x)
-        if packing is not None:
-            dx = packing.pack(dx)
-    dstate = (g.hx if isinstance(g.hx, tuple) else (g.hx,))[:parts]
-    found = [torch.from_numpy(d) if wanted else None for d, wanted in zip((*dstate, *g.params.values()), need[4:], strict=True)]
-    return None, None, None, dx, *found
+    found = [None if a is None else from_numpy(a) for a in (dx, *dstate, *grads)]
+    return None, None, None, *found
 
 
 # For a backward that records a graph of its own: its gradients have a node that raises when they are differentiated.

@@ -6,8 +6,7 @@ import torch
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
-from lstmc.nn import checks
-from lstmc.torch.autograd import Sequence, run
+from lstmc.torch.autograd import apply, run
 from lstmc.torch.engine import DTYPES, engine_of
 from lstmc.torch.packed import Packing, permuted
 
@@ -21,23 +20,23 @@ def call(module, input, hx):
         raise TypeError(f"{name_of(module)}: expected a call outside of torch.func's transforms (vmap, grad, jvp and so on) and of forward-mode "
                         "differentiation, which cannot follow compiled kernels; use autograd's backward, or lstmc.torch.restore")
     weights = weights_of(module)
+    dtype = weights[0].dtype
     packed = input if isinstance(input, PackedSequence) else None
     x, packing, state = input if packed is None else packed.data, None, state_of(module, hx)
     if torch.is_autocast_enabled("cpu"):
-        x, state = out_of_autocast(x, state, weights[0].dtype)
-    check(x, "input", weights[0].dtype)
-    for part, s in zip("hc", state, strict=False):
-        check(s, f"hx: {part}_0", weights[0].dtype)
+        x, state = out_of_autocast(x, state, dtype)
+    check(x, "input", dtype)
+    for part, s in zip(("hx: h_0", "hx: c_0"), state, strict=False):
+        check(s, part, dtype)
     if packed is not None:
-        if x.dim() != 2:
-            raise ValueError(f"input: expected packed data of shape (N, I), received {checks.shape_text(x.shape)}")
-        packing = Packing(packed.batch_sizes)
+        packing = Packing(x, packed.batch_sizes)
         state = permuted(state, packed.sorted_indices, packing.rows)
-    engine = engine_of(module, weights[0].dtype, module.batch_first and packed is None)
-    if torch.is_grad_enabled() and True in [t.requires_grad for t in (x, *weights, *state)]:
-        y, *final = Sequence.apply(engine, packing, len(state), x, *state, *weights)
+    engine = engine_of(module, dtype, module.batch_first and packed is None)
+    engine.borrow(weights)
+    if torch.is_grad_enabled() and (x.requires_grad or True in [t.requires_grad for t in (*weights, *state)]):
+        y, *final = apply(engine, packing, len(state), x, *state, *weights)
     else:
-        y, final, _ = run(engine, packing, x, state, weights, engine.dropout > 0)
+        y, final, _ = run(engine, packing, x, state, engine.dropout > 0)
     if packed is not None:
         final = permuted(final, packed.unsorted_indices, packing.rows)
         y = PackedSequence(y, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
@@ -49,9 +48,10 @@ def weights_of(module):
     own = module._parameters
     found = [own[name] if name in own else getattr(module, name) for name in module._flat_weights_names]
     dtype = found[0].dtype
-    for name, w in zip(module._flat_weights_names, found, strict=True):
-        if not w.is_cpu or w.dtype is not dtype or dtype not in DTYPES:
-            expected = "torch.float32 or torch.float64" if dtype not in DTYPES else dtype
+    expected = dtype if dtype in DTYPES else "torch.float32 or torch.float64"
+    for w in found:
+        if w.dtype is not expected or not w.is_cpu:
+            name = next(n for n, other in zip(module._flat_weights_names, found, strict=True) if other is w)
             raise TypeError(f"{name}: expected {expected} on the CPU, received {w.dtype} on {w.device}")
     return found
 

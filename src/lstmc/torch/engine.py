@@ -11,28 +11,31 @@ import torch
 from lstmc import nn
 from lstmc.kernels import core
 from lstmc.nn.checks import shape_text
-from lstmc.nn.passes import renew
+from lstmc.nn.passes import backward_pass, forward_pass, renew
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 KEPT_ENGINES = 4        # of a module whose settings change between calls
+ONE, ALL = 1, None      # threads: as many as lstmc decides, by its own number and the work
+
+
+def threads():
+    """One thread where torch was told to use one."""
+    return ONE if torch.get_num_threads() == 1 else ALL
 
 
 class Borrowed:
-    """Named arrays in memory of others, in place of `lstmc.nn.params.Parameters`; places: the address of each, None of one that is a copy."""
+    """Named arrays in memory of others, in place of `lstmc.nn.params.Parameters`; places: address and shape of each, None if one is a copy."""
 
-    def __init__(self, arrays, places=()):
+    def __init__(self, arrays, places=None):
         self.arrays, self.places = arrays, places
+        self.values = list(arrays.values())
 
     def fingerprint(self):
         """A number that changes when any value changes."""
         value = 0
-        for array in self.arrays.values():
+        for array in self.values:
             value = core.fingerprint(array, value)
         return value
-
-    def like(self):
-        """name -> array, uninitialised, each in memory of its own: gradients are kept, or not, one by one."""
-        return {name: np.empty(array.shape, array.dtype) for name, array in self.arrays.items()}
 
 
 class Engine:
@@ -41,34 +44,54 @@ class Engine:
     def _create(self):
         self.step = 0
         self._packed = self._options = None
-        self.shapes = dict(self._shapes())
+        self.shapes = list(self._shapes())
         self._params = Borrowed({})
 
     def borrow(self, weights):
         """Read these tensors, in the order of `state_dict`, as parameters from now on. One that is not contiguous is copied."""
-        places = [w.data_ptr() if w.is_contiguous() and w.shape == shape else None for w, shape in zip(weights, self.shapes.values(), strict=True)]
-        if None not in places and places == self._params.places:
-            return          # the same memory, in the same shapes: what it holds now is read at each call
-        arrays = {}
-        for (name, shape), w in zip(self.shapes.items(), weights, strict=True):
+        places = self._params.places
+        if places is not None:
+            for w, (address, shape) in zip(weights, places, strict=True):
+                if w.data_ptr() != address or w.shape != shape or not w.is_contiguous():
+                    break
+            else:
+                return          # the same memory, in the same shapes: what it holds now is read at each call
+        arrays, places = {}, []
+        for (name, shape), w in zip(self.shapes, weights, strict=True):
             array = w.numpy(force=True)
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape_text(shape)}, received {shape_text(array.shape)}")
             arrays[name] = array if array.flags.c_contiguous else np.ascontiguousarray(array)
-        self._params = Borrowed(arrays, places)
+            places.append((array.ctypes.data, shape))
+        self._params = Borrowed(arrays, places if all(w.is_contiguous() for w in weights) else None)
 
     def _draw(self):
         """The random numbers of a call follow from torch's generator, whose state moves on only where something is dropped."""
         return (int(torch.empty((), dtype=torch.int64).random_()) if self.dropout else 0), 0
 
-    def gradients(self, tape, dy, dstate, need_dx, threads, keep):
-        """As `backward`; keep: the tape serves another one, which computes again what this one used up."""
-        layers = list(tape.layers) if keep else []
-        found = self.backward(tape, dy, dstate, need_dx=need_dx, threads=threads)
+    def run(self, x, state, packing, train):
+        """y, the final state and the tape of a call on the arrays of a batch, padded or, with a packing, packed."""
+        call = self._check(x, state, None, None) if packing is None else packing.call(self, x, state)
+        y, final, tape, _ = forward_pass(self, call, train, threads())
+        return y if packing is None else packing.outside(y), final, tape
+
+    def gradients(self, tape, packing, dy, dstate, need_dx, need_state, need, keep):
+        """Gradients of x, of the parts of the state and of the parameters, each None where it is not needed.
+
+        keep: the tape serves another backward, which computes again what this one used up.
+        """
+        call, layers = tape.call, list(tape.layers) if keep else []
+        dstate = self._check_state(dstate, "dstate", "d{}_n", call.schedule.sequences, call.batched, optional=True)
+        if dy is not None:
+            dy = self._check_dy(dy, call, tape.y_shape) if packing is None else packing.inside(dy)
+        grads = {name: np.empty(shape, self.dtype) for (name, shape), wanted in zip(self.shapes, need, strict=True) if wanted}
+        dx, dinitial, _ = backward_pass(self, tape, dy, dstate, grads, need_dx, threads(), True in need_state)
         if keep:
             tape.layers.extend(layers)
             renew(self, tape)
-        return found
+        dinitial = dinitial if isinstance(dinitial, tuple) else (dinitial,)
+        return (dx if packing is None else packing.outside(dx), [d if wanted else None for d, wanted in zip(dinitial, need_state, strict=False)],
+                [grads.get(name) for name, _ in self.shapes])
 
 
 class LSTMEngine(Engine, nn.LSTM):

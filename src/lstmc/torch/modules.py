@@ -70,7 +70,8 @@ class LSTM(OnKernels, torch.nn.LSTM):
     Notes
     -----
     Parameters are torch's and are read where they are at each call, so whatever torch does to them is seen: optimizers, `load_state_dict`, `to`,
-    parametrizations, `share_memory`. Nothing is copied between torch and the kernels, but for the data of a ragged `PackedSequence`.
+    parametrizations, `share_memory`. Nothing is copied between torch and the kernels, the data of a `PackedSequence` neither; gradients of what
+    is frozen (`requires_grad_(False)`) are not computed.
 
     The number of threads is `lstmc.set_num_threads`'; after torch.set_num_threads(1) it is one. Under autocast the computation stays in the
     precision of the weights. torch.compile leaves a call as it is, as of torch's own modules, and with `torch._dynamo.config.allow_rnn = True`
