@@ -54,6 +54,62 @@ def check(model, xs, want):
         assert np.abs(got - y).max() < TOLERANCE
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_training_goes_on_as_in_keras(tmp_path, version):
+    """Three more steps after three of Keras: with the state of its optimizer, not without it."""
+    shutil.unpack_archive(GOLDEN / f"keras_trained_{version}.zip", tmp_path)
+    paths = sorted(p for p in tmp_path.iterdir() if p.suffix != ".npz")
+    assert len(paths) == (8 if version == 2 else 5)
+    for path in paths:
+        want = np.load(path.with_suffix(".npz"))
+
+        def difference(forget, path=path, want=want):
+            model = lstmc.from_keras(path)
+            assert model.optimizer.iterations == 3
+            if forget:
+                model.optimizer.iterations, model.optimizer.state = 0, []
+            model.fit(want["x"], want["y"], batch_size=4, epochs=3, shuffle=False, verbose=0)
+            return max(np.abs(w - want[f"w{n}"]).max() for n, w in enumerate(model.get_weights()))
+
+        assert difference(False) < 1e-5, path.name
+        assert difference(True) > 3e-4 or path.name == "plain.keras", path.name
+
+
+def test_a_state_that_does_not_fit_is_left_out(tmp_path):
+    shutil.unpack_archive(GOLDEN / "keras_trained_3.zip", tmp_path)
+
+    def damaged(change):
+        path = shutil.copy(tmp_path / "momentum.h5", tmp_path / "damaged.h5")
+        with h5py.File(path, "r+") as f:
+            change(f["optimizer_weights"])
+        return path
+
+    def renamed(g, change):
+        g.attrs["weight_names"] = change(list(g.attrs["weight_names"]))
+
+    def put(g, n, a):
+        name = g.attrs["weight_names"][n]
+        del g[name]
+        g[name] = a
+
+    def outside(g):
+        name = g.attrs["weight_names"][3]
+        del g[name]
+        g[name] = h5py.ExternalLink("/etc/passwd", "x")
+
+    for change, message in ((lambda g: renamed(g, lambda names: names[:-1]), "expected 14 arrays, m of 14 weights, received 13"),
+                            (lambda g: renamed(g, lambda names: [*names, names[-1]]), "expected 14 arrays, m of 14 weights, received 15"),
+                            (lambda g: put(g, 2, np.zeros((2, 2), np.float32)), "expected shape \\(3, 6\\), as of forward/kernel, received \\(2, 2\\)"),
+                            (lambda g: put(g, 0, -1), "expected a number of steps, received -1"),
+                            (lambda g: put(g, 0, 0.5), "expected a number of steps, received 0.5"),
+                            (lambda g: put(g, 0, np.float64(np.nan)), "expected a number of steps, received nan"),
+                            (lambda g: put(g, 3, np.array([b"a"])), "expected an array of numbers, received dtype"), (outside, "a link to another place")):
+        with pytest.warns(UserWarning, match=f"the optimizer begins anew, since its state does not fit: .*{message}"):
+            model = lstmc.from_keras(damaged(change))
+        assert model.optimizer.iterations == 0
+        assert model.optimizer.state == []
+
+
 @pytest.mark.parametrize(("version", "name"), WHOLE)
 def test_whole_models_predict_as_keras_does(found, version, name):
     path, xs, want = case(found, version, name)

@@ -137,6 +137,59 @@ def test_what_keras_has_not_is_named():
         m.to_keras()
 
 
+def test_every_layer_goes_to_keras():
+    """Layers that no other test here takes there, on their own and behind a mask; Softmax with a mask of steps, LayerNormalization(axis=1): errors in Keras."""
+    to = lstmc.layers
+    every = (to.ReLU(1.5, 0.2, 0.5), to.LeakyReLU(), to.ELU(0.5), to.PReLU(), to.BatchNormalization(axis=1, scale=False), to.LayerNormalization(axis=[1, 2]),
+             to.LayerNormalization(center=False), to.GlobalAveragePooling1D(keepdims=True), to.GlobalMaxPooling1D(), to.Dropout(0.1, (None, 1, None)),
+             to.SpatialDropout1D(0.2, seed=1), to.GaussianNoise(0.3, seed=2**40), to.GaussianDropout(0.3), to.AlphaDropout(0.3, (None, 1, None)),
+             to.ActivityRegularization(0.1, 0.2), to.UnitNormalization([1, -1]), to.Cropping1D((1, 2)), to.ZeroPadding1D((0, 2)), to.UpSampling1D(3),
+             to.Flatten(), to.Permute((2, 1)), to.Reshape((-1, 5)), to.TimeDistributed(to.Dense(3, "gelu")), to.Activation("mish"), to.Softmax(1),
+             to.TimeDistributed(lstmc.Sequential([to.Dense(4), to.Dense(2)])), to.Dense(3, kernel_regularizer="l2", activity_regularizer="l1"))
+    covered = {type(layer) for layer in every}
+    for layer in every:
+        from_here(lstmc.Sequential([to.Input((5, 3)), layer]), x(padded=False))
+        if layer.supports_masking and not isinstance(layer, (to.Flatten, to.GlobalAveragePooling1D, to.Softmax)):
+            from_here(lstmc.Sequential([to.Input((5, 3)), to.Masking(), layer, to.SimpleRNN(2)]), x())
+    a, b = to.Input((5, 3), name="a"), to.Input((5, 3), name="b")
+    for layer in (to.Add(), to.Average(), to.Subtract(), to.Multiply(), to.Maximum(), to.Minimum(), to.Concatenate(), to.Concatenate(1)):
+        covered.add(type(layer))
+        from_here(lstmc.Model([a, b], to.GRU(4)(layer([to.Masking()(a), to.Masking()(b)]))), [x(), x()])
+    from_here(lstmc.Model([a, b], to.Dot((1, 1), True)([a, b])), [x(), x()])
+    from_here(lstmc.Sequential([to.Input((3,)), to.RepeatVector(4)]), x(padded=False)[:, 0])
+    covered |= {to.Dot, to.RepeatVector, to.Masking, to.InputLayer, to.Embedding, to.LSTM, to.GRU, to.SimpleRNN, to.Bidirectional}
+    assert covered == set(to.CLASSES.values())
+    for kind in (to.LSTM, to.GRU, to.SimpleRNN):
+        from_here(lstmc.Sequential([to.Input(batch_shape=(3, 5, 3)), to.Bidirectional(kind(4, stateful=True))]), x(), calls=3)
+        from_here(lstmc.Sequential([to.Input((5, 3)), to.Masking(), kind(4, go_backwards=True, zero_output_for_mask=True)]), x())
+        _, *states = to.Bidirectional(kind(4, return_state=True))(to.Masking()(a))
+        decoded = to.Bidirectional(kind(4, return_sequences=True, return_state=True), None)(to.Masking()(b), initial_state=states)
+        from_here(lstmc.Model([a, b], list(decoded)), [x(), x()])
+    word = lstmc.Sequential([to.Input((5,)), to.Embedding(9, 4, mask_zero=True), to.LSTM(5)])
+    lines, other = to.Input((4, 5), name="lines"), to.Input((5,), name="other")
+    words = rng.integers(0, 3, (3, 4, 5))
+    from_here(lstmc.Model({"lines": lines, "other": other}, {"p": to.TimeDistributed(word)(lines), "q": word(other)}), {"lines": words, "other": words[:, 0]})
+
+
+def from_here(model, x, calls=1):
+    """A model of this package, with drawn weights, against what it becomes, in so many calls."""
+    model.predict_on_batch(x)
+    model.reset_states()
+    theirs = drawn(model).to_keras()
+    for _ in range(calls):
+        want, got = model.predict_on_batch(x), theirs(x)
+        assert not isinstance(want, dict) or want.keys() == got.keys()
+        check(list(want.values()) if isinstance(want, dict) else want, list(got.values()) if isinstance(got, dict) else got)
+
+
+def test_masks_that_keras_leaves_out_are_told():
+    a, h = la.Input((5, 3)), la.Input((4,))
+    masked = la.Masking()(a)
+    with pytest.warns(UserWarning, match="layer 'gru': Keras 3 leaves out the mask of a call with initial_state"):
+        lstmc.from_keras(drawn(keras.Model([a, h], la.GRU(4, name="gru")(masked, initial_state=h))))
+    there_and_back(drawn(keras.Model([a, h], la.GRU(4)(masked, initial_state=h, mask=masked._keras_mask))), x(), x(4)[:, 0])
+
+
 def test_proof(tmp_path, capsys):
     model = drawn(keras.Sequential([la.Input((None,), dtype="int32"), la.Embedding(9, 3, mask_zero=True), la.Bidirectional(la.LSTM(4)), la.Dense(2)]))
     lstmc.from_keras(model, verify=True)

@@ -122,16 +122,18 @@ def texts(group, key, largest=2**20):
 class Array:
     """A float array in a file: its shape is known before it is read, and it is as large as what is stored."""
 
+    KINDS = ("IEEE_F32LE", "IEEE_F64LE", "IEEE_F16LE", "IEEE_F32BE", "IEEE_F64BE")
+    WHAT = "floats"
+
     def __init__(self, dataset):
         import h5py
 
         if not isinstance(dataset, h5py.Dataset):
             raise FormatError(f"{dataset.name}: expected an array, received a {type(dataset).__name__.lower()}")
         self.dataset, self.name, self.shape = dataset, dataset.name, dataset.shape
-        kinds = [t for t in (h5py.h5t.IEEE_F32LE, h5py.h5t.IEEE_F64LE, h5py.h5t.IEEE_F16LE, h5py.h5t.IEEE_F32BE, h5py.h5t.IEEE_F64BE)
-                 if dataset.id.get_type().equal(t)]
+        kinds = [t for t in (getattr(h5py.h5t, name) for name in self.KINDS) if dataset.id.get_type().equal(t)]
         if not kinds or self.shape is None:
-            raise FormatError(f"{self.name}: expected an array of floats, received dtype {dataset.dtype}, shape {self.shape}")
+            raise FormatError(f"{self.name}: expected an array of {self.WHAT}, received dtype {dataset.dtype}, shape {self.shape}")
         made = dataset.id.get_create_plist()
         plain = made.get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) and not made.get_nfilters() and not made.get_external_count()
         self.nbytes = math.prod(self.shape) * kinds[0].get_size()
@@ -141,6 +143,13 @@ class Array:
 
     def read(self):
         return self.dataset[()]
+
+
+class Number(Array):
+    """The same, or one of whole numbers, as a count of steps is."""
+
+    KINDS = (*Array.KINDS, "STD_I64LE", "STD_I32LE", "STD_U64LE", "STD_U32LE")
+    WHAT = "numbers"
 
 
 def check_sizes(arrays, size):

@@ -1,14 +1,15 @@
 """lstmc.from_keras: a model of Keras, an object or a file, as one of this package.
 
 Reading order: `keras_configs.py` (one layer), `keras_nodes.py` and `keras_graphs.py` (models), `keras_weights.py` (layouts), `hdf5.py` and
-`keras_files.py` (files), `keras_compile.py` (how it was compiled), `keras_objects.py` (objects, and the comparison with Keras itself).
+`keras_files.py` (files), `keras_compile.py` (how it was compiled), `keras_optimizer.py` (its state), `keras_objects.py` (objects, and the comparison
+with Keras itself).
 """
 
 import contextlib
 import os
 
 from lstmc.errors import FormatError
-from lstmc.interchange import hdf5, keras_compile, keras_files, keras_graphs, keras_objects, keras_weights
+from lstmc.interchange import hdf5, keras_compile, keras_files, keras_graphs, keras_objects, keras_optimizer, keras_weights
 from lstmc.nn import checks
 from lstmc.training import architecture, files
 from lstmc.training.reading import MAX_MESSAGE, kinds
@@ -32,8 +33,8 @@ def from_keras(obj, verify=False, *, model=None):
     Returns
     -------
     lstmc.Sequential or lstmc.Model
-        A Model of a functional model, and of what has several inputs or outputs. Compiled, if Keras' was and the package has all of it, anew: the
-        state of the optimizer is left out.
+        A Model of a functional model, and of what has several inputs or outputs. Compiled, if Keras' was and the package has all of it, with the state
+        of the optimizer: training goes on.
 
     Raises
     ------
@@ -101,6 +102,7 @@ def built(source, model=None):
         made.build(plan.config["input_shape"], draw=False)
     put(found, values)
     keras_compile.apply(made, source.compiled)
+    keras_optimizer.apply(made, found, source)
     return made
 
 

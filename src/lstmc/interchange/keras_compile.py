@@ -55,7 +55,7 @@ def schedule(entry):
     if entry.get("class_name") not in schedules.CLASSES:
         raise ValueError(f"learning_rate: expected one of {', '.join(schedules.CLASSES)}, received {entry.get('class_name')}")
     cls = schedules.CLASSES[entry["class_name"]]
-    return cls(**{key: plain(value) for key, value in entry["config"].items() if key != "name" or "name" in cls.fields})
+    return cls(**{key: plain(value) for key, value in entry["config"].items() if key != "name" or (value is not None and "name" in cls.fields)})
 
 
 def mapped(function, value):

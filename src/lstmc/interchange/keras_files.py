@@ -116,6 +116,11 @@ class Tree:
     def arrays(self, leaves, wanted):
         return [self._of(leaf) if w else [] for leaf, w in zip(leaves, wanted, strict=True)]
 
+    def optimizer(self):
+        """[(number, Array)] of the optimizer's state, or nothing."""
+        group = hdf5.subgroup(self.f, "optimizer")
+        return [] if group is None else numbered(hdf5.subgroup(group, "vars"), hdf5.Number)
+
     def _of(self, leaf):
         group, where = self.f, ""
         for key, _ in leaf.path:
@@ -132,11 +137,7 @@ class Tree:
         if type(layer).__name__ == "Bidirectional":
             return [(f"{way}_{name}", a) for way in keras_weights.WAYS for name, a in self._below(self._inside(group, f"{way}_layer"), layer.layer)]
         cell = hdf5.subgroup(group, "cell")
-        held = hdf5.subgroup(group if cell is None else cell, "vars")
-        found = []
-        while held is not None and (a := hdf5.member(held, str(len(found)))) is not None:
-            found.append((str(len(found)), hdf5.Array(a)))
-        return found
+        return numbered(hdf5.subgroup(group if cell is None else cell, "vars"), hdf5.Array)
 
     @staticmethod
     def _inside(group, name):
@@ -144,6 +145,14 @@ class Tree:
         if found is None:
             raise FormatError(f"{group.name}: expected a group {name}, received none")
         return found
+
+
+def numbered(group, kind):
+    """[(number, what it is of a kind)] of the arrays 0, 1, ... of a group, which may be None."""
+    found = []
+    while group is not None and (a := hdf5.member(group, str(len(found)))) is not None:
+        found.append((str(len(found)), kind(a)))
+    return found
 
 
 class Legacy:
@@ -195,10 +204,20 @@ class Legacy:
         group = hdf5.subgroup(self.weights, name)
         if group is None:
             raise FormatError(f"layer {name!r}: expected a group of its weights, received none")
+        return self._named(group, f"layer {name!r}", hdf5.Array)
+
+    def optimizer(self):
+        """[(name, Array)] of the optimizer's state, or nothing."""
+        group = hdf5.subgroup(self.f, "optimizer_weights")
+        return [] if group is None else self._named(group, "optimizer_weights", hdf5.Number)
+
+    @staticmethod
+    def _named(group, what, kind):
+        """[(name, what it is of a kind)] of the arrays that a group lists."""
         found = []
         for key in hdf5.names(group, "weight_names"):
             a = hdf5.member(group, key)
             if a is None:
-                raise FormatError(f"layer {name!r}: expected an array {key[:200]!r}, received none")
-            found.append((key, hdf5.Array(a)))
+                raise FormatError(f"{what}: expected an array {key[:200]!r}, received none")
+            found.append((key, kind(a)))
         return found

@@ -5,6 +5,7 @@ them. A model in a model has a node of its own before those of its calls; where 
 """
 
 import re
+import warnings
 from typing import NamedTuple
 
 from lstmc import layers
@@ -240,6 +241,9 @@ class Plan:
         if masked and isinstance(layer, AroundModule) and self.masks.get(inputs[0]) is None:
             raise ValueError(f"layer {layer.name!r} ({type(layer).__name__}): a mask that does not come from Masking or Embedding(mask_zero=True) is not "
                              "supported")
+        if self.version > 2 and states and not masked and self.masks.get(inputs[0]) is not None:
+            warnings.warn(f"layer {layer.name!r}: Keras 3 leaves out the mask of a call with initial_state, unless it is given; here it counts, as in "
+                          "Keras 2, and outputs at masked steps, and after them, differ", UserWarning, stacklevel=2)
         self.calls.append((leaf.number, inputs, states))
         self.given.append(gives(layer))
         found = [(len(self.calls) - 1, n) for n in range(self.given[-1])]

@@ -47,6 +47,12 @@ class Source:
     def arrays(self, leaves, wanted):
         return [self._of(leaf) if w else [] for leaf, w in zip(leaves, wanted, strict=True)]
 
+    def optimizer(self):
+        """[(name, Held)] of the optimizer's state, or nothing."""
+        found = getattr(getattr(self.obj, "optimizer", None), "variables", ())
+        found = found() if callable(found) else found
+        return [(v.name, keras_weights.Held(np.asarray(v.numpy()))) for v in found]
+
     def _of(self, leaf):
         obj = self.obj
         for _, name in leaf.path[self.alone:]:

@@ -1,14 +1,17 @@
 """Models, and modules of `lstmc.nn` as one layer, as objects of Keras 3 with the same weights; what Keras has not is named."""
 
+import re
+
 import numpy as np
 
 from lstmc import layers, layouts
 from lstmc.layers import activations
 from lstmc.nn import variants
+from lstmc.training.model_layer import ModelLayer
 
 # Activations, and the layers whose random numbers a seed of Keras can begin.
 NOT_IN_KERAS = ("hard_sigmoid_keras2",)
-SEEDED = ("LSTM", "GRU", "SimpleRNN", "Dropout", "SpatialDropout1D")
+SEEDED = ("LSTM", "GRU", "SimpleRNN", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
 def imported():
@@ -29,30 +32,45 @@ def model(source):
     for layer in source.layers:
         layer.check_complete()
     made = {}
+    leave_names(keras, {layer.name for layer in source.layers})
+    result = network(keras, source, made)
+    for layer in source.layers:
+        if id(layer) in made:
+            made[id(layer)].set_weights(layer.get_weights())
+    return result
 
+
+def network(keras, source, made):
+    """The Keras model without its weights. made: id of a layer -> that of Keras, as far as there is one; new ones are added."""
     def of(layer):
         if id(layer) not in made:
-            made[id(layer)] = one(keras, layer)
+            made[id(layer)] = one(keras, layer, made)
         return made[id(layer)]
 
     g = source.graph
     tensors = [keras.Input(batch_shape=(t.call.layer.batch_size, *t.call.layer.shape), dtype=input_dtype(source, n), name=t.name)
                for n, t in enumerate(g.inputs)]
     if hasattr(source, "_layers"):
-        result = keras.Sequential([tensors[0], *(of(layer) for layer in source.layers)], name=source.name)
-    else:
-        inputs = list(tensors)
-        for step in g.steps:
-            taken = [tensors[i] for i in step.inputs]
-            states = {"initial_state": [tensors[i] for i in step.states]} if step.states else {}
-            y = of(step.layer)(taken if step.layer.merges else taken[0], **states)
-            tensors += y if isinstance(y, (list, tuple)) else [y]
-        result = keras.Model(inputs if len(inputs) > 1 else inputs[0], [tensors[i] for i in g.kept] if len(g.kept) > 1 else tensors[g.kept[0]],
-                             name=source.name)
-    for layer in source.layers:
-        if id(layer) in made:
-            made[id(layer)].set_weights(layer.get_weights())
-    return result
+        return keras.Sequential([tensors[0], *(of(layer) for layer in source.layers)], name=source.name)
+    inputs = list(tensors)
+    for step in g.steps:
+        taken = [tensors[i] for i in step.inputs]
+        states = {"initial_state": [tensors[i] for i in step.states]} if step.states else {}
+        if states and getattr(taken[0], "_keras_mask", None) is not None:
+            states["mask"] = taken[0]._keras_mask        # which Keras 3 leaves out by itself where there are states
+        y = of(step.layer)(taken if step.layer.merges else taken[0], **states)
+        tensors += y if isinstance(y, (list, tuple)) else [y]
+    outputs = [tensors[i] for i in g.kept]
+    if source.output_keys is not None:
+        outputs = dict(zip(source.output_keys, outputs, strict=True))
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs if isinstance(outputs, dict) or len(outputs) > 1 else outputs[0], name=source.name)
+
+
+def leave_names(keras, names):
+    """Let the next name that Keras gives be none of these: a Concatenate of masks is an operation, which it names by itself as it names layers."""
+    numbers = [int(found[1] or 0) for name in names if (found := re.fullmatch(r"concatenate(?:_(\d{1,4}))?", name))]
+    while numbers and int(keras.layers.Concatenate().name.removeprefix("concatenate").strip("_") or 0) < max(numbers):
+        continue
 
 
 def input_dtype(source, n):
@@ -60,17 +78,21 @@ def input_dtype(source, n):
     return "int32" if isinstance(source.graph.caster(n), layers.Embedding) else str(source.dtype)
 
 
-def one(keras, layer):
+def one(keras, layer, made):
     """The layer of Keras with the settings of a layer here, without weights yet."""
+    if isinstance(layer, ModelLayer):
+        return network(keras, layer.model, made)
     kind = type(layer).__name__
     if layers.CLASSES.get(kind) is not type(layer):
         raise ValueError(f"{layer.name}: expected a layer of lstmc.layers, received {type(layer).__module__}.{kind}, which Keras has not")
     config = {name: value for name, value in layer.get_config().items() if not (name == "seed" and kind not in SEEDED)}
+    if not getattr(layer, "return_sequences", True):
+        config.pop("zero_output_for_mask", None)        # by which Keras would change the last output, too, which its documentation denies
     for name, value in config.items():
-        if value in NOT_IN_KERAS:
+        if isinstance(value, str) and value in NOT_IN_KERAS:
             raise ValueError(f"{layer.name}: {name}={value!r} is that of Keras 1 and 2, which Keras 3 has not")
         if name in ("layer", "backward_layer"):
-            config[name] = one(keras, getattr(layer, name))
+            config[name] = one(keras, getattr(layer, name), made)
         elif isinstance(value, dict):
             where = keras.initializers if name.endswith("_initializer") else keras.regularizers
             config[name] = getattr(where, value["class"])(**{k: v for k, v in value["config"].items() if v is not None})

@@ -1,41 +1,55 @@
-"""`Sequential.to_torch`: the model as a torch module with the same weights and the same results; a layer that torch has not is refused by its name.
+"""`to_torch` of `Sequential` and `Model`: a torch module with the same weights and the same results; a layer that torch has not is refused by its name.
 
 Masks are carried: modules hand them on as layers do, and recurrent ones compute the valid steps alone. Each function below makes the torch module
 of a kind of layer, in which weights are copies.
 """
 
 import contextlib
+import math
+from types import SimpleNamespace
 
 import numpy as np
 
 from lstmc import layers
 from lstmc.interchange import to_torch
 from lstmc.interchange.torch_weights import imported
+from lstmc.training.model_layer import ModelLayer
 
 
 def model(m):
-    """The torch module of a Sequential, in eval mode."""
+    """The torch module of a Sequential or a Model, in eval mode."""
     imported("to_torch")
-    from lstmc.interchange import torch_layers
+    from lstmc.interchange import torch_layers, torch_merging, torch_network, torch_recurrent
 
     m.build()
-    found, taken = {}, dir(torch_layers.Sequential({}))
-    for layer in m.layers:
-        name = layer.name.replace(".", "_")     # torch's separator
-        while name in found or name in taken:
-            name += "_"
-        found[name] = converted(layer)
-    return torch_layers.Sequential(found).eval()
+    own = SimpleNamespace(torch=torch_layers.torch, **{name: kind for package in (torch_layers, torch_merging, torch_network, torch_recurrent)
+                                                       for name, kind in vars(package).items() if getattr(kind, "__module__", "") == package.__name__},
+                          FUNCTIONS=torch_layers.FUNCTIONS)
+    return network(m.graph, m.input_names, m.output_keys, own).eval()
 
 
-def converted(layer):
+def network(graph, names, keys, own):
+    """The Network of a graph."""
+    found, of, taken = {}, {}, dir(own.Network({}, (), (), (), (), None))
+    for layer in graph.layers:
+        if any(step.layer is layer for step in graph.steps):
+            name = layer.name.replace(".", "_")     # torch's separator
+            while name in found or name in taken:
+                name += "_"
+            of[id(layer)], found[name] = name, converted(layer, own)
+    steps = [(of[id(s.layer)], s.inputs, s.states, s.outputs) for s in graph.steps]
+    merges = frozenset(of[id(s.layer)] for s in graph.steps if s.layer.merges)
+    return own.Network(found, list(names), steps, merges, graph.kept, keys)
+
+
+def converted(layer, own):
     """The torch module of a layer."""
     make = MADE.get(type(layer))
     if make is None:
-        raise ValueError(f"{layer.name}: expected one of {', '.join(c.__name__ for c in MADE)}, which torch can express, received {type(layer).__name__}")
-    from lstmc.interchange import torch_layers
-
-    return make(layer, torch_layers, torch_layers.torch)
+        raise ValueError(f"{layer.name}: expected one of {', '.join(c.__name__ for c in MADE if c is not ModelLayer)}, which torch can express, received "
+                         f"{type(layer).__name__}")
+    made = make(layer, own, own.torch)
+    return made if layer.trainable else made.requires_grad_(False)
 
 
 def tensor(a, torch):
@@ -69,12 +83,11 @@ def embedding(layer, own, torch):
 
 def recurrent(layer, own, torch):
     s = layer.settings
-    if s.stateful:
-        raise ValueError(f"{layer.name}: stateful: expected False, since torch's modules keep no state, received True")
     with naming(layer):
+        layer.check_complete()
         rnn = to_torch.module(layer.module, carried=("input_dropout",))
-    merge = getattr(layer, "merge_mode", None)
-    return own.Recurrent(rnn, s.return_sequences, merge, s.go_backwards, merge is None and not s.zero_output_for_mask, s.dropout)
+    return own.Recurrent(rnn, sequences=s.return_sequences, merge=getattr(layer, "merge_mode", None), backwards=s.go_backwards,
+                         holds=not s.zero_output_for_mask, dropout=s.dropout, gives_state=s.return_state, stateful=s.stateful)
 
 
 @contextlib.contextmanager
@@ -87,44 +100,76 @@ def naming(layer):
 
 
 def layer_norm(layer, own, torch):
-    if layer.axis not in (-1, (-1,)):
-        raise ValueError(f"{layer.name}: axis: expected -1, all that torch.nn.LayerNorm has, received {layer.axis}")
-    return own.Alone(normalization(torch.nn.LayerNorm, layer, torch))
+    axes = layer.axis if isinstance(layer.axis, tuple) else (layer.axis,)
+    if layer.variables:
+        v = layer.variables[0]
+        norm = filled(torch.nn.LayerNorm(v.shape, layer.epsilon, dtype=getattr(torch, str(layer.dtype))), layer, torch)
+    else:
+        norm = own.LayerNorm(len(axes), layer.epsilon)
+    return own.Alone(norm if axes == (-1,) else own.Moved(norm, in_order(layer, axes)))
+
+
+def in_order(layer, axes):
+    """Axes, of which some may count from the end, from the first to the last of them."""
+    if min(axes) < 0 < max(axes):
+        raise ValueError(f"{layer.name}: axis: expected axes that all count from the front, or all from the end, received {layer.axis}")
+    return tuple(sorted(axes))
 
 
 def batch_norm(layer, own, torch):
-    if layer.axis != -1:
-        raise ValueError(f"{layer.name}: axis: expected -1, received {layer.axis}")
-    return own.Alone(own.BatchNormalization(normalization(torch.nn.BatchNorm1d, layer, torch, momentum=1 - layer.momentum)))
+    norm = filled(torch.nn.BatchNorm1d(layer.variables[-1].array.size, layer.epsilon, 1 - layer.momentum, affine=layer.scale or layer.center,
+                                       dtype=getattr(torch, str(layer.dtype))), layer, torch)
+    norm = own.BatchNormalization(norm, not layer.trainable)
+    return own.Alone(norm if layer.axis == -1 else own.Moved(norm, (layer.axis,)))
 
 
-def normalization(kind, layer, torch, **more):
-    """torch's module of a normalisation, which has gamma and beta both or neither."""
-    weights = {v.name: v.get() for v in layer.variables}
-    if layer.scale != layer.center or not weights:
-        raise ValueError(f"{layer.name}: expected weights, and scale and center both True or both False, as torch has them, received scale={layer.scale} "
-                         f"and center={layer.center}")
+def filled(norm, layer, torch):
+    """torch's normalisation with the weights of a layer; gamma or beta, if the layer has one of them alone, stay 1 or 0."""
     names = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
-    affine = {"elementwise_affine" if kind is torch.nn.LayerNorm else "affine": layer.scale}
-    made = kind(next(iter(weights.values())).size, eps=layer.epsilon, dtype=getattr(torch, str(layer.dtype)), **affine, **more)
-    return given(made, {names[name]: a for name, a in weights.items()}, torch)
+    weights = {names[v.name]: v.get() for v in layer.variables}
+    for name, parameter in norm.named_parameters():
+        parameter.requires_grad_(name in weights)
+    return given(norm, weights, torch)
 
 
 def time_distributed(layer, own, torch):
-    return own.TimeDistributed(converted(layer.layer))
+    return own.TimeDistributed(converted(layer.layer, own))
+
+
+def inner_model(layer, own, torch):
+    return own.Within(network(layer.graph, ["x"], None, own))
 
 
 def dropout(layer, own, torch):
-    if layer.noise_shape is not None:
-        raise ValueError(f"{layer.name}: noise_shape: expected None, all that torch.nn.Dropout has, received {layer.noise_shape}")
-    return own.Alone(torch.nn.Dropout(layer.rate))
+    plain = (torch.nn.AlphaDropout if type(layer) is layers.AlphaDropout else torch.nn.Dropout)(layer.rate)
+    if layer.noise_shape is None:
+        return own.Alone(plain)
+    if type(layer) is layers.AlphaDropout:
+        raise ValueError(f"{layer.name}: noise_shape: expected None, all that torch.nn.AlphaDropout has, received {layer.noise_shape}")
+    return own.Dropout(plain, layer.noise_shape)
 
 
 def relu(layer, own, torch):
-    if layer.max_value is not None or layer.threshold:
-        raise ValueError(f"{layer.name}: expected max_value=None and threshold=0, all that torch.nn.LeakyReLU has, received {layer.max_value} and "
-                         f"{layer.threshold}")
-    return own.Alone(torch.nn.LeakyReLU(layer.negative_slope))
+    if layer.max_value is None and not layer.threshold:
+        return own.Alone(torch.nn.LeakyReLU(layer.negative_slope))
+    return own.Alone(own.ReLU(layer.negative_slope, layer.threshold, layer.max_value))
+
+
+def elementwise(layer, own, torch):
+    return own.Elementwise(type(layer).__name__)
+
+
+def dot(layer, own, torch):
+    return own.Dot(layer.axes if isinstance(layer.axes, tuple) else (layer.axes,) * 2, layer.normalize)
+
+
+def unit(layer, own, torch):
+    return own.Alone(own.Unit(tuple(np.atleast_1d(layer.axis).tolist())))
+
+
+def alone(name, of=lambda layer: (), ends=False):
+    """A function that makes such a module of what `of` says of a layer."""
+    return lambda layer, own, torch: own.Alone(getattr(own, name)(*of(layer)), ends=ends)
 
 
 MADE = {
@@ -132,17 +177,28 @@ MADE = {
     layers.Dense: dense, layers.TimeDistributed: time_distributed, layers.LayerNormalization: layer_norm, layers.BatchNormalization: batch_norm,
     layers.Activation: lambda layer, own, torch: own.Alone(*function(layer.activation.name, layer, own)),
     layers.Dropout: dropout,
-    layers.SpatialDropout1D: lambda layer, own, torch: own.Alone(own.SpatialDropout(layer.rate)),
+    layers.SpatialDropout1D: lambda layer, own, torch: own.Dropout(torch.nn.Dropout(layer.rate), (None, 1, None)),
+    layers.AlphaDropout: dropout,
+    layers.GaussianNoise: alone("Noise", lambda layer: (layer.stddev, False)),
+    layers.GaussianDropout: alone("Noise", lambda layer: (math.sqrt(layer.rate / (1 - layer.rate)), True)),
+    layers.ActivityRegularization: lambda layer, own, torch: own.Alone(),
+    layers.UnitNormalization: unit,
     layers.Masking: lambda layer, own, torch: own.Masking(layer.mask_value),
     layers.ReLU: relu,
     layers.LeakyReLU: lambda layer, own, torch: own.Alone(torch.nn.LeakyReLU(layer.negative_slope)),
     layers.ELU: lambda layer, own, torch: own.Alone(torch.nn.ELU(layer.alpha)),
-    layers.Softmax: lambda layer, own, torch: own.Alone(torch.nn.Softmax(layer.axis)),
+    layers.Softmax: lambda layer, own, torch: own.Softmax(layer.axis),
     layers.PReLU: lambda layer, own, torch: own.Alone(own.PReLU(tensor(layer.get_weights()[0], torch))),
     layers.Flatten: lambda layer, own, torch: own.Alone(torch.nn.Flatten(), ends=True),
-    layers.Reshape: lambda layer, own, torch: own.Alone(own.Reshape(layer.target_shape), ends=True),
-    layers.Permute: lambda layer, own, torch: own.Alone(own.Permute(layer.dims), ends=True),
-    layers.RepeatVector: lambda layer, own, torch: own.Alone(own.Repeat(layer.n), ends=True),
+    layers.Reshape: alone("Reshape", lambda layer: (layer.target_shape,), ends=True),
+    layers.Permute: alone("Permute", lambda layer: (layer.dims,), ends=True),
+    layers.RepeatVector: alone("Repeat", lambda layer: (layer.n,), ends=True),
+    layers.Cropping1D: alone("Padding", lambda layer: (-layer.cropping[0], -layer.cropping[1]), ends=True),
+    layers.ZeroPadding1D: alone("Padding", lambda layer: layer.padding, ends=True),
+    layers.UpSampling1D: alone("UpSampling", lambda layer: (layer.size,), ends=True),
     layers.GlobalAveragePooling1D: lambda layer, own, torch: own.Average(layer.keepdims),
-    layers.GlobalMaxPooling1D: lambda layer, own, torch: own.Alone(own.Largest(layer.keepdims), ends=True),
+    layers.GlobalMaxPooling1D: alone("Largest", lambda layer: (layer.keepdims,), ends=True),
+    **dict.fromkeys((layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum), elementwise),
+    layers.Concatenate: lambda layer, own, torch: own.Concatenate(layer.axis),
+    layers.Dot: dot, ModelLayer: inner_model,
 }

@@ -1,4 +1,4 @@
-"""What a `Sequential` becomes in torch: a row of modules that take and give (x, mask), as the layers of Keras do.
+"""Layers of one input as torch modules that take and give (x, mask), as the layers of Keras do; recurrent ones are in torch_recurrent.py.
 
 Importing this module needs torch. Axes are Keras's: batch first, features last. A mask (batch, time) is True at valid steps and may have holes; None
 is all of them.
@@ -6,23 +6,6 @@ is all of them.
 
 import torch
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-
-
-class Sequential(torch.nn.Module):
-    """Modules by the names of the layers, one after the other. A call takes x alone, and returns the output alone."""
-
-    def __init__(self, layers):
-        super().__init__()
-        for name, layer in layers.items():
-            self.add_module(name, layer)
-
-    def forward(self, x):
-        mask = None
-        for layer in self.children():
-            x, mask = layer(x, mask)
-        return x
-
 
 # Functions by the names of lstmc.activations.
 FUNCTIONS = {
@@ -118,7 +101,7 @@ class Embedding(torch.nn.Module):
         if self.mask_zero:
             own = x != 0
             mask = own if mask is None else own & mask.reshape(*mask.shape, *(1,) * (x.dim() - mask.dim()))
-        return self.table(x.long()), mask
+        return self.table(x if x.dtype in (torch.int32, torch.int64) else x.long()), mask
 
 
 class TimeDistributed(torch.nn.Module):
@@ -144,15 +127,115 @@ class PReLU(torch.nn.Module):
         return torch.where(x > 0, x, self.alpha * x)
 
 
-class SpatialDropout(torch.nn.Module):
-    """Dropout that drops the same features at all steps of a sequence."""
+class Dropout(torch.nn.Module):
+    """A Dropout of torch for many values at once: where shape has 1, values along that axis are dropped together; None is all of them."""
 
-    def __init__(self, rate):
+    def __init__(self, dropout, shape):
         super().__init__()
-        self.dropout = torch.nn.Dropout(rate)
+        self.dropout, self.shape = dropout, shape
+
+    def drop(self, x):
+        if not self.training or not self.dropout.p:
+            return x
+        return x * self.dropout(x.new_ones([n if own is None else own for n, own in zip(x.shape, self.shape, strict=True)]))
+
+    def forward(self, x, mask):
+        return self.drop(x), mask
+
+
+class Noise(torch.nn.Module):
+    """In training, normal numbers: added to values, or 1 and they multiply them."""
+
+    def __init__(self, deviation, multiplies):
+        super().__init__()
+        self.deviation, self.multiplies = deviation, multiplies
 
     def forward(self, x):
-        return x * self.dropout(torch.ones_like(x[:, :1])) if self.training else x
+        if not self.training or not self.deviation:
+            return x
+        noise = self.deviation * torch.randn_like(x)
+        return x * (1 + noise) if self.multiplies else x + noise
+
+
+class ReLU(torch.nn.Module):
+    """x above threshold, at most `most` if that is not None; slope (x - threshold) elsewhere."""
+
+    def __init__(self, slope, threshold, most):
+        super().__init__()
+        self.slope, self.threshold, self.most = slope, threshold, most
+
+    def forward(self, x):
+        y = torch.where(x > self.threshold, x, self.slope * (x - self.threshold).clamp(max=0))
+        return y if self.most is None else y.clamp(max=self.most)
+
+
+class Softmax(torch.nn.Module):
+    """Along an axis; values that a mask of the shape of x leaves out are 0."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.softmax = torch.nn.Softmax(axis)
+
+    def forward(self, x, mask):
+        if mask is None or mask.shape != x.shape:
+            return self.softmax(x), mask
+        return torch.where(mask, self.softmax(torch.where(mask, x, -1e9)), 0), mask
+
+
+class Unit(torch.nn.Module):
+    """Values divided by the root of the sum of their squares over some axes."""
+
+    def __init__(self, axes):
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x):
+        return x * (x * x).sum(self.axes, keepdim=True).rsqrt().clamp(max=1e12)
+
+
+class Padding(torch.nn.Module):
+    """Steps of zeros before and behind sequences; fewer steps where the numbers are negative."""
+
+    def __init__(self, before, behind):
+        super().__init__()
+        self.before, self.behind = before, behind
+
+    def forward(self, x):
+        return F.pad(x, (0, 0, self.before, self.behind))
+
+
+class UpSampling(torch.nn.Module):
+    """Every step several times."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, x):
+        return x.repeat_interleave(self.size, 1)
+
+
+class Moved(torch.nn.Module):
+    """A module of the last axes, over others."""
+
+    def __init__(self, inner, axes):
+        super().__init__()
+        self.inner, self.axes = inner, axes
+
+    def forward(self, x):
+        ends = range(-len(self.axes), 0)
+        return self.inner(x.movedim(self.axes, tuple(ends))).movedim(tuple(ends), self.axes)
+
+
+class LayerNorm(torch.nn.Module):
+    """torch's, without weights, over so many last axes, whatever their sizes."""
+
+    def __init__(self, axes, eps):
+        super().__init__()
+        self.axes, self.eps = axes, eps
+
+    def forward(self, x):
+        return F.layer_norm(x, x.shape[x.dim() - self.axes:], eps=self.eps)
 
 
 class Average(torch.nn.Module):
@@ -181,58 +264,16 @@ class Largest(torch.nn.Module):
 
 
 class BatchNormalization(torch.nn.Module):
-    """torch's BatchNorm1d over the last axis."""
+    """torch's BatchNorm1d over the last axis; fixed: with the statistics that it has, in training, too."""
 
-    def __init__(self, norm):
+    def __init__(self, norm, fixed):
         super().__init__()
-        self.norm = norm
+        self.norm, self.fixed = norm, fixed
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.train(mode and not self.fixed)
+        return self
 
     def forward(self, x):
         return self.norm(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
-
-
-class Recurrent(torch.nn.Module):
-    """A recurrent module of torch (batch_first, one layer) with the outputs of Keras.
-
-    sequences: outputs of all steps. merge: how two directions join, None for one. backwards: from the last step to the first. holds: steps that are not
-    valid show the output of the last valid one; else 0. dropout: of inputs, the same at all steps of a sequence.
-    """
-
-    def __init__(self, rnn, sequences, merge, backwards, holds, dropout):
-        super().__init__()
-        self.rnn, self.dropout = rnn, SpatialDropout(dropout)
-        self.sequences, self.merge, self.backwards, self.holds = sequences, merge, backwards, holds
-
-    def forward(self, x, mask):
-        x, steps = self.dropout(x), mask
-        if self.backwards:
-            x, steps = x.flip(1), None if mask is None else mask.flip(1)
-        y, h = self.run(x, steps)
-        D = len(h)
-        parts = y.chunk(D, -1) if self.sequences else tuple(h)
-        if D == 1:
-            out = self.held(y, steps) if self.sequences and steps is not None and self.holds else parts[0]
-        elif self.merge == "concat":
-            out = torch.cat(parts, -1)
-        else:
-            out = parts[0] * parts[1] if self.merge == "mul" else (parts[0] + parts[1]) / (2 if self.merge == "ave" else 1)
-        return out, mask if self.sequences else None
-
-    def run(self, x, steps):
-        """(y (B, T, D*H), 0 at steps that are not valid; final h (D, B, H)): the valid steps are moved to the front and packed."""
-        if steps is None:
-            y, state = self.rnn(x)
-            return y, state[0] if isinstance(state, tuple) else state
-        lengths, order = steps.sum(1), torch.argsort((~steps).to(torch.uint8), dim=1, stable=True)[..., None]
-        packed = pack_padded_sequence(x.gather(1, order.expand_as(x)), lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
-        y, state = self.rnn(packed)
-        y, _ = pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
-        y = torch.where(steps[..., None], torch.zeros_like(y).scatter(1, order.expand_as(y), y), 0)
-        h = state[0] if isinstance(state, tuple) else state
-        return y, torch.where((lengths > 0)[None, :, None], h, 0)
-
-    @staticmethod
-    def held(y, steps):
-        """y with the last valid output at steps that are not valid."""
-        last = torch.where(steps, torch.arange(steps.shape[1], device=steps.device), -1).cummax(1).values
-        return y.gather(1, last.clamp(min=0)[..., None].expand_as(y))

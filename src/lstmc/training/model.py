@@ -171,6 +171,26 @@ class Model(Trainer):
         from lstmc.interchange import to_keras
         return to_keras.model(self)
 
+    def to_torch(self):
+        """The same model in torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            With copies of the weights, in eval mode; what is not trainable here has no gradient there. It takes tensors as `predict` takes arrays: one
+            for each input, in their order or by their names, or all in a list or dict; it returns a tensor, a list, or a dict. Masks go on from layer
+            to layer, as here. `reset_states` lets stateful layers begin anew. Penalties of regularizers belong to training, and are not in it.
+
+        Raises
+        ------
+        ValueError
+            A layer, or a setting of one, which the message names, is one that torch has not.
+        ImportError
+            torch is missing.
+        """
+        from lstmc.interchange import to_torch_model
+        return to_torch_model.model(self)
+
     def __repr__(self):
         return f"<Model {self.name}: {len(self.graph.layers)} layers, {self.count_params():,} parameters>"
 

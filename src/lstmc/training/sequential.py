@@ -182,26 +182,6 @@ class Sequential(Model):
             self.build(shape)
         return super().accept(x)
 
-    def to_torch(self):
-        """The same model in torch.
-
-        Returns
-        -------
-        torch.nn.Module
-            With copies of the weights, in eval mode. It takes a tensor as this model takes an array, and hands masks on from layer to layer, as this
-            model does. Penalties of regularizers belong to training, and are not in it.
-
-        Raises
-        ------
-        ValueError
-            A layer, or a setting of one, which the message names, is one that torch has not.
-        ImportError
-            torch is missing.
-        """
-        from lstmc.interchange import to_torch_model
-
-        return to_torch_model.model(self)
-
     @classmethod
     def from_config(cls, config):
         """A model of this architecture with new weights, which exist if the shape of its input is known."""
