@@ -4,12 +4,14 @@
 
 train: an LSTM of T = 100, B = 64, I = H = 256, sequences per second: one process of 2 threads, plain and by one piece; 2 MPI ranks of 1 thread, a piece
 each. ddp: the same on 2 processes with gloo, where torch is installed. traffic: of 2 ranks, the sum of all gradients beside the
-step that makes them, for H from 64 to 1024. predict: 20,000 sequences by two plain processes that have their halves, and by 2 workers of what is
-installed of processes, Dask and Ray, started before. Needs mpi4py and mpiexec for ranks. Contenders take turns; medians of rounds are printed.
+step that makes them, for H from 64 to 1024. predict: 20,000 sequences by two plain processes that read a half each from a file and send scores, and by 2
+workers of what is installed of `Processes`, Dask and Ray: from functions that read parts of the file, and from a list in this process, which therefore has
+to be sent. Either were started before, or are started for the call. Needs mpi4py and mpiexec for ranks. Contenders take turns; medians are printed.
 """
 
 import argparse
 import contextlib
+import functools
 import importlib.util
 import json
 import multiprocessing
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -94,68 +97,122 @@ def traffic():
     return found
 
 
-def scored():
-    """(model, sequences) to be predicted."""
+JOBS = {"LSTM(64)": 1, "two bidirectional LSTM(64)": 2}
+
+
+def job(layers):
+    """The model."""
     import lstmc
     lstmc.utils.set_random_seed(0)
-    model = lstmc.Sequential([lstmc.Input((None, 16)), lstmc.layers.LSTM(64), lstmc.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    first = [lstmc.layers.LSTM(64)] if layers == 1 else [lstmc.layers.Bidirectional(lstmc.layers.LSTM(64, return_sequences=r)) for r in (True, False)]
+    return lstmc.Sequential([lstmc.Input((None, 16)), *first, lstmc.layers.Dense(1)])
+
+
+def write(folder):
+    """The sequences: their steps, and where each begins."""
     rng = np.random.default_rng(0)
-    return model, [rng.normal(size=(n, 16)).astype(np.float32) for n in rng.integers(20, 81, SEQUENCES)]
+    ends = np.cumsum(rng.integers(20, 81, SEQUENCES))
+    np.save(Path(folder, "ends.npy"), np.append(0, ends))
+    np.save(Path(folder, "steps.npy"), rng.normal(size=(ends[-1], 16)).astype(np.float32))
 
 
-def plain(pipe, half):
-    """A process that predicts its half whenever it is told to."""
+def read(folder, first, last):
+    """Some of them, copied from the file."""
+    ends = np.load(Path(folder, "ends.npy"))[first:last + 1]
+    steps = np.array(np.load(Path(folder, "steps.npy"), mmap_mode="r")[ends[0]:ends[-1]])
+    return [steps[a:b] for a, b in pairwise((ends - ends[0]).tolist())]
+
+
+def plain(pipe, folder, first, last):
+    """A process that reads and predicts its half, whenever it is told a job."""
     import lstmc
     lstmc.set_num_threads(1)
-    model, x = scored()
-    x = x[half::2]
-    model.predict(x[:64], verbose=0)
+    models = {}
     pipe.send("ready")
-    while pipe.recv():
-        pipe.send(len(model.predict(x, verbose=0)))
+    while layers := pipe.recv():
+        model = models.setdefault(layers, job(layers))
+        pipe.send(model.predict(read(folder, first, last), verbose=0))
+
+
+class Plain:
+    """Two of them."""
+
+    def __init__(self, folder):
+        context = multiprocessing.get_context("spawn")
+        self.pipes, self.children = zip(*(self.start(context, folder, half) for half in range(2)), strict=True)
+        for pipe in self.pipes:
+            pipe.recv()
+
+    def start(self, context, folder, half):
+        mine, its = context.Pipe()
+        child = context.Process(target=plain, args=(its, folder, half * SEQUENCES // 2, (half + 1) * SEQUENCES // 2), daemon=True)
+        child.start()
+        return mine, child
+
+    def predict(self, layers):
+        for pipe in self.pipes:
+            pipe.send(layers)
+        return np.concatenate([pipe.recv() for pipe in self.pipes])
+
+    def close(self):
+        for pipe, process in zip(self.pipes, self.children, strict=True):
+            pipe.send(0)
+            process.join()
 
 
 def predict(rounds):
-    """Seconds by contender."""
-    from lstmc.distributed import predict as by
-    model, x = scored()
-    found, context = {}, multiprocessing.get_context("spawn")
-    pipes, children = [], []
-    for half in range(2):
-        mine, its = context.Pipe()
-        children.append(context.Process(target=plain, args=(its, half), daemon=True))
-        children[-1].start()
-        pipes.append(mine)
-    for pipe in pipes:
-        pipe.recv()
-
-    def two():
-        for pipe in pipes:
-            pipe.send(True)
-        return [pipe.recv() for pipe in pipes]
-
+    """Seconds by job and contender, each of which gives all scores; what is started for a call, and what was started before."""
+    from lstmc import distributed as by
+    found = {}
     with contextlib.ExitStack() as stack:
-        contenders = {"two plain processes": two, "processes": lambda: by(model, x, workers=2, threads=1, verbose=0)}
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        write(folder)
+        memory = read(folder, 0, SEQUENCES)
+        before = Plain(folder)
+        stack.callback(before.close)
+
+        def cold(layers):
+            both = Plain(folder)
+            scores = both.predict(layers)
+            both.close()
+            return scores
+
+        def files(model, engine):
+            parts = (functools.partial(read, folder, i, min(i + 1000, SEQUENCES)) for i in range(0, SEQUENCES, 1000))
+            return np.concatenate(list(by.predict(model, parts, engine, workers=2, threads=1, verbose=0)))
+
+        def listed(model, engine):
+            return by.predict(model, memory, engine, workers=2, threads=1, partition=1000, verbose=0)
+
+        engines = {"Processes": stack.enter_context(by.Processes(2, 1))}
         if importlib.util.find_spec("distributed"):
             import distributed
             cluster = stack.enter_context(distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None))
-            client = stack.enter_context(distributed.Client(cluster))
-            contenders["dask"] = lambda: by(model, x, "dask", workers=2, threads=1, verbose=0, client=client)
+            engines["Dask"] = stack.enter_context(distributed.Client(cluster))
         if importlib.util.find_spec("ray"):
             import ray
             ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
             stack.callback(ray.shutdown)
-            contenders["ray"] = lambda: by(model, x, "ray", workers=2, threads=1, verbose=0)
-        for n in range(rounds + 1):
-            for name, run in contenders.items():
-                start = time.perf_counter()
-                run()
-                if n:
-                    found.setdefault(name, []).append(time.perf_counter() - start)
-    for pipe in pipes:
-        pipe.send(False)
-    return {name: statistics.median(times) for name, times in found.items()}
+            engines["Ray"] = "ray"
+        contenders = {"two plain processes, file": lambda layers, model: before.predict(layers)}
+        for name, engine in engines.items():
+            contenders[f"{name}, file"] = lambda layers, model, engine=engine: files(model, engine)
+            contenders[f"{name}, list"] = lambda layers, model, engine=engine: listed(model, engine)
+        contenders["started for it: two plain processes, file"] = lambda layers, model: cold(layers)
+        contenders["started for it: processes, file"] = lambda layers, model: files(model, "processes")
+        contenders["started for it: processes, list"] = lambda layers, model: listed(model, "processes")
+        for title, layers in JOBS.items():
+            model = job(layers)
+            expected = model.predict(memory, verbose=0)
+            for n in range(rounds + 1):
+                for name, run in contenders.items():
+                    start = time.perf_counter()
+                    scores = run(layers, model)
+                    if n:
+                        found.setdefault(title, {}).setdefault(name, []).append(time.perf_counter() - start)
+                    elif not np.array_equal(scores, expected):
+                        sys.exit(f"{name}: other scores than the model alone gives")
+    return found
 
 
 def child(*arguments, ranks=0):
@@ -212,10 +269,13 @@ def main():
             print(f"  H = {units:5} {step * 1e3:8.1f} ms {total * 1e3:7.2f} ms, {total / step:6.1%} of it, {2 * size / total / 2 / 1e9:5.1f} GB/s each way, "
                   f"{6 * size / 4 * T * B / 2 / step / 1e9:6.1f} GFLOP/s")
     if "predict" in parts:
-        print(f"prediction of {SEQUENCES} sequences of 20 to 80 steps, LSTM(64), 2 workers")
-        seconds = predict(options.rounds)
-        for name, some in seconds.items():
-            print(f"  {name:25} {SEQUENCES / some:8.0f} sequences/s {seconds['two plain processes'] / some:6.3f} of two plain processes")
+        print(f"prediction of {SEQUENCES} sequences of 20 to 80 steps, 16 features, 2 workers of 1 thread; shares are of the plain processes, alike started")
+        for title, some in predict(options.rounds).items():
+            print(f"  {title}")
+            seconds = {name: statistics.median(several) for name, several in some.items()}
+            for name, each in seconds.items():
+                first = seconds[f"{name.rpartition(':')[0]}{': ' * (':' in name)}two plain processes, file"]
+                print(f"    {name:45} {each:6.2f} s {SEQUENCES / each:8.0f} sequences/s {first / each:6.3f}")
 
 
 if __name__ == "__main__":

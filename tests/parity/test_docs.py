@@ -1,10 +1,10 @@
-"""The pages: each Python block that needs torch, Keras, onnxruntime, MPI, Dask or Ray runs as written, and that of Spark where pyspark is installed.
+"""The pages: each Python block that needs torch, Keras, onnxruntime, MPI, Dask or Ray runs as written, and that of Spark where there is Java.
 
 They are therefore collected only when named: python -m pytest tests/parity
 """
 
-import importlib.util
 import os
+import shutil
 import warnings
 
 import pytest
@@ -13,7 +13,7 @@ import docs_blocks
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 BLOCKS = docs_blocks.blocks(True)
-if importlib.util.find_spec("pyspark") is None:     # it is large, and needs Java
+if shutil.which("java") is None:       # of which test_engines.py warns
     BLOCKS = {name: text for name, text in BLOCKS.items() if "pyspark" not in text}
 
 

@@ -4,8 +4,8 @@ One promise: a result does not depend on how many take part. `fit` with `Pieces(
 ranks gives the same weights, losses and metrics, bit for bit; `predict` by any engine and number of workers gives what `model.predict` gives.
 
 Reading order: `pieces.py` (the arguments), `tree.py` (the order of sums), `cut.py` and `counts.py` (what a piece is, and counts), `sums.py`,
-`fitting.py` (one batch), `leading.py` (callbacks), `agreed.py` (checks at the start), `communicator.py` and `mpi.py`; `scoring.py` and
-`engines.py` for prediction.
+`fitting.py` (one batch), `leading.py` (callbacks), `agreed.py` (checks at the start), `communicator.py` and `mpi.py`; for prediction
+`scoring.py`, `parts.py`, `ordered.py`, `engines.py` and `processes.py`.
 
 Notes
 -----
@@ -29,8 +29,8 @@ overlap them could hide no more than C (1 - 1 / R). Neither layers nor sequences
 from lstmc import names
 from lstmc.distributed.pieces import MPI, Pieces, all_reduce
 
-_LAZY = {"predict": "lstmc.distributed.scoring"}
+_LAZY = {"predict": "lstmc.distributed.scoring", "Processes": "lstmc.distributed.processes"}
 
-__all__ = ["MPI", "Pieces", "all_reduce", "predict"]
+__all__ = ["MPI", "Pieces", "Processes", "all_reduce", "predict"]
 
 __getattr__, __dir__ = names.face(__name__, __all__, _LAZY)

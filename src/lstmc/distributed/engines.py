@@ -1,86 +1,46 @@
-"""Who runs partitions: processes of this machine, Dask, Ray, Spark. Each gives the outputs in order, and does again what a lost worker had.
+"""Who runs partitions: processes of this machine, executors, Dask, Ray, Spark. Each gives the outputs in order, and does again what a lost worker had.
 
-An engine is a function of (task, the pickled model, partitions, workers, client): task(pickled model, partition) is to run in a worker.
-Few partitions are under way at a time, so that neither data nor outputs pile up.
+An engine is a function of (task, blob, parts, workers, here): task(blob, part) is to run in a worker, for each of the parts; blob is the pickled model;
+so many workers are used at once, all that there are if None; a cluster that is started for the call has as many as `here` says.
 """
 
-import collections
 import concurrent.futures
 import contextlib
+import functools
 import itertools
-import multiprocessing
 import sys
-from concurrent.futures.process import BrokenProcessPool
 
-AHEAD = 2       # partitions under way for each worker
-RETRIES = 2     # of a partition
+from lstmc.distributed.ordered import AHEAD, RETRIES, in_order
+from lstmc.distributed.processes import Processes
+from lstmc.nn import checks
 
 
 def missing(extra, error):
     return ImportError(f'engine: expected {extra} to be installed: pip install "lstmc[{extra}]" ({error})')
 
 
-def in_order(parts, most, submit, result):
-    """result(submit(part)) of every part, `most` of which are under way."""
-    waiting, parts = collections.deque(), iter(parts)
-    for part in itertools.islice(parts, most):
-        waiting.append(submit(part))
-    while waiting:
-        yield result(waiting.popleft())
-        for part in itertools.islice(parts, 1):
-            waiting.append(submit(part))
+def processes(task, blob, parts, workers, here):
+    """Processes that end with the call."""
+    with Processes(here, task.threads) as own:
+        yield from own.run(task, blob, parts, workers, here)
 
 
-_blob = None    # of a worker process
-
-
-def start_worker(blob):
-    global _blob
-    _blob = blob
-
-
-def work(task, part):
-    return task(_blob, part)
-
-
-def processes(task, blob, parts, workers, client):
-    """A pool of processes, a new one where one of them was lost."""
-    def pool():
-        return concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker, (blob,))
-
-    running = [pool()]
-
-    def renew(broken):
-        if running[0] is broken:
-            running[0].shutdown(wait=False)
-            running[0] = pool()
+def futures(executor, task, blob, parts, workers, here):
+    """Any executor of `concurrent.futures`' kind, which cannot say who runs what: a worker that has not had the model says so by None."""
+    most, sent = AHEAD * (workers or here), itertools.count()
 
     def submit(part):
-        where = running[0]
-        try:
-            return part, where.submit(work, task, part), where
-        except BrokenProcessPool:       # a worker was lost meanwhile
-            renew(where)
-            return part, running[0].submit(work, task, part), running[0]
+        return part, executor.submit(task, blob if next(sent) < most else None, part)
 
-    def result(sent, left=RETRIES):
-        part, future, where = sent
-        try:
-            return future.result()
-        except BrokenProcessPool as error:
-            if not left:
-                raise RuntimeError(f"predict: {RETRIES + 1} workers were lost with one partition: is there memory for it? Programs need a line "
-                                   'if __name__ == "__main__":') from error
-            renew(where)
-            return result(submit(part), left - 1)
+    def result(sent):
+        part, future = sent
+        found = future.result()
+        return executor.submit(task, blob, part).result() if found is None else found
 
-    try:
-        yield from in_order(parts, AHEAD * workers, submit, result)
-    finally:
-        running[0].shutdown(cancel_futures=True)
+    return in_order(parts, most, submit, result, lambda sent: sent[1].cancel())
 
 
-def dask(task, blob, parts, workers, client):
+def dask(task, blob, parts, workers, here, client=None):
     """Tasks of Dask's client: the one given or in use, or of a cluster of processes on this machine."""
     try:
         import distributed
@@ -91,13 +51,15 @@ def dask(task, blob, parts, workers, client):
             try:
                 client = distributed.get_client()
             except ValueError:
-                cluster = own.enter_context(distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None))
+                cluster = own.enter_context(distributed.LocalCluster(n_workers=here, threads_per_worker=1, processes=True, dashboard_address=None))
                 client = own.enter_context(distributed.Client(cluster))
-        sent = client.scatter(blob, broadcast=True)
-        yield from in_order(parts, AHEAD * workers, lambda part: client.submit(task, sent, part, pure=False, retries=RETRIES), lambda future: future.result())
+        sent = client.scatter(blob, broadcast=True, hash=False)
+        workers = workers or sum(client.nthreads().values()) or here
+        yield from in_order(parts, AHEAD * workers, lambda part: client.submit(task, sent, part, pure=False, retries=RETRIES), lambda future: future.result(),
+                            lambda future: future.cancel())
 
 
-def ray(task, blob, parts, workers, client):
+def ray(task, blob, parts, workers, here):
     """Tasks of Ray, which is started on this machine, with so many CPUs, if it is not in use."""
     try:
         import ray as engine
@@ -105,9 +67,10 @@ def ray(task, blob, parts, workers, client):
         raise missing("ray", error) from None
     own = not engine.is_initialized()
     if own:
-        engine.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        engine.init(num_cpus=here, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         sent, remote = engine.put(blob), engine.remote(num_cpus=1, max_retries=RETRIES)(call)
+        workers = workers or int(engine.cluster_resources().get("CPU", here))
         yield from in_order(parts, AHEAD * workers, lambda part: remote.remote(task, sent, part), engine.get)
     finally:
         if own:
@@ -118,21 +81,22 @@ def call(task, blob, part):
     return task(blob, part)
 
 
-def spark(task, blob, parts, workers, client):
+def spark(task, blob, parts, workers, here, session=None):
     """Partitions of Spark, a few jobs' worth at a time, with the model as a broadcast variable."""
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise missing("spark", error) from None
-    session = client or SparkSession.getActiveSession()
+    session = session or SparkSession.getActiveSession()
     own = session is None
     if own:
-        session = (SparkSession.builder.master(f"local[{workers},{RETRIES + 1}]").appName("lstmc").config("spark.ui.enabled", "false")
+        session = (SparkSession.builder.master(f"local[{here},{RETRIES + 1}]").appName("lstmc").config("spark.ui.enabled", "false")
                    .getOrCreate())
         session.sparkContext.pythonExec = sys.executable
     try:
         sent, parts = session.sparkContext.broadcast(blob), iter(parts)
-        while some := list(itertools.islice(parts, AHEAD * workers)):
+        most = AHEAD * (workers or session.sparkContext.defaultParallelism)
+        while some := list(itertools.islice(parts, most)):
             yield from session.sparkContext.parallelize(some, len(some)).map(lambda part: task(sent.value, part)).collect()
         sent.destroy()
     finally:
@@ -141,3 +105,29 @@ def spark(task, blob, parts, workers, client):
 
 
 ENGINES = {"processes": processes, "dask": dask, "ray": ray, "spark": spark}
+
+
+def chosen(engine):
+    """The engine of a name, or of an object in use."""
+    if isinstance(engine, str) and engine in ENGINES:
+        return ENGINES[engine]
+    if isinstance(engine, Processes):
+        return engine.run
+    if isinstance(engine, concurrent.futures.ThreadPoolExecutor):
+        raise TypeError("engine: expected workers that are processes, received a ThreadPoolExecutor; threads may call model.predict at the same time")
+    if isinstance(engine, concurrent.futures.Executor):
+        return functools.partial(futures, engine)
+    if is_a("distributed", "Client", engine):
+        return functools.partial(dask, client=engine)
+    if is_a("pyspark.sql", "SparkSession", engine):
+        return functools.partial(spark, session=engine)
+    names = ", ".join(ENGINES)
+    if isinstance(engine, str):
+        raise ValueError(f"engine: expected one of {names}, received {engine!r}")
+    raise TypeError(f"engine: expected one of {names}, distributed.Processes, an executor, Dask's Client or Spark's session, "
+                    f"received {checks.kind_text(engine)}")
+
+
+def is_a(module, name, value):
+    """Whether a value is of a class of a module, which is then there."""
+    return module in sys.modules and isinstance(value, getattr(sys.modules[module], name, ()))

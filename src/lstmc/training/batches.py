@@ -10,8 +10,9 @@ import numpy as np
 
 from lstmc import seeds
 from lstmc.layers.symbolic import SymbolicTensor
+from lstmc.training import ragged
 
-ARRAYS = (np.ndarray, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type, SymbolicTensor)
+ARRAYS = (np.ndarray, ragged.Sequences, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type, SymbolicTensor)
 RAN_OUT = ("x ran out of data before the epoch had its steps, and the epoch ends here: an epoch goes on where the one before stopped, "
            "so steps_per_epoch * epochs batches are needed")
 

@@ -52,9 +52,15 @@ class Sequences:
 
     def part(self, index):
         """The sequences of a slice, as `Sequences`."""
-        found = object.__new__(Sequences)
-        found.parts, found.lengths = self.parts[index], self.lengths[index]
-        found.shape, found.ndim = (len(found.parts), *self.shape[1:]), self.ndim
+        return Sequences.cast_already(self.parts[index], self.lengths[index], self.shape[2:])
+
+    @classmethod
+    def cast_already(cls, parts, lengths, inner=None):
+        """`Sequences` of arrays that are of the dtype needed, of these lengths, with entries of one shape."""
+        found = object.__new__(cls)
+        found.parts, found.lengths = parts, lengths
+        found.shape = (len(parts), None, *(parts[0].shape[1:] if inner is None else inner))
+        found.ndim = len(found.shape)
         return found
 
 
