@@ -1,6 +1,8 @@
-"""The communicator by MPI. Whoever waits looks for the message of a rank that failed, and lets Python handle signals."""
+"""The communicator by MPI. Whoever waits looks for the message of a rank that failed, and for ranks that are gone, and lets Python handle signals."""
 
+import atexit
 import contextlib
+import os
 import pickle
 import sys
 import time
@@ -8,9 +10,30 @@ import time
 import numpy as np
 
 from lstmc.distributed.agreed import Disagreement
+from lstmc.distributed.watch import Watch
 
+KEY = []        # the key of an MPI communicator's attribute, where it has one of these
 FAILED = 1      # the tag of that message
 PATIENCE = 2.0      # seconds that others have to say that a rank failed, before the job is ended
+LAST = 8.0      # seconds after which who has not waited for a rank that is gone is ended
+
+
+def communicator(comm=None):
+    """The `Communicator` of an mpi4py.MPI.Comm, MPI.COMM_WORLD if None; one each, but for a new one after training failed."""
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ImportError('lstmc.distributed.MPI needs mpi4py and an MPI library: pip install "lstmc[mpi]"') from error
+    if comm is not None and not isinstance(comm, MPI.Intracomm):
+        raise TypeError(f"comm: expected an mpi4py.MPI.Intracomm, received {type(comm).__name__}")
+    comm = MPI.COMM_WORLD if comm is None else comm
+    if not KEY:
+        KEY.append(MPI.Comm.Create_keyval())
+    found = comm.Get_attr(KEY[0])
+    if found is None or found.failed:
+        found = Communicator(MPI, comm)
+        comm.Set_attr(KEY[0], found)
+    return found
 
 
 class Communicator:
@@ -18,49 +41,65 @@ class Communicator:
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm, optional
-        Of which a copy is used; MPI.COMM_WORLD if None.
+    mpi : module
+    comm : mpi4py.MPI.Comm
+        Of which copies are used, one for each kind of operation: those of one kind have the same order on all ranks.
     """
 
-    def __init__(self, comm=None):
-        try:
-            from mpi4py import MPI
-        except ImportError as error:
-            raise ImportError('lstmc.distributed.MPI needs mpi4py and an MPI library: pip install "lstmc[mpi]"') from error
-        if comm is not None and not isinstance(comm, MPI.Intracomm):
-            raise TypeError(f"comm: expected an mpi4py.MPI.Intracomm, received {type(comm).__name__}")
-        self._mpi, comm = MPI, MPI.COMM_WORLD if comm is None else comm
-        self._comm, self._alarm = comm.Dup(), comm.Dup()
+    def __init__(self, mpi, comm):
+        self._mpi = mpi
+        self._comm, self._parts, self._wholes, self._alarm = (comm.Dup() for _ in range(4))
         self.rank, self.size = comm.rank, comm.size
-        self._failed = None
+        self._begun = {}        # requests that are not complete: they keep their buffers
+        self.doing = ""
+        self._failed, self._gone, self._guards = None, False, 0
+        if self.size > 1:
+            self._watch = Watch(self, self._miss)
+            atexit.register(self._end)
 
     def gather(self, value):
         if self.size == 1:
             return [value]
         mine = np.frombuffer(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL), np.uint8)
         sizes = np.empty(self.size, np.int64)
-        self._wait(self._comm.Iallgather(np.array([len(mine)]), sizes))
+        self.wait(self._comm.Iallgather(np.array([len(mine)]), sizes))
         found = np.empty(sizes.sum(), np.uint8)
-        self._wait(self._comm.Iallgatherv(mine, [found, sizes.tolist()]))
+        self.wait(self._comm.Iallgatherv(mine, [found, sizes.tolist()]))
         return [pickle.loads(part.tobytes()) for part in np.split(found, np.cumsum(sizes)[:-1])]
 
     def exchange(self, send, sizes, receive, received):
-        self._wait(self._comm.Ialltoallv([send, sizes], [receive, received]))
+        """Begin to send numbers to and receive them from each rank: flat arrays of one dtype in which those of rank r follow those of r - 1; so many each."""
+        return self._begin(self._parts.Ialltoallv([send, sizes], [receive, received]))
 
     def collect(self, part, whole, sizes):
-        self._wait(self._comm.Iallgatherv(part, [whole, sizes]))
+        """Begin to bring the parts of all ranks, of these sizes, one after the other into `whole`."""
+        return self._begin(self._wholes.Iallgatherv(part, [whole, sizes]))
 
-    def _wait(self, request):
+    def _begin(self, request):
+        self._begun[id(request)] = request
+        return request
+
+    def test(self, request):
+        """Whether it is complete."""
+        done = request.Test()
+        if done:
+            self._begun.pop(id(request), None)
+        return done
+
+    def wait(self, request):
+        """True as soon as it is complete."""
         start, polls = time.monotonic(), 0
-        while not request.Test():
+        while not self.test(request):
             polls += 1
             if polls % 16 == 0:
                 self._listen()
                 if time.monotonic() - start > 0.002:
                     time.sleep(5e-5)
-        return request
+        return True
 
     def _listen(self):
+        if self._failed is not None:
+            raise self._failed
         status = self._mpi.Status()
         if self._alarm.Iprobe(source=self._mpi.ANY_SOURCE, tag=FAILED, status=status):
             text = bytearray(status.Get_count(self._mpi.BYTE))
@@ -68,28 +107,48 @@ class Communicator:
             self._failed = RuntimeError(f"rank {status.Get_source()} of {self.size} ended training: {text.decode()}")
             raise self._failed
 
+    @property
+    def failed(self):
+        """Whether training failed; RuntimeError if a rank is gone, without whom nothing can be begun."""
+        if self._failed is not None and self._gone:
+            raise self._failed
+        return self._failed is not None
+
+    def _miss(self, rank):
+        """In a thread: a rank is gone. Said at once, since the launcher may end this process in some milliseconds."""
+        if self._failed is None:
+            text = f"rank {rank} of {self.size} is gone: it was killed, or its machine was lost"
+            self._failed, self._gone = RuntimeError(text), True
+            if self._guards:
+                sys.stderr.write(f"lstmc: {text}; noticed by rank {self.rank}{self.doing and f' in {self.doing}'}\n")
+                time.sleep(LAST)
+                if self._guards:
+                    os._exit(1)
+
     @contextlib.contextmanager
     def guard(self):
-        """See `communicator.Alone.guard`. A program that ends by the error ends the whole job."""
+        """See `communicator.Alone.guard`. A program in which training failed ends the whole job."""
+        if self._failed is not None:
+            raise RuntimeError(f"distribute: expected ranks that all train, received an MPI job in which {self._failed}")
+        self._guards += 1
         try:
             yield
         except BaseException as error:
-            if self.size > 1:
-                if error is not self._failed and not isinstance(error, Disagreement):
-                    text = f"{type(error).__name__}: {error}".encode()
-                    self._requests = [self._alarm.Isend([text, self._mpi.BYTE], dest=r, tag=FAILED) for r in range(self.size) if r != self.rank]
-                    self._text = text       # which is being sent
-                self._end_job_at_exit()
+            if self.size > 1 and not isinstance(error, Disagreement) and self._failed is None:
+                text = f"{type(error).__name__}: {error}".encode()
+                self._requests = [self._alarm.Isend([text, self._mpi.BYTE], dest=r, tag=FAILED) for r in range(self.size) if r != self.rank]
+                self._text = text       # which is being sent
+                self._failed = RuntimeError(f"rank {self.rank} of {self.size} ended training: {text.decode()}")
             raise
+        finally:
+            self._guards -= 1
 
-    def _end_job_at_exit(self):
-        """Where nobody handles the error: MPI's own end would wait for operations that nobody completes."""
-        before = sys.excepthook
-
-        def hook(*error):
-            before(*error)
+    def _end(self):
+        """At exit. MPI's own end would wait for operations that nobody completes."""
+        if self._failed is not None:
+            sys.stdout.flush()
             sys.stderr.flush()
             time.sleep(PATIENCE)
+            self._watch.leave()
             self._comm.Abort(1)
-
-        sys.excepthook = hook
+        self._watch.leave()
