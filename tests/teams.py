@@ -14,7 +14,7 @@ class Team:
 
     def __init__(self, size):
         self.size, self.barrier, self.values, self.error = size, threading.Barrier(size, timeout=60), [None] * size, None
-        self.changed, self.posted = threading.Condition(), {}       # posted: (operation, its number) -> rank -> what it sends
+        self.changed, self.posted = threading.Condition(), {}       # posted: (number, which time) -> rank -> what it sends
 
     def run(self, work):
         """[work(a Pieces-like for `fit`)...] by rank, each in a thread; the first error is raised."""
@@ -42,7 +42,7 @@ class Shared(Pieces):
 
 class Rank:
     def __init__(self, team, rank):
-        self.team, self.rank, self.size, self.calls = team, rank, team.size, {"exchange": 0, "collect": 0}
+        self.team, self.rank, self.size, self.calls = team, rank, team.size, {}
 
     def gather(self, value):
         self.team.values[self.rank] = value
@@ -51,16 +51,16 @@ class Rank:
         self.meet()
         return found
 
-    def begin(self, operation, sent, take):
+    def begin(self, number, sent, take):
         """What is posted, and what is done with what all have posted."""
-        key = operation, self.calls[operation]
-        self.calls[operation] += 1
+        key = number, self.calls.setdefault(number, 0)
+        self.calls[number] += 1
         with self.team.changed:
             self.team.posted.setdefault(key, {})[self.rank] = sent
             self.team.changed.notify_all()
         return key, take
 
-    def exchange(self, send, sizes, receive, received):
+    def exchange(self, number, send, sizes, receive, received):
         def take(posted):
             at = 0
             for r in range(self.size):
@@ -70,14 +70,14 @@ class Rank:
                 receive[at:at + count] = other[first:first + count]
                 at += count
 
-        return self.begin("exchange", (send.copy(), sizes), take)
+        return self.begin(number, (send.copy(), sizes), take)
 
-    def collect(self, part, whole, sizes):
+    def collect(self, number, part, whole, sizes):
         def take(posted):
             assert [len(posted[r]) for r in range(self.size)] == list(sizes)
             whole[...] = np.concatenate([posted[r] for r in range(self.size)])
 
-        return self.begin("collect", part.copy(), take)
+        return self.begin(number, part.copy(), take)
 
     def test(self, request):
         key, take = request

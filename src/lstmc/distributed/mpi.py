@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 import time
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from lstmc.distributed.agreed import Disagreement
 from lstmc.distributed.watch import Watch
 
 KEY = []        # the key of an MPI communicator's attribute, where it has one of these
-FAILED = 1      # the tag of that message
+FAILED, TAG = 0, 1      # tags: of that message, and of the first of numbers
 PATIENCE = 2.0      # seconds that others have to say that a rank failed, before the job is ended
 LAST = 8.0      # seconds after which who has not waited for a rank that is gone is ended
 
@@ -43,14 +44,13 @@ class Communicator:
     ----------
     mpi : module
     comm : mpi4py.MPI.Comm
-        Of which copies are used, one for each kind of operation: those of one kind have the same order on all ranks.
+        Of which a copy is used.
     """
 
     def __init__(self, mpi, comm):
-        self._mpi = mpi
-        self._comm, self._parts, self._wholes, self._alarm = (comm.Dup() for _ in range(4))
+        self._mpi, self._comm = mpi, comm.Dup()
         self.rank, self.size = comm.rank, comm.size
-        self._begun = {}        # requests that are not complete: they keep their buffers
+        self._begun = {}        # lists of requests that are not complete: they keep their buffers
         self.doing = ""
         self._failed, self._gone, self._guards = None, False, 0
         if self.size > 1:
@@ -62,34 +62,43 @@ class Communicator:
             return [value]
         mine = np.frombuffer(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL), np.uint8)
         sizes = np.empty(self.size, np.int64)
-        self.wait(self._comm.Iallgather(np.array([len(mine)]), sizes))
+        self.wait([self._comm.Iallgather(np.array([len(mine)]), sizes)])
         found = np.empty(sizes.sum(), np.uint8)
-        self.wait(self._comm.Iallgatherv(mine, [found, sizes.tolist()]))
+        self.wait([self._comm.Iallgatherv(mine, [found, sizes.tolist()])])
         return [pickle.loads(part.tobytes()) for part in np.split(found, np.cumsum(sizes)[:-1])]
 
-    def exchange(self, send, sizes, receive, received):
-        """Begin to send numbers to and receive them from each rank: flat arrays of one dtype in which those of rank r follow those of r - 1; so many each."""
-        return self._begin(self._parts.Ialltoallv([send, sizes], [receive, received]))
+    def exchange(self, number, send, sizes, receive, received):
+        """Begin to send numbers to, and receive them from, each rank: flat arrays of one dtype in which those of rank r follow those of r - 1; so many each.
 
-    def collect(self, part, whole, sizes):
+        All that a batch begins under one number is of one kind.
+        """
+        to, by = (list(pairwise(accumulate(some, initial=0))) for some in (sizes, received))
+        return self._begin(number, [send[slice(*place)] for place in to], [receive[slice(*place)] for place in by])
+
+    def collect(self, number, part, whole, sizes):
         """Begin to bring the parts of all ranks, of these sizes, one after the other into `whole`."""
-        return self._begin(self._wholes.Iallgatherv(part, [whole, sizes]))
+        return self._begin(number, [part] * self.size, [whole[slice(*place)] for place in pairwise(accumulate(sizes, initial=0))])
 
-    def _begin(self, request):
-        self._begun[id(request)] = request
-        return request
+    def _begin(self, number, to, by):
+        """To and from each rank, in messages: an MPI library's own operations on vectors were many times slower."""
+        others = [(self.rank + r) % self.size for r in range(1, self.size)]
+        requests = [self._comm.Irecv(by[r], r, TAG + number) for r in others if by[r].size]
+        requests += [self._comm.Isend(to[r], r, TAG + number) for r in others if to[r].size]
+        by[self.rank][...] = to[self.rank]
+        self._begun[id(requests)] = requests
+        return requests
 
-    def test(self, request):
-        """Whether it is complete."""
-        done = request.Test()
+    def test(self, requests):
+        """Whether what was begun is complete."""
+        done = self._mpi.Request.Testall(requests)
         if done:
-            self._begun.pop(id(request), None)
+            self._begun.pop(id(requests), None)
         return done
 
-    def wait(self, request):
+    def wait(self, requests):
         """True as soon as it is complete."""
         start, polls = time.monotonic(), 0
-        while not self.test(request):
+        while not self.test(requests):
             polls += 1
             if polls % 16 == 0:
                 self._listen()
@@ -101,9 +110,9 @@ class Communicator:
         if self._failed is not None:
             raise self._failed
         status = self._mpi.Status()
-        if self._alarm.Iprobe(source=self._mpi.ANY_SOURCE, tag=FAILED, status=status):
+        if self._comm.Iprobe(source=self._mpi.ANY_SOURCE, tag=FAILED, status=status):
             text = bytearray(status.Get_count(self._mpi.BYTE))
-            self._alarm.Recv([text, self._mpi.BYTE], source=status.Get_source(), tag=FAILED)
+            self._comm.Recv([text, self._mpi.BYTE], source=status.Get_source(), tag=FAILED)
             self._failed = RuntimeError(f"rank {status.Get_source()} of {self.size} ended training: {text.decode()}")
             raise self._failed
 
@@ -136,7 +145,7 @@ class Communicator:
         except BaseException as error:
             if self.size > 1 and not isinstance(error, Disagreement) and self._failed is None:
                 text = f"{type(error).__name__}: {error}".encode()
-                self._requests = [self._alarm.Isend([text, self._mpi.BYTE], dest=r, tag=FAILED) for r in range(self.size) if r != self.rank]
+                self._requests = [self._comm.Isend([text, self._mpi.BYTE], dest=r, tag=FAILED) for r in range(self.size) if r != self.rank]
                 self._text = text       # which is being sent
                 self._failed = RuntimeError(f"rank {self.rank} of {self.size} ended training: {text.decode()}")
             raise

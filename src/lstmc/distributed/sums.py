@@ -165,7 +165,7 @@ class Sums:
                     at += b - a
         every, mine = [places(*share) for share in self.shares], sizes[comm.rank]
         receive = layout.buffer(("receive", k), sum(map(len, every)) * mine)
-        request = comm.exchange(send, [len(nodes) * n for n in sizes], receive, [len(some) * mine for some in every])
+        request = comm.exchange(2 * k, send, [len(nodes) * n for n in sizes], receive, [len(some) * mine for some in every])
         parts = [(*node, receive[n * mine:(n + 1) * mine]) for n, node in enumerate(joined(every))]
         self.parts.append((request, parts, place, sizes))
 
@@ -174,7 +174,8 @@ class Sums:
         for request, parts, place, sizes in self.parts[len(self.wholes):]:
             if not (self.comm.wait(request) if wait else self.comm.test(request)):
                 break
-            self.wholes.append(self.comm.collect(summed(parts, added_in_place), self.layout.buffer("sum", self.layout.size)[place], sizes))
+            whole, k = self.layout.buffer("sum", self.layout.size)[place], len(self.wholes)
+            self.wholes.append(self.comm.collect(2 * k + 1, summed(parts, added_in_place), whole, sizes))
 
 
 def joined(several):
