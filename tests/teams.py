@@ -14,6 +14,7 @@ class Team:
 
     def __init__(self, size):
         self.size, self.barrier, self.values, self.error = size, threading.Barrier(size, timeout=60), [None] * size, None
+        self.changed, self.posted = threading.Condition(), {}       # posted: (number, which time) -> rank -> what it sends
 
     def run(self, work):
         """[work(a Pieces-like for `fit`)...] by rank, each in a thread; the first error is raised."""
@@ -41,7 +42,7 @@ class Shared(Pieces):
 
 class Rank:
     def __init__(self, team, rank):
-        self.team, self.rank, self.size = team, rank, team.size
+        self.team, self.rank, self.size, self.calls = team, rank, team.size, {}
 
     def gather(self, value):
         self.team.values[self.rank] = value
@@ -50,22 +51,49 @@ class Rank:
         self.meet()
         return found
 
-    def exchange(self, send, sizes, receive, received):
-        sent = self.gather((send, sizes))
-        parts = []
-        for other, counts in sent:
-            at = sum(counts[:self.rank])
-            parts.append(other[at:at + counts[self.rank]])
-        assert [len(p) for p in parts] == list(received)
-        found = np.concatenate(parts)
-        self.meet()     # until all have read: buffers are used again
-        receive[...] = found
+    def begin(self, number, sent, take):
+        """What is posted, and what is done with what all have posted."""
+        key = number, self.calls.setdefault(number, 0)
+        self.calls[number] += 1
+        with self.team.changed:
+            self.team.posted.setdefault(key, {})[self.rank] = sent
+            self.team.changed.notify_all()
+        return key, take
 
-    def collect(self, part, whole, sizes):
-        parts = [p.copy() for p in self.gather(part)]
-        assert [len(p) for p in parts] == list(sizes)
-        self.meet()
-        whole[...] = np.concatenate(parts)
+    def exchange(self, number, send, sizes, receive, received):
+        def take(posted):
+            at = 0
+            for r in range(self.size):
+                other, counts = posted[r]
+                first, count = sum(counts[:self.rank]), counts[self.rank]
+                assert count == received[r]
+                receive[at:at + count] = other[first:first + count]
+                at += count
+
+        return self.begin(number, (send.copy(), sizes), take)
+
+    def collect(self, number, part, whole, sizes):
+        def take(posted):
+            assert [len(posted[r]) for r in range(self.size)] == list(sizes)
+            whole[...] = np.concatenate([posted[r] for r in range(self.size)])
+
+        return self.begin(number, part.copy(), take)
+
+    def test(self, request):
+        key, take = request
+        with self.team.changed:
+            posted = self.team.posted[key]
+            if len(posted) < self.size:
+                return False
+        take(posted)
+        return True
+
+    def wait(self, request):
+        with self.team.changed:
+            self.team.changed.wait_for(lambda: len(self.team.posted[request[0]]) == self.size or self.team.error, timeout=60)
+        if not self.test(request):
+            raise RuntimeError(f"another rank failed: {self.team.error}")
+        return True
 
     def meet(self):
         try:
@@ -81,4 +109,6 @@ class Rank:
             if not isinstance(error, Disagreement):
                 self.team.error = self.team.error or error
                 self.team.barrier.abort()
+                with self.team.changed:
+                    self.team.changed.notify_all()
             raise

@@ -155,11 +155,11 @@ def test_a_sum_is_a_tree_over_pieces_whoever_has_them():
             nodes = []
             for rank in range(ranks):
                 tree = Tree(text)
-                for n in range(*dealt(pieces, ranks, rank)):
+                for n in range(*dealt(pieces, ranks)[rank]):
                     tree.push(n, 0, str(n))
                 assert len(tree.nodes) <= 2 * pieces.bit_length()
                 nodes += tree.nodes
-            assert dealt(pieces, ranks, 0)[1] > 0
+            assert dealt(pieces, ranks)[0][1] > 0
             assert summed(nodes, text) == alone.total()
     assert alone.total() == "((((((0+1)+(2+3))+((4+5)+(6+7)))+(((8+9)+(10+11))+((12+13)+(14+15))))+16)".replace("((((((", "(((((", 1)
 
@@ -324,7 +324,7 @@ def test_gradients_of_modules_are_summed_over_ranks_and_pieces():
     for name, a in m.backward(tape, np.ones_like(y)).params.items():
         np.testing.assert_allclose(expected[name], a, rtol=0, atol=1e-4)
     for ranks in (2, 3, 5):
-        found, errors = Team(ranks).run(lambda shared: all_reduce(several[slice(*dealt(5, (d := shared(1)).ranks, d.rank))], d))
+        found, errors = Team(ranks).run(lambda shared: all_reduce(several[slice(*dealt(5, (d := shared(1)).ranks)[d.rank])], d))
         assert errors == [None] * ranks
         for one in found:
             assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in expected.items()}

@@ -60,7 +60,8 @@ MPIEXEC = next((str(p) for p in [Path(sys.executable).parent / "mpiexec"] if p.e
 def job(ranks, how, folder):
     path = folder / "program.py"
     path.write_text(textwrap.dedent(PROGRAM), encoding="utf-8")
-    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+            "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
     command = [MPIEXEC, "-n", str(ranks)] if ranks else []
     # Without an end of its own, a job that has failed would meet the time limit.
     return subprocess.run([*command, sys.executable, str(path), how, str(folder)], capture_output=True, text=True, timeout=60, env=os.environ | root)

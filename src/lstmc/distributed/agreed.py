@@ -40,8 +40,8 @@ def entries_of(model, data, arguments):
         "seeds": digest([*seeds_in(config), model.shuffle_seed]),
         "loss and metrics": f"{', '.join(type(loss).__name__ for loss in model.losses)} and {', '.join(m.name for m in model.metrics)}",
         "optimizer": f"{type(o).__name__} of rate {rate if isinstance(rate, float) else type(rate).__name__}, {digest(settings)}",
-        "weights": digest([w.tobytes() for w in model.weights]),
-        "state of the optimizer": digest([a.tobytes() for slots in o.state for a in slots.values()]),
+        "weights": digest_of_arrays(model.weights),
+        "state of the optimizer": digest_of_arrays(a for slots in o.state for a in slots.values()),
         "step": str(model.step), "training data": described(data[0]), "validation data": described(data[1]),
         "arguments": ", ".join(map(str, arguments)),
     }
@@ -49,6 +49,13 @@ def entries_of(model, data, arguments):
 
 def digest(value):
     return hashlib.blake2b(repr(value).encode(), digest_size=6).hexdigest()
+
+
+def digest_of_arrays(arrays):
+    found = hashlib.blake2b(digest_size=6)
+    for a in arrays:
+        found.update(np.ascontiguousarray(a))
+    return found.hexdigest()
 
 
 def code():

@@ -1,4 +1,4 @@
-"""What processes need of each other in data-parallel training: three operations, which all of them call in the same order.
+"""What processes need of each other in data-parallel training: operations, each of which all of them call in the same order.
 
 `lstmc.distributed.mpi.Communicator` has them by MPI.
 """
@@ -12,21 +12,15 @@ class Alone:
     Attributes
     ----------
     rank, size : int
+    doing : str
+        What a message about a lost process says that this one was doing.
     """
 
-    rank, size = 0, 1
+    rank, size, doing = 0, 1, ""
 
     def gather(self, value):
         """The values, Python objects, of all ranks, by rank."""
         return [value]
-
-    def exchange(self, send, sizes, receive, received):
-        """Numbers to and from each rank: flat arrays of one dtype in which those for, and from, rank r follow those of r - 1; so many each."""
-        receive[...] = send
-
-    def collect(self, part, whole, sizes):
-        """The parts of all ranks, of these sizes, one after the other into `whole`."""
-        whole[...] = part
 
     def guard(self):
         """A context in which an error of this rank is told to the others, in whose operations it is raised."""

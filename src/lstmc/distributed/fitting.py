@@ -72,7 +72,7 @@ class Shares:
 
     def _mine(self, batch):
         """(number, number of its first sample, piece) of each piece of this rank."""
-        for number in range(*dealt(batch.count, self.comm.size, self.comm.rank)):
+        for number in range(*dealt(batch.count, self.comm.size)[self.comm.rank]):
             yield number, number * self.most, batch.piece(number)
 
     # A batch -------------------------------------------------------------------------------------------------
@@ -81,18 +81,19 @@ class Shares:
         """The gradients of the losses of a batch, whose results are taken into the running means."""
         m = self.model
         known = self._known(batch)
-        sums, before = Sums(self._layout), [x.get_state() for x in m.metrics]
+        self.comm.doing = f"training step {m.step}"
+        sums, before = self._sums(batch), [x.get_state() for x in m.metrics]
         for number, first, piece in self._mine(batch):
             with sequences_from(first):
                 run = m.run(piece.x, True, m.step, batch.size)
             dps = []
             numbers, counts = self._numbers(piece, run, batch, known, dps)
-            sums.push(number, numbers, m._gradients(run, counts, dps, batch.size))
+            sums.push(number, numbers, m._gradients(run, counts, dps, batch.size, sums.told(number)))
         scale, by_rank, finite = self._results(sums, batch, before)
         if not finite and not self.explained:
             self.explained = True
             self._explain(batch, by_rank)
-        grads = sums.gradients(self.comm)
+        grads = sums.gradients()
         if scale != 1:
             grads = [g if g is None else g._replace(values=g.values * g.values.dtype.type(scale)) if isinstance(g, Rows) else scaled(g, scale) for g in grads]
         return grads
@@ -100,14 +101,18 @@ class Shares:
     def test(self, batch):
         """Take the results of a batch into the running means."""
         m = self.model
-        sums, before = Sums(self._layout), [x.get_state() for x in m.metrics]
+        self.comm.doing = "an evaluation"
+        sums, before = self._sums(batch), [x.get_state() for x in m.metrics]
         for number, _, piece in self._mine(batch):
             sums.push(number, self._numbers(piece, m.run(piece.x, samples=batch.size), batch, {})[0])
         self._results(sums, batch, before)
 
+    def _sums(self, batch):
+        return Sums(self.comm, dealt(batch.count, self.comm.size), self._layout)
+
     def _layout(self, sparse):
-        if self.layout is None or self.layout.sparse != sparse:
-            self.layout = Layout(self.model._trained_arrays(), sparse)
+        if self.layout is None and sparse is not None:
+            self.layout = Layout(self.model._trained_arrays(), sparse, [ended for *_, ended in self.model.graph.plan])
         return self.layout
 
     def _known(self, batch):
@@ -121,7 +126,7 @@ class Shares:
             return {}
         kind = batch.kinds()
         if self.kinds.get(kind, True):
-            sums = Sums(self._layout)
+            sums = self._sums(batch)
             for number, _, piece in self._mine(batch):
                 shares = []
                 run = m.run(piece.x)
@@ -129,7 +134,7 @@ class Shares:
                     shape, mask = (p.shape[:1], None) if loss is not None and loss.uses_mask else (p.shape[:-1], mask)
                     shares.append(np.zeros(2) if loss is None else self._share(loss, piece, n, shape, mask))
                 sums.push(number, shares)
-            found = sums.small(self.comm)[0]
+            found = sums.small()[0]
             self.kinds[kind] = any(counts for _, counts in found)
             return {n: share for n, (share, counts) in enumerate(found) if counts}
         return {}
@@ -165,7 +170,7 @@ class Shares:
     def _results(self, sums, batch, before):
         """Take the sums into the running means; what the gradients are still to be multiplied by, the numbers by rank, and whether the loss is finite."""
         m = self.model
-        found, by_rank = sums.small(self.comm)
+        found, by_rank = sums.small()
         outputs, scale, values = len(m.losses), 1.0, []
         for loss, (value, share, counts) in zip(m.losses, found[:outputs], strict=True):
             factor = 1 / share if counts else 1.0

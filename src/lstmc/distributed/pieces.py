@@ -1,5 +1,7 @@
 """`Pieces` and `MPI`: how `fit` divides a batch, and among whom; `all_reduce`, the same sum for who trains modules of `lstmc.nn`."""
 
+import itertools
+
 import numpy as np
 
 from lstmc.distributed.agreed import Disagreement
@@ -74,9 +76,9 @@ class MPI(Pieces):
 
     def __init__(self, size=SIZE, comm=None):
         super().__init__(size)
-        from lstmc.distributed.mpi import Communicator
+        from lstmc.distributed.mpi import communicator
 
-        self._comm = Communicator(comm)
+        self._comm = communicator(comm)
 
 
 def all_reduce(grads, distribute):
@@ -113,9 +115,11 @@ def all_reduce(grads, distribute):
                                f"{told[wrong][1]} on rank {wrong}")
         if len({dtype for _, dtype in shapes.values()}) > 1:
             raise ValueError(f"grads: expected arrays of one dtype, received {sorted({dtype for _, dtype in shapes.values()})}")
-        sums = Sums(lambda sparse: Layout(list(several[0].values()), sparse))
-        first = sum(count for count, _ in told[:comm.rank])
-        for n, g in enumerate(several):
-            sums.push(first + n, [], [g[name] for name in names])
-        sums.small(comm)
-        return {name: a.copy() for name, a in zip(names, sums.gradients(comm), strict=True)}
+        comm.doing = "all_reduce"
+        ends = list(itertools.accumulate((count for count, _ in told), initial=0))
+        layout = Layout(list(several[0].values()), frozenset(), [range(len(names))])
+        sums = Sums(comm, list(itertools.pairwise(ends)), lambda sparse: layout)
+        for n, g in enumerate(several, ends[comm.rank]):
+            sums.push(n, [], [g[name] for name in names])
+        sums.small()
+        return {name: a.copy() for name, a in zip(names, sums.gradients(), strict=True)}

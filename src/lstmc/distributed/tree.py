@@ -5,11 +5,12 @@ where the number of pieces is no power of two is added from the right: of seven 
 some pieces in a row makes the nodes that these make whole, at most two of a level, and whoever has all nodes makes the rest.
 """
 
+from itertools import pairwise
 
-def dealt(pieces, ranks, rank):
-    """(first, end) of the pieces of a rank: in a row, as evenly as can be; rank 0 has at least one."""
-    first, end = (-(-pieces * r // ranks) for r in (rank, rank + 1))
-    return first, end
+
+def dealt(pieces, ranks):
+    """(first, end) of the pieces of each rank: in a row, as evenly as can be; rank 0 has at least one."""
+    return list(pairwise([-(-pieces * r // ranks) for r in range(ranks + 1)]))
 
 
 class Tree:
@@ -19,10 +20,12 @@ class Tree:
     ----------
     add : callable
         Of two sums, the left of which may be written to; gives their sum.
+    nodes : iterable
+        To begin with.
     """
 
-    def __init__(self, add):
-        self.add, self.nodes = add, []      # nodes: (number of the first piece, level, sum)
+    def __init__(self, add, nodes=()):
+        self.add, self.nodes = add, list(nodes)      # nodes: (number of the first piece, level, sum)
 
     def push(self, start, level, value):
         """The next node; it is joined with those before as far as these make larger ones whole."""
@@ -48,3 +51,11 @@ def summed(nodes, add):
     for node in nodes:
         tree.push(*node)
     return tree.total()
+
+
+def places(first, end):
+    """(start, level) of the nodes that pieces in a row make."""
+    tree = Tree(lambda left, right: None)
+    for number in range(first, end):
+        tree.push(number, 0, None)
+    return [node[:2] for node in tree.nodes]

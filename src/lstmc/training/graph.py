@@ -188,35 +188,42 @@ class Graph:
         """
         trained = {id(layer): [v for v in layer.variables if v.trainable] if every else layer.trainable_variables for layer in self.layers}
         pairs = once((layer, v) for layer in self.layers for v in trained[id(layer)])
-        at = {id(v): n for n, (_, v) in enumerate(pairs)}
+        at, met = {id(v): n for n, (_, v) in enumerate(pairs)}, set()
         moving, plan = [every] * len(self.inputs) + [False] * (len(self.tensors) - len(self.inputs)), []     # whether a gradient of the tensor is wanted
         for layer, inputs, states, outputs, *_ in self.steps:
             before = any(moving[i] for i in inputs + states)
             own = trained[id(layer)]
             for i in outputs:
                 moving[i] = before or bool(own)
-            plan.append((before, bool(own), tuple(at.get(id(v)) if own else None for v in layer.variables)))
+            places = tuple(at.get(id(v)) if own else None for v in layer.variables)
+            ended = tuple(n for n in places if n is not None and n not in met)      # gradients that are complete after this step: no earlier one adds to them
+            met.update(ended)
+            plan.append((before, bool(own), places, ended))
         self.plan, self.trained = list(reversed(plan)), pairs
 
-    def gradients(self, tapes, dys, preactivation=(), samples=None):
+    def gradients(self, tapes, dys, preactivation=(), samples=None, told=None):
         """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on."""
-        return self.backward(tapes, dys, preactivation, samples)[1]
+        return self.backward(tapes, dys, preactivation, samples, told)[1]
 
-    def backward(self, tapes, dys, preactivation=(), samples=None):
+    def backward(self, tapes, dys, preactivation=(), samples=None, told=None):
         """(gradients of the inputs, `gradients`): of inputs as far as `prepare_gradients` was asked for them.
 
         dys are those of the outputs, or None; where `preactivation` is true, of the input of the activation that makes the output. samples as in
-        `run`.
+        `run`. told(gradients, numbers of those that are complete) is called before the layers below are visited.
         """
         d = [None] * len(self.tensors)
         grads = [None] * len(self.trained)
-        early = set()
+        early, ended = set(), ()
         for n, (i, dy) in enumerate(zip(self.kept, dys, strict=True)):
             if dy is not None:
                 d[i] = dy if d[i] is None else d[i] + dy
                 if preactivation and preactivation[n]:
                     early.add(i)
-        for (layer, inputs, states, outputs, *_), tape, (before, own, places) in zip(reversed(self.steps), reversed(tapes), self.plan, strict=True):
+        for (layer, inputs, states, outputs, *_), tape, (before, own, places, next_ended) in zip(
+                reversed(self.steps), reversed(tapes), self.plan, strict=True):
+            if ended and told is not None:
+                told(grads, ended)
+            ended = next_ended
             if layer.activity_regularizer is not None:
                 tape, ys = tape
                 for i, a in zip(outputs, ys, strict=True):

@@ -95,8 +95,8 @@ class Stepper(Measured):
         self.optimizer.apply(self._penalized(grads), self._trained_arrays())
         self.step += 1
 
-    def _gradients(self, run, counts, dps, samples=None):
-        """Those of the losses, of the weights that are trained, from those of the values of the losses."""
+    def _gradients(self, run, counts, dps, samples=None, told=None):
+        """Those of the losses, of the weights that are trained, from those of the values of the losses; the last two arguments are those of the graph's."""
         bound, early, scaled = self._outputs(), [], []
         for n, (loss, weight, p, c, dp) in enumerate(zip(bound.losses, bound.loss_weights, run.outputs, counts, dps, strict=True)):
             early.append(self._fused(n, loss))
@@ -108,7 +108,7 @@ class Stepper(Measured):
             else:
                 dp = dp * p.dtype.type(c * weight)
             scaled.append(dp)
-        return self.graph.gradients(run.tapes, scaled, early, samples)
+        return self.graph.gradients(run.tapes, scaled, early, samples, told)
 
     def _penalized(self, grads):
         """Those of the whole loss, penalties of weights included."""
