@@ -16,25 +16,24 @@ from lstmc.utils import set_random_seed
 CHARACTERS = "0123456789+ "
 
 
-def encode(texts):
+def encode(texts: list[str]) -> np.ndarray:
     """One-hot vectors of the characters."""
     return np.eye(len(CHARACTERS), dtype=np.float32)[[[CHARACTERS.index(c) for c in text] for text in texts]]
 
 
-def decode(scores):
+def decode(scores: np.ndarray) -> list[str]:
     """The likeliest characters."""
     return ["".join(CHARACTERS[i] for i in row) for row in scores.argmax(-1)]
 
 
-def load(digits, count):
+def load(digits: int, count: int) -> tuple[list[str], list[str]]:
     """`count` different questions and their answers, of one length."""
     rng = np.random.default_rng(0)
-    pairs = rng.permutation(10 ** (2 * digits))[:count]
-    pairs = [divmod(pair, 10 ** digits) for pair in pairs.tolist()]
+    pairs = [divmod(pair, 10 ** digits) for pair in rng.permutation(10 ** (2 * digits))[:count].tolist()]
     return [f"{a}+{b}".ljust(2 * digits + 1) for a, b in pairs], [str(a + b).ljust(digits + 1) for a, b in pairs]
 
 
-def main(epochs=20, digits=2, count=10000, rate=0.005):
+def main(epochs: int = 20, digits: int = 2, count: int = 10000, rate: float = 0.005) -> float:
     set_random_seed(0)
     questions, answers = load(digits, count)
     x, y, n = encode(questions)[:, ::-1], encode(answers), len(questions) * 9 // 10
@@ -48,7 +47,7 @@ def main(epochs=20, digits=2, count=10000, rate=0.005):
     model.compile(loss="categorical_crossentropy", optimizer=Adam(rate), metrics=["accuracy"])
     model.fit(x[:n], y[:n], batch_size=32, epochs=epochs, validation_data=(x[n:], y[n:]), verbose=2)
     found = decode(model.predict(x[n:], verbose=0))
-    right = np.mean([a == b for a, b in zip(found, answers[n:], strict=True)])
+    right = float(np.mean([a == b for a, b in zip(found, answers[n:], strict=True)]))
     for question, answer, truth in list(zip(questions[n:], found, answers[n:], strict=True))[:8]:
         print(f"  {question} = {answer}  {'right' if answer == truth else 'wrong: ' + truth}")
     print(f"of {len(found)} sums it has not seen {right:.1%} are right")

@@ -10,6 +10,7 @@ Takes about 3 seconds on two cores; 97 % of new names are recognised, against 61
 
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -21,7 +22,7 @@ LABELS = list(KINDS)
 NEW = "CAPITAL LETTER WITH BEARD", "COMBINING SNOWMAN ABOVE", "FACE WITH THREE EYES", "VULGAR FRACTION TWO NINTHS", "DOUBLE QUESTION BRACKET"
 
 
-def load(most):
+def load(most: int) -> tuple[list[list[str]], np.ndarray]:
     """(names as lists of words, labels): `most` of the names that say what they are, without the ideographs that are merely numbered."""
     names, labels = [], []
     for code in range(0x20000):
@@ -33,14 +34,14 @@ def load(most):
     return [names[i] for i in chosen], np.array(labels)[chosen]
 
 
-def main(epochs=4, most=12000):
+def main(epochs: int = 4, most: int = 12000) -> float:
     set_random_seed(0)
     names, y = load(most)
     n = len(names) * 4 // 5
     counts = Counter(word for name in names[:n] for word in name)
     vocabulary = {word: i for i, (word, count) in enumerate(counts.items(), 2) if count > 1}     # 0: padding, 1: a word unknown
 
-    def encode(names):
+    def encode(names: Iterable[Sequence[str]]) -> np.ndarray:
         return pad_sequences([[vocabulary.get(word, 1) for word in name] for name in names], maxlen=12)
 
     x = encode(names)
@@ -55,9 +56,9 @@ def main(epochs=4, most=12000):
     _, accuracy = model.evaluate(x[n:], y[n:], verbose=0)
     most_common = np.bincount(y[n:]).max() / len(y[n:])
     print(f"accuracy on new names: {accuracy:.1%} (who always says 'letter' has {most_common:.1%}); and of characters that do not exist:")
-    for name, p in zip(NEW, model.predict(encode(map(str.split, NEW)), verbose=0), strict=True):
+    for name, p in zip(NEW, model.predict(encode([name.split() for name in NEW]), verbose=0), strict=True):
         print(f"  {name:30}{KINDS[LABELS[p.argmax()]]:12}{p.max():.0%}")
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

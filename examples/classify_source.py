@@ -21,14 +21,14 @@ PACKAGES = ["asyncio", "_pydecimal", "email", "http", "importlib", "logging", "m
 WORDS, STEPS = 10000, 80
 
 
-def words_of(package):
+def words_of(package: str) -> list[str]:
     """The words of the source of a package, or of a module that is one file."""
     at = Path(sysconfig.get_path("stdlib")) / package
     files = sorted(at.rglob("*.py")) if at.is_dir() else [at.with_suffix(".py")]
     return re.findall(r"[^\W\d_]+", " ".join(file.read_text("utf-8") for file in files))
 
 
-def load(blocks):
+def load(blocks: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], list[str]]:
     """(pieces to learn from, their labels), the same to be judged by, and the vocabulary, most common words first.
 
     Of every 400 words of a package, 320 are learned from, in pieces that overlap, and 80 are to judge.
@@ -41,12 +41,12 @@ def load(blocks):
             learn += [(words[i:i + STEPS], label) for i in range(at + STEPS, at + 4 * STEPS + 1, STEPS // 2)]
     counts = Counter(word for text, _ in learn for word in text)
     vocabulary = {word: n for n, (word, _) in enumerate(counts.most_common(WORDS - 1), 1)}      # 0: any other word
-    learn, judge = ((np.array([[vocabulary.get(word, 0) for word in text] for text, _ in some]), np.array([label for _, label in some]))
-                    for some in (learn, judge))
-    return learn, judge, list(vocabulary)
+    found = [(np.array([[vocabulary.get(word, 0) for word in text] for text, _ in some]), np.array([label for _, label in some]))
+             for some in (learn, judge)]
+    return found[0], found[1], list(vocabulary)
 
 
-def main(epochs=10, blocks=70):
+def main(epochs: int = 10, blocks: int = 70) -> float:
     set_random_seed(0)
     (x_train, y_train), (x_test, y_test), vocabulary = load(blocks)
     print(f"{len(x_train)} pieces to learn from, {len(x_test)} to be judged by, {len(vocabulary)} words")
@@ -65,7 +65,7 @@ def main(epochs=10, blocks=70):
         print(f"  {PACKAGES[p.argmax()]:16}{p.max():4.0%}  {' '.join(vocabulary[i - 1] if i else '...' for i in text[:14])}")
     most_common = np.bincount(y_test).max() / len(y_test)
     print(f"accuracy on pieces it has not seen: {accuracy:.1%} (who always says the most common package has {most_common:.1%})")
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

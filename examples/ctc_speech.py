@@ -30,9 +30,11 @@ BANDS = np.linspace(0, 1, 12)
 FORMANTS = np.array([[0.45, 0.7], [0.3, 0.85], [0.15, 0.95], [0.35, 0.5], [0.2, 0.4], [0.1, 0.6], [0.05, 0.3], [0.55, 0.9]])
 
 
-def sound(word, rng):
+def sound(word: str, rng: np.random.Generator) -> np.ndarray:
     """(frames, 12): a word as one voice says it."""
-    targets, loud, before = [], [], None
+    targets: list[np.ndarray] = []
+    loud: list[float] = []
+    before = None
     for letter in word:
         if targets and (rng.random() < 0.2 or letter == before):    # a pause, and always one between equal letters
             n = rng.integers(1, 3)
@@ -46,10 +48,11 @@ def sound(word, rng):
     formants[1:-1] = (formants[:-2] + 2 * formants[1:-1] + formants[2:]) / 4
     formants = formants * rng.uniform(0.95, 1.05)
     peaks = np.exp(-0.5 * ((BANDS - formants[:, :, None]) / 0.06) ** 2).sum(1)
-    return peaks * np.array(loud)[:, None] + rng.normal(0, 0.3, (len(formants), len(BANDS)))
+    heard: np.ndarray = peaks * np.array(loud)[:, None] + rng.normal(0, 0.3, (len(formants), len(BANDS)))
+    return heard
 
 
-def speech(n, frames, rng):
+def speech(n: int, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """n words: sounds (n, frames, 12) with silence behind them, labels (n, L) from 1, with 0 behind them, and the words."""
     words = [WORDS[i] for i in rng.integers(0, len(WORDS), n)]
     x, y = rng.normal(0, 0.3, (n, frames, len(BANDS))), np.zeros((n, max(map(len, WORDS))), "int32")
@@ -60,12 +63,12 @@ def speech(n, frames, rng):
     return x.astype("float32"), y, words
 
 
-def text(labels):
+def text(labels: np.ndarray) -> str:
     """The word of labels, which end at -1."""
     return "".join(LETTERS[c - 1] for c in labels if c > 0)
 
 
-def distance(a, b):
+def distance(a: str, b: str) -> int:
     """Letters to insert, delete or replace to get from a to b."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -75,12 +78,12 @@ def distance(a, b):
     return row[-1]
 
 
-def error(found, words):
+def error(found: list[str], words: list[str]) -> float:
     """Letters wrong, per letter."""
     return sum(map(distance, found, words)) / sum(map(len, words))
 
 
-def main(n=2000, tests=200, epochs=10, units=48, frames=50):
+def main(n: int = 2000, tests: int = 200, epochs: int = 10, units: int = 48, frames: int = 50) -> tuple[float, float]:
     """Train, decode, print; returns the letter error rates of greedy and of beam search decoding."""
     set_random_seed(7)
     rng = np.random.default_rng(7)

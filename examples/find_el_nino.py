@@ -19,7 +19,7 @@ LEARNED = 20        # years
 EL_NINO = {1972, 1973, 1982, 1983, 1997, 1998}
 
 
-def main(epochs=30):
+def main(epochs: int = 30) -> list[int]:
     set_random_seed(0)
     years, celsius = YEARS[:, 0].astype(int), YEARS[:, 1:]
     std = celsius[:LEARNED].std()

@@ -17,13 +17,13 @@ except ImportError:
     raise ImportError("this example's images come with scikit-learn: python -m pip install scikit-learn") from None
 
 
-def show(image, label):
+def show(image: np.ndarray, label: int) -> None:
     print(f"\n  read as {label}:")
     for row in image:
         print("    " + "".join(" .:*#"[int(dot * 4)] * 2 for dot in row).rstrip())
 
 
-def main(epochs=30, most=None):
+def main(epochs: int = 30, most: int | None = None) -> float:
     set_random_seed(0)
     data = load_digits()
     order = np.random.default_rng(0).permutation(len(data.images))[:most]
@@ -42,7 +42,7 @@ def main(epochs=30, most=None):
         show(x[i], labels[i - n])
     wrong = np.count_nonzero(labels != y[n:].argmax(1))
     print(f"\nof {len(labels)} new images {wrong} are read wrong: accuracy {accuracy:.1%}, loss {loss:.3f}")
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ CHARACTERS = sorted(set(TEXT))
 PIECE = 60
 
 
-def network(batch_shape, stateful):
+def network(batch_shape: tuple[int | None, int], stateful: bool) -> Sequential:
     return Sequential([
         Input(batch_shape=batch_shape),
         layers.Embedding(len(CHARACTERS), 32),
@@ -34,18 +34,18 @@ def network(batch_shape, stateful):
     ])
 
 
-def recite(weights, beginning, length):
+def recite(weights: list[np.ndarray], beginning: str, length: int) -> str:
     """The text that follows, and begins with, `beginning`."""
     model = network((1, 1), stateful=True)
     model.set_weights(weights)
-    text, scores = "", None
+    text, likeliest = "", 0
     while len(text) < length:
-        text += beginning[len(text)] if len(text) < len(beginning) else CHARACTERS[scores[0, 0].argmax()]
-        scores = model.predict(np.array([[CHARACTERS.index(text[-1])]]), verbose=0)
+        text += beginning[len(text)] if len(text) < len(beginning) else CHARACTERS[likeliest]
+        likeliest = int(model.predict(np.array([[CHARACTERS.index(text[-1])]]), verbose=0).argmax())
     return text
 
 
-def main(epochs=50, step=2, most=None):
+def main(epochs: int = 50, step: int = 2, most: int | None = None) -> int:
     set_random_seed(0)
     text = TEXT[:most]
     numbers = np.array([CHARACTERS.index(c) for c in text])

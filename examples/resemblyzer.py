@@ -15,6 +15,7 @@ import sys
 import types
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ import lstmc
 RATE, FRAME, STEP, MELS = 16000, 400, 160, 40       # samples in a second, in a frame, from frame to frame; and bands: those of the package
 
 
-def voice(seconds, pitch, formants, rng):
+def voice(seconds: float, pitch: float, formants: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
     """Pulses of a pitch that wavers, through resonances that move, loud and soft by syllables, float64."""
     t = np.arange(int(RATE * seconds)) / RATE
     wavering = pitch * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * t) + 0.02 * np.sin(2 * np.pi * 5 * t))
@@ -32,10 +33,11 @@ def voice(seconds, pitch, formants, rng):
     for n in range(1, int(RATE / 2 / pitch / 1.2)):
         gain = sum(1 / (1 + ((n * wavering - f * (1 + 0.2 * np.sin(4 * t))) / 90) ** 2) / (k + 1) for k, f in enumerate(formants))
         sound += gain * np.sin(2 * np.pi * n * phase)
-    return 0.1 * sound * np.clip(np.sin(2 * np.pi * 3.5 * t), 0.05, 1) + 0.002 * rng.standard_normal(len(t))
+    heard: np.ndarray = 0.1 * sound * np.clip(np.sin(2 * np.pi * 3.5 * t), 0.05, 1) + 0.002 * rng.standard_normal(len(t))
+    return heard
 
 
-def spectrogram(sound):
+def spectrogram(sound: np.ndarray) -> np.ndarray:
     """(frames, MELS) energies in bands as wide as the ear's, float32."""
     frames = np.lib.stride_tricks.sliding_window_view(sound, FRAME)[::STEP]
     power = np.abs(np.fft.rfft(frames * np.hanning(FRAME))) ** 2
@@ -45,10 +47,10 @@ def spectrogram(sound):
     return (power @ (bands * 2 / (high - low)).T).astype(np.float32)
 
 
-def encoder(folder):
+def encoder(folder: Path) -> Any:
     """The package's own VoiceEncoder, without its part for sound files."""
     package = types.ModuleType("resemblyzer")
-    package.__path__, package.audio = [str(folder)], None
+    vars(package).update(__path__=[str(folder)], audio=None)
     before = sys.modules.get("resemblyzer")
     sys.modules["resemblyzer"] = package
     try:
@@ -60,16 +62,17 @@ def encoder(folder):
             sys.modules["resemblyzer"] = before
 
 
-def embedded(lstm, weight, bias, mels, lengths=None):
+def embedded(lstm: lstmc.nn.LSTM, weight: np.ndarray, bias: np.ndarray, mels: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
     """Embeddings (batch, 256) of spectrograms (batch, frames, MELS): what VoiceEncoder.forward computes."""
     _, (h_n, _) = lstm(mels, lengths=lengths)
     raw = np.maximum(h_n[-1] @ weight.T + bias, 0)
-    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    scaled: np.ndarray = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    return scaled
 
 
-def main():
+def main() -> float:
     """Compare with the package; the largest difference of any embedding."""
-    folder = Path(distribution("resemblyzer").locate_file("resemblyzer"))
+    folder = Path(str(distribution("resemblyzer").locate_file("resemblyzer")))
     path = folder / "pretrained.pt"
     lstm = lstmc.from_torch(path, prefix="model_state.lstm", batch_first=True)
     linear = {name: torch.load(path, map_location="cpu", weights_only=True)["model_state"][f"linear.{name}"].numpy() for name in ("weight", "bias")}

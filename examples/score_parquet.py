@@ -23,7 +23,7 @@ from lstmc.layers import LSTM, Dense, Input, Masking
 FEATURES = 4
 
 
-def sequences(column):
+def sequences(column: pa.ChunkedArray) -> list[np.ndarray]:
     """A column of lists of lists as arrays (T_i, FEATURES), without a copy of its numbers."""
     chunk = column.combine_chunks()
     steps = chunk.offsets.to_numpy() - chunk.offsets[0].as_py()
@@ -31,7 +31,7 @@ def sequences(column):
     return [values[a:b] for a, b in pairwise(steps)]
 
 
-def write_some(path, count):
+def write_some(path: Path, count: int) -> None:
     """A table to be scored."""
     rng = np.random.default_rng(0)
     table = {"id": np.arange(count), "x": [rng.normal(size=(n, FEATURES)).tolist() for n in rng.integers(1, 30, count)]}
@@ -39,7 +39,7 @@ def write_some(path, count):
     pq.write_table(pa.table(table, schema=kind), path, row_group_size=max(count // 10, 1))
 
 
-def main(engine="processes", count=20000, workers=2, folder="."):
+def main(engine: str = "processes", count: int = 20000, workers: int = 2, folder: str = ".") -> tuple[int, int, int]:
     """How many rows were scored, and how many of some are what the model alone says."""
     source, target = Path(folder) / "sequences.parquet", Path(folder) / "scores.parquet"
     write_some(source, count)
@@ -60,4 +60,4 @@ def main(engine="processes", count=20000, workers=2, folder="."):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(sys.argv[1] if len(sys.argv) > 1 else "processes")

@@ -10,6 +10,7 @@ within 1e-5, and the same decision in every frame. It takes about 2 seconds.
     python examples/silero_vad.py
 """
 
+from collections.abc import Callable
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -19,11 +20,12 @@ import onnxruntime
 
 import lstmc
 
+Run = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 FRAME = 512             # samples at 16 kHz, 32 ms; half as many at 8 kHz
 CONTEXT = 64            # samples of the frame before that go before each
 
 
-def vowels(rate, seconds, rng):
+def vowels(rate: int, seconds: float, rng: np.random.Generator) -> np.ndarray:
     """Pulses of a voice that goes up and down, through resonances that move, loud and soft by syllables."""
     t = np.arange(int(rate * seconds)) / rate
     pitch = 120 + 25 * np.sin(2 * np.pi * 0.7 * t) + 3 * np.sin(2 * np.pi * 5 * t)
@@ -33,10 +35,11 @@ def vowels(rate, seconds, rng):
         gain = sum(a / (1 + ((n * pitch - f) / 90) ** 2) for a, f in ((1.0, 600 + 200 * np.sin(4 * t)), (0.5, 1300 + 500 * np.sin(5 * t)), (0.25, 2600)))
         sound += gain / n**0.3 * np.sin(2 * np.pi * n * phase)
     syllables = np.clip(np.sin(2 * np.pi * 3.5 * t), 0.05, 1)
-    return 0.1 * sound * syllables + 0.002 * rng.standard_normal(len(t))
+    voice: np.ndarray = 0.1 * sound * syllables + 0.002 * rng.standard_normal(len(t))
+    return voice
 
 
-def scene(rate, rng):
+def scene(rate: int, rng: np.random.Generator) -> np.ndarray:
     """A second and a half each of hum, vowels, noise and vowels, float32."""
     n = int(1.5 * rate)
     hum = 0.05 * np.sin(2 * np.pi * 100 * np.arange(n) / rate)
@@ -44,14 +47,14 @@ def scene(rate, rng):
     return np.concatenate(parts).astype(np.float32)
 
 
-def frames(sound, size, context):
+def frames(sound: np.ndarray, size: int, context: int) -> np.ndarray:
     """(frames, context + size): each with the end of the one before it."""
     whole = sound[: len(sound) // size * size].reshape(-1, size)
     before = np.vstack([np.zeros((1, context), np.float32), whole[:-1, -context:]])
     return np.hstack([before, whole])
 
 
-def stream(run, rate, chunks):
+def stream(run: Run, rate: int, chunks: np.ndarray) -> np.ndarray:
     """The probability of speech in each frame; the state goes from frame to frame."""
     state, found = np.zeros((2, 1, 128), np.float32), []
     for chunk in chunks:
@@ -61,14 +64,14 @@ def stream(run, rate, chunks):
     return np.array(found)
 
 
-def session(model):
+def session(model: Path | onnx.ModelProto) -> Run:
     """onnxruntime's session of a file or a ModelProto, as a function from dict to dict."""
     made = onnxruntime.InferenceSession(str(model) if isinstance(model, Path) else model.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in made.get_outputs()]
     return lambda inputs: dict(zip(names, made.run(names, inputs), strict=True))
 
 
-def report(name, got, want):
+def report(name: str, got: np.ndarray, want: np.ndarray) -> float:
     """The largest difference, printed; the decisions must be the same."""
     difference = float(np.abs(got - want).max())
     assert np.array_equal(got > 0.5, want > 0.5)
@@ -76,9 +79,9 @@ def report(name, got, want):
     return difference
 
 
-def main():
+def main() -> float:
     """Run all ways; the largest difference of any."""
-    folder = Path(distribution("silero-vad").locate_file("silero_vad/data"))
+    folder = Path(str(distribution("silero-vad").locate_file("silero_vad/data")))
     rng = np.random.default_rng(0)
     onnxruntime.set_default_logger_severity(3)
     differences = []

@@ -8,6 +8,8 @@ It takes some 10 seconds.
     python examples/sklearn_pipeline.py
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -18,12 +20,12 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from lstmc.sklearn import GRUClassifier, LSTMClassifier
 
 
-def lines(x):
+def lines(x: np.ndarray) -> np.ndarray:
     """(N, 64) pixels as (N, 8, 8): 8 steps of 8 features."""
     return np.reshape(x, (-1, 8, 8))
 
 
-def main(images=None, epochs=200):
+def main(images: int | None = None, epochs: int = 200) -> float:
     """Search, train and test with so many images (all 1,797 if None) and epochs at most; the accuracy."""
     x, y = (a[:images] for a in load_digits(return_X_y=True))
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.25, stratify=y, random_state=0)
@@ -32,8 +34,8 @@ def main(images=None, epochs=200):
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x_train, y_train)
     print(f"logistic regression: test accuracy {linear.score(x_test, y_test):.3f}")
 
-    settings = {"bidirectional": True, "dropout": 0.3, "learning_rate_init": 0.01, "batch_size": 64, "max_iter": epochs, "early_stopping": True,
-                "random_state": 0}
+    settings: dict[str, Any] = {"bidirectional": True, "dropout": 0.3, "learning_rate_init": 0.01, "batch_size": 64, "max_iter": epochs,
+                                "early_stopping": True, "random_state": 0}
     networks = [LSTMClassifier(64, **settings), GRUClassifier(64, **settings)]
     model = Pipeline([("scale", StandardScaler()), ("lines", FunctionTransformer(lines)), ("network", networks[0])])
     search = GridSearchCV(model, {"network": networks}, cv=3).fit(x_train, y_train)
@@ -48,7 +50,7 @@ def main(images=None, epochs=200):
     print(f"most doubtful is a {y_test[doubtful]}, read as {first} ({probability[doubtful, first]:.2f}) or {second} ({probability[doubtful, second]:.2f}):")
     for line in lines(x_test[doubtful])[0]:
         print("".join(" .:-=+*#@"[int(pixel / 2)] * 2 for pixel in line))
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ PIECE = 20
 LEARNED = PIECE * 13        # years to learn from: up to 1960
 
 
-def main(epochs=80):
+def main(epochs: int = 80) -> tuple[float, float]:
     set_random_seed(0)
     scaled = np.sqrt(SPOTS) / 5 - 1
     x, y = scaled[:-1], scaled[1:]          # from each year to the next
@@ -40,14 +40,14 @@ def main(epochs=80):
 
     recurrent.reset_states()
     model.predict(x[None, :LEARNED, None], batch_size=1, verbose=0)        # the state of 1960
-    said = [model.predict(value.reshape(1, 1, 1), batch_size=1, verbose=0)[0, 0, 0] for value in x[LEARNED:]]
-    said, truth = ((np.array(said) + 1) * 5) ** 2, SPOTS[LEARNED + 1:]
+    answers = np.array([model.predict(value.reshape(1, 1, 1), batch_size=1, verbose=0)[0, 0, 0] for value in x[LEARNED:]])
+    said, truth = ((answers + 1) * 5) ** 2, SPOTS[LEARNED + 1:]
     print("year  measured, and forecast (*) a year before")
     for year, spots, forecast in zip(YEARS[LEARNED + 1:], truth, said, strict=True):
         bar = list("#" * int(spots / 4) + " " * 60)
         bar[int(forecast / 4)] = "*"
         print(f"{year:.0f}  {''.join(bar).rstrip()}")
-    error, naive = (np.sqrt(np.mean((guess - truth) ** 2)) for guess in (said, SPOTS[LEARNED:-1]))
+    error, naive = (float(np.sqrt(np.mean((guess - truth) ** 2))) for guess in (said, SPOTS[LEARNED:-1]))
     print(f"off by {error:.1f} (who says that next year is like this one: {naive:.1f})")
     return error, naive
 

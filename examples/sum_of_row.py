@@ -13,7 +13,7 @@ from lstmc import Sequential, layers
 from lstmc.utils import set_random_seed
 
 
-def main(epochs=60):
+def main(epochs: int = 60) -> tuple[float, float]:
     set_random_seed(0)
     rng = np.random.default_rng(0)
     data = rng.integers(0, 10, (1000, 10))

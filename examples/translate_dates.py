@@ -8,6 +8,7 @@ it runs in Keras.
 """
 
 import datetime
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,14 +21,14 @@ ANSWER = "\t\n-0123456789"      # \t begins an answer, \n ends it
 LENGTH = len("2026-11-26\n")
 
 
-def load(count):
+def load(count: int) -> tuple[list[str], list[str]]:
     """`count` dates of 1900 to 2099, in a style by chance, and as they should be."""
     rng, first = np.random.default_rng(0), datetime.date(1900, 1, 1)
     dates = [first + datetime.timedelta(days) for days in rng.integers(0, 73000, count).tolist()]
     return [date.strftime(STYLES[style]) for date, style in zip(dates, rng.integers(0, len(STYLES), count), strict=True)], list(map(str, dates))
 
 
-def one_hot(texts, characters, length):
+def one_hot(texts: Sequence[str], characters: Sequence[str], length: int) -> np.ndarray:
     y = np.zeros((len(texts), length, len(characters)), np.float32)
     for i, text in enumerate(texts):
         for t, c in enumerate(text):
@@ -35,7 +36,7 @@ def one_hot(texts, characters, length):
     return y
 
 
-def main(epochs=6, count=12000, units=128, rate=0.005):
+def main(epochs: int = 6, count: int = 12000, units: int = 128, rate: float = 0.005) -> float:
     set_random_seed(0)
     texts, answers = load(count)
     characters = sorted(set("".join(texts)))
@@ -62,7 +63,7 @@ def main(epochs=6, count=12000, units=128, rate=0.005):
     decoder_outputs, state_h, state_c = decoder_lstm(decoder_inputs, initial_state=states_inputs)
     decoder_model = Model([decoder_inputs, *states_inputs], [decoder_dense(decoder_outputs), state_h, state_c])
 
-    def translate(source):
+    def translate(source: np.ndarray) -> list[str]:
         states = encoder_model.predict(source, verbose=0)
         last, found = one_hot("\t" * len(source), ANSWER, 1), []
         for _ in range(LENGTH):
@@ -74,7 +75,7 @@ def main(epochs=6, count=12000, units=128, rate=0.005):
     found = translate(source[n:])
     for text, answer, truth in list(zip(texts[n:], found, answers[n:], strict=True))[:8]:
         print(f"  {text:30}{answer}  {'right' if answer == truth else 'wrong'}")
-    right = np.mean([a == b for a, b in zip(found, answers[n:], strict=True)])
+    right = float(np.mean([a == b for a, b in zip(found, answers[n:], strict=True)]))
     print(f"of {len(found)} dates it has not seen {right:.1%} are right")
     return right
 

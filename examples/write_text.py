@@ -19,14 +19,14 @@ from lstmc.utils import set_random_seed
 PIECE = 80
 
 
-def load(most):
+def load(most: int) -> str:
     """The paragraphs of the manual as one text, without tables and code."""
     paragraphs = "\n\n".join(topics[name] for name in sorted(topics)).split("\n\n")
     prose = [" ".join(p.split()) for p in paragraphs if re.match(r"[A-Z][a-z ]", p) and p.endswith(".") and p.isascii()]
     return "\n".join(prose)[:most]
 
 
-def write(model, characters, beginning, length, temperature):
+def write(model: Sequential, characters: list[str], beginning: str, length: int, temperature: float) -> str:
     """The text that goes on from `beginning`."""
     rng, text = np.random.default_rng(0), beginning
     for _ in range(length):
@@ -36,7 +36,7 @@ def write(model, characters, beginning, length, temperature):
     return text
 
 
-def main(epochs=12, most=150000, units=128, length=300):
+def main(epochs: int = 12, most: int = 150000, units: int = 128, length: int = 300) -> float:
     set_random_seed(0)
     text = load(most)
     characters = sorted(set(text))
@@ -55,7 +55,7 @@ def main(epochs=12, most=150000, units=128, length=300):
     for temperature in (0.3, 0.8):
         print(f"\nAt temperature {temperature}: ...{write(model, characters, beginning, length, temperature)[PIECE:]}")
     print(f"\nit guesses {history['accuracy'][-1]:.0%} of the characters of the manual")
-    return history["accuracy"][-1]
+    return float(history["accuracy"][-1])
 
 
 if __name__ == "__main__":

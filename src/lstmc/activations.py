@@ -36,7 +36,7 @@ linear = _made("linear", "x.")
 sigmoid = _made("sigmoid", "1 / (1 + exp(-x)).")
 hard_sigmoid = _made("hard_sigmoid", "x / 6 + 1/2, within 0 and 1.")
 hard_sigmoid_keras2 = _made("hard_sigmoid_keras2", "0.2 x + 1/2, within 0 and 1: the hard_sigmoid of Keras 1 and 2.")
-tanh = _made("tanh", "The hyperbolic tangent.")
+tanh = _made("tanh", "The hyperbolic tangent of x.")
 exponential = _made("exponential", "exp(x).")
 softsign = _made("softsign", "x / (1 + abs(x)).")
 softplus = _made("softplus", "log(1 + exp(x)).")
@@ -74,7 +74,7 @@ def celu(x, alpha=1.0):
 
 
 def gelu(x, approximate=False):
-    """x times the distribution function of the normal distribution at x, or a tanh close to it."""
+    """x times the distribution function of the normal distribution at x; with `approximate`, by a tanh close to it."""
     return _of_layers.gelu(_floats(x), checks.flag(approximate, "approximate"))
 
 
@@ -110,7 +110,7 @@ def _along(name, x, axis):
 
 
 def get(identifier):
-    """The function of a name; None is linear, and a function is itself."""
+    """The function named `identifier`; None is linear, and a function is itself."""
     if callable(identifier):
         return identifier
     return globals()[_of_layers.get(identifier, "identifier").name]

@@ -23,7 +23,13 @@ def at_least_0(value, name):
 
 
 class Initializer:
-    """Base: `values(shape, rng)` is the distribution; `seed` replaces the layer's generator when given."""
+    """Base class: a subclass gives `values`.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Of a generator of its own, in the place of the layer's.
+    """
 
     __repr__ = constructed
 
@@ -33,7 +39,12 @@ class Initializer:
     def __call__(self, shape, rng):
         return self.values(tuple(shape), rng if self.seed is None else generator(self.seed))
 
+    def values(self, shape, rng):
+        """An array of this shape, drawn from the `numpy.random.Generator` rng."""
+        raise NotImplementedError
+
     def get_config(self):
+        """Constructor arguments that rebuild the initializer; JSON types only."""
         return dict(vars(self))
 
 
@@ -66,7 +77,7 @@ class Constant(Initializer):
 
 
 class RandomNormal(Initializer):
-    """Normal distribution."""
+    """Normal distribution of this `mean` and standard deviation `stddev`."""
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
@@ -90,7 +101,19 @@ class RandomUniform(Initializer):
 
 
 class VarianceScaling(Initializer):
-    """Variance scale / fan: uniform on +-sqrt(3 scale / fan), or normal truncated at two standard deviations."""
+    """Variance scale / fan: uniform on +-sqrt(3 scale / fan), or normal truncated at two standard deviations.
+
+    Parameters
+    ----------
+    scale : float
+        At least 0.
+    mode : {"fan_in", "fan_out", "fan_avg"}
+        Whether fan is the number of inputs, of outputs, or their mean.
+    distribution : {"truncated_normal", "uniform"}
+        Which of the two.
+    seed : int, optional
+        See `Initializer`.
+    """
 
     def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
         super().__init__(seed)
@@ -232,7 +255,7 @@ _BY_NAME = CLASSES | {
 
 
 def get(identifier, argument="initializer"):
-    """An Initializer from a name, an Initializer, or the {"class", "config"} form that `config_of` gives."""
+    """An Initializer from an `identifier`, called `argument` in errors: a name, an Initializer, or the {"class", "config"} form that `config_of` gives."""
     if isinstance(identifier, Initializer):
         return identifier
     if isinstance(identifier, dict) and isinstance(identifier.get("config", {}), dict):

@@ -28,7 +28,7 @@ class Regularizer:
     __repr__ = constructed
 
     def penalty(self, x):
-        """The penalty, a float."""
+        """The penalty of an array x, a float."""
         raise NotImplementedError
 
     def gradient(self, x):
@@ -41,6 +41,7 @@ class Regularizer:
         return float(self.penalty(a if a.dtype in (np.float32, np.float64) else a.astype(np.float32)))
 
     def get_config(self):
+        """Constructor arguments that rebuild the regularizer; JSON types only."""
         return dict(vars(self))
 
 
@@ -128,7 +129,7 @@ _BY_NAME = CLASSES | {"l1": L1, "l2": L2, "l1l2": L1L2, "l1_l2": L1L2, "orthogon
 
 
 def get(identifier, argument="regularizer"):
-    """A Regularizer from a name, a Regularizer, its class, or the {"class", "config"} form that `config_of` gives; None is None."""
+    """A Regularizer from an `identifier`: a name, a Regularizer, its class, or what `config_of` gives; None is None. Errors call it `argument`."""
     if identifier is None or isinstance(identifier, Regularizer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Regularizer):

@@ -1,4 +1,5 @@
 # Made by tests/typing/make_stubs.py
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 from numpy.typing import DTypeLike, NDArray
 
@@ -9,6 +10,6 @@ def pad_sequences(sequences: Any, maxlen: _Seed = None, dtype: DTypeLike | None 
 
 def set_random_seed(seed: _Seed) -> None: ...
 
-def timeseries_dataset_from_array(data: Any, targets: Any, sequence_length: int, sequence_stride: int = 1, sampling_rate: int = 1, batch_size: _Seed = 128, shuffle: bool = False, seed: _Seed = None, start_index: _Seed = None, end_index: _Seed = None) -> Any: ...
+def timeseries_dataset_from_array(data: Any, targets: Any, sequence_length: int, sequence_stride: int = 1, sampling_rate: int = 1, batch_size: _Seed = 128, shuffle: bool = False, seed: _Seed = None, start_index: _Seed = None, end_index: _Seed = None) -> Iterable[Any]: ...
 
 def to_categorical(x: Any, num_classes: _Seed = None) -> NDArray[Any]: ...

@@ -61,12 +61,22 @@ ARGUMENTS = {
 RETURNS = {
     "fit": "lstmc.callbacks.History", "get_weights": f"list[{ARRAY}]", "count_params": "int", "get_layer": "lstmc.layers.Layer", "pop": "lstmc.layers.Layer",
     "get_config": "dict[str, Any]", "load": "lstmc.training.Model", "load_model": "lstmc.training.Model", "build_info": "dict[str, Any]",
-    "get_num_threads": "int", "state_dict": f"dict[str, {ARRAY}]", "parameters": f"list[{ARRAY}]", "explain": "str", "session": "Session",
+    "get_num_threads": "int", "state_dict": f"dict[str, {ARRAY}]", "parameters": f"Iterator[{ARRAY}]", "explain": "str", "session": "Session",
     "load_japanese_vowels": "JapaneseVowels", "pad_sequences": ARRAY, "to_categorical": ARRAY, "set_weights": "None", "Session.step": ARRAY,
     "Session.run": ARRAY, "fork": "Session", "Loss.__call__": "float", "nn.backward": "Gradients", "Metric.result": "float", "History.plot": "Any",
-    "sklearn.fit": "Any", "losses.get": "Loss", "metrics.get": "Metric", "optimizers.get": "Optimizer", "initializers.get": "Initializer", "from_config": "Any",
+    "sklearn.fit": "Self", "losses.get": "Loss", "metrics.get": "Metric", "optimizers.get": "Optimizer", "initializers.get": "Initializer",
     "torch.accelerate": "Swaps", "torch.restore": "Swaps",
-    **dict.fromkeys(("elu", "exponential", "hard_sigmoid", "leaky_relu", "linear", "relu", "sigmoid", "softmax", "softsign", "tanh"), ARRAY),
+    "activations.get": "Callable[..., Any]", "Initializer.__call__": ARRAY, "Initializer.values": ARRAY, "Regularizer.__call__": "float",
+    "Regularizer.penalty": "float", "Regularizer.gradient": ARRAY, "regularizers.get": "Regularizer | None", "Optimizer.from_config": "Optimizer",
+    "LearningRateSchedule.from_config": "LearningRateSchedule", "LearningRateSchedule.__call__": "float", "Metric.update_state": "None",
+    "values": ARRAY, "Loss.gradient": ARRAY, "Loss.targets": ARRAY, "CTC.gradient": ARRAY, "weight_names": "list[str]",
+    "plain_config": "dict[str, Any]", "weight_shapes": "dict[str, tuple[int, ...]]", "from_gates": "Self",
+    "step_many": f"list[{ARRAY}]", "named_parameters": f"Iterator[tuple[str, {ARRAY}]]", "Model.from_config": "Model", "Sequential.from_config": "Sequential",
+    "Callback.get_state": "dict[str, Any]", "CallbackList.calls": "bool", "MonitorCallback.better": "bool", "MonitorCallback.value": "float | None",
+    "ModelCheckpoint.path": "Path", "timeseries_dataset_from_array": "Iterable[Any]", "sklearn.partial_fit": "Self",
+    **dict.fromkeys(("sklearn.predict", "predict_proba", "predict_log_proba"), ARRAY),
+    **{f"{module.__name__[6:]}.{name}": ARRAY for module in (lstmc.activations, lstmc.losses, lstmc.metrics) for name in module.__all__
+       if name[0].islower() and name != "get"},
 }
 ATTRIBUTES = {
     "built": "bool", "name": "str", "dtype": "np.dtype[Any]", "trainable": "bool", "history": "lstmc.callbacks.History | None", "stop_training": "bool",
@@ -316,10 +326,11 @@ def with_imports(body, more, short):
             body = re.sub(rf": {re.escape(kind)}(?=[,) \n])", f": {name}", body)
             body = f"{name}: TypeAlias = {kind}\n{body}"
     lines = ["import os"] if "os." in body else []
-    abc = [name for name in ("Callable", "Iterable", "Mapping", "Sequence") if re.search(rf"\b{name}\b(?! as)", body)]
+    abc = [name for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence") if re.search(rf"\b{name}\b(?! as)", body)]
     lines += [f"from collections.abc import {', '.join(abc)}"] if abc else []
-    typing = [name for name in ("Any", "NamedTuple", "TypeAlias") if re.search(rf"\b{name}\b", body)]
+    typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias") if re.search(rf"\b{name}\b", body)]
     lines += [f"from typing import {', '.join(typing)}"] if typing else []
+    lines += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []
     lines += ["import numpy as np"] if "np." in body else []
     array = [name for name in ("DTypeLike", "NDArray") if re.search(rf"\b{name}\b", body)]
     lines += [f"from numpy.typing import {', '.join(array)}"] if array else []

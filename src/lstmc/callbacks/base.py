@@ -11,9 +11,11 @@ from lstmc.reprs import constructed
 class Callback:
     """Base class: override the hooks of interest.
 
+    `logs` is a dict of results by name, floats; a hook may add to that of `on_epoch_end`.
+
     Attributes
     ----------
-    model : lstmc.Sequential
+    model : lstmc.Model
         Setting `model.stop_training = True` ends training after the current batch.
     params : dict
         `epochs`, `steps` and `verbose` of the call.
@@ -30,7 +32,7 @@ class Callback:
         return {name: getattr(self, name) for name in self.kept}
 
     def set_state(self, state):
-        """Go on from what `get_state` gave; after `on_train_begin`, which forgets it."""
+        """Go on from a `state` that `get_state` gave; after `on_train_begin`, which forgets it."""
         if not isinstance(state, dict) or state.keys() != set(self.kept):
             raise ValueError(f"state: expected the state of {type(self).__name__} ({', '.join(self.kept) or 'none'}), received "
                              f"{', '.join(map(str, state)) or 'none' if isinstance(state, dict) else type(state).__name__}")
@@ -107,11 +109,13 @@ class CallbackList(Callback):
     Parameters
     ----------
     callbacks : Callback or list of them, optional
-    model : lstmc.Sequential, optional
+    model : lstmc.Model, optional
     params : dict, optional
         See `Callback`; further names are added to it.
     add_history : bool
         Whether to add a History if there is none.
+    add_progbar : bool
+        False: `fit` shows progress by `verbose`.
     """
 
     def __init__(self, callbacks=None, model=None, params=None, *, add_history=False, add_progbar=False, **more):
@@ -126,7 +130,7 @@ class CallbackList(Callback):
             self.append(History())
 
     def append(self, callback):
-        """Add one at the end."""
+        """Add `callback` at the end."""
         if not isinstance(callback, Callback):
             raise TypeError(f"callbacks: expected lstmc.callbacks.Callback objects, received {type(callback).__name__}")
         callback.set_params(self.params)
@@ -149,7 +153,7 @@ class CallbackList(Callback):
         return any(has(c, hook) for c in self.callbacks)
 
     def call(self, hook, *arguments, logs=None):
-        """Call the hook of this name on all, with its number, if it has one, and with logs, which may be left out."""
+        """Call the hook of this name on all, with `arguments`, its number if it has one, and with logs, which may be left out."""
         if self._called is None:
             self._called = {name: [c for c in self.callbacks if has(c, name)] for name in HOOKS}
         found = self._called[hook]

@@ -68,7 +68,7 @@ class ModelCheckpoint(MonitorCallback):
             self.save(logs or {}, logs)
 
     def save(self, fields, logs):
-        """Write the file, if it is due."""
+        """Write the file, if it is due by `logs`, at the path that `fields` make."""
         epoch = self.epoch + 1
         path = self.path({**fields, "epoch": epoch})
         value = self.value(logs) if self.save_best_only else None
@@ -88,7 +88,7 @@ class ModelCheckpoint(MonitorCallback):
                 say(f"\nEpoch {epoch}: finished saving model to {path}")
 
     def path(self, fields):
-        """The file's path."""
+        """The file's path, with the values of `fields` in the place of their names."""
         try:
             return Path(self.filepath.format(**fields))
         except (AttributeError, LookupError, ValueError) as error:

@@ -38,7 +38,7 @@ class MonitorCallback(Callback):
         return None if found is None else float(found)
 
     def better(self, value, than):
-        """Whether a result is better than another; anything is better than None."""
+        """Whether `value` is better `than` another; anything is better than None."""
         down = self.direction() == "min"
         if than is None:
             return True

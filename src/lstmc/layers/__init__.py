@@ -31,7 +31,7 @@ EARLIER = {"Input": "InputLayer"}      # names of classes in early files
 
 
 def from_config(kind, config):
-    """The layer that `type(layer).__name__` and `layer.get_config()` describe."""
+    """The layer that `kind`, its `type(layer).__name__`, and `config`, its `layer.get_config()`, describe."""
     kind = EARLIER.get(kind, kind) if isinstance(kind, str) else kind
     if not isinstance(kind, str) or kind not in CLASSES:
         raise ValueError(f"layer: expected one of {', '.join(CLASSES)}, received {kind!r}")

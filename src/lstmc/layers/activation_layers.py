@@ -104,6 +104,8 @@ class PReLU(Layer):
     ----------
     alpha_initializer : str or lstmc.initializers.Initializer
     alpha_regularizer : str or lstmc.regularizers.Regularizer, optional
+    alpha_constraint : None
+        Not supported.
     shared_axes : int or tuple of int, optional
         Along which there is one alpha: (1,) shares them between time steps.
     name, dtype, seed
@@ -197,7 +199,7 @@ class Softmax(Layer):
         return dy if preactivation else self.along(activations.get("softmax").backward, tape, dy), []
 
     def along(self, function, *arrays):
-        """A function of the last axis, along this one."""
+        """A function of the last axis of `arrays`, along this one."""
         return np.ascontiguousarray(np.moveaxis(function(*(np.moveaxis(a, self.axis, -1) for a in arrays)), -1, self.axis))
 
     def get_config(self):

@@ -70,7 +70,7 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
 
 
 def relu_bwd(x, dy, negative_slope=0.0, max_value=None, threshold=0.0):
-    """The gradient of relu at x."""
+    """The gradient of relu at x: dy below max_value from threshold on, negative_slope dy below it."""
     t = x.dtype.type
     dx = np.where(x > threshold, dy, dy * t(negative_slope))
     return dx if max_value is None else np.where(x < max_value, dx, t(0))

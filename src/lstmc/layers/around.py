@@ -51,7 +51,10 @@ class AroundModule(Layer):
         raise NotImplementedError
 
     def shown_bwd(self, dout, mask, kept):
-        """(dy, dh, dh0): the gradients of what `shown` was given, each None if it is 0. Of several outputs some gradients may be None."""
+        """(dy, dh, dh0): the gradients of what `shown` was given, each None if it is 0, from `dout`, that of the output, and what `shown` `kept`.
+
+        Of several outputs some gradients may be None.
+        """
         raise NotImplementedError
 
     def __call__(self, x, mask=None, training=False, *, initial_state=None):
@@ -102,7 +105,7 @@ class AroundModule(Layer):
                 for name, w in self.by_keras(arrays, suffix, layouts.joined).items()]
 
     def by_keras(self, arrays, suffix, two_biases):
-        """Keras' name -> array of one way, from arrays by the module's names."""
+        """Keras' name -> array of one way, from arrays by the module's names; `two_biases` joins two."""
         found = {"kernel": arrays[f"weight_ih{suffix}"], "recurrent_kernel": arrays[f"weight_hh{suffix}"]}
         if self.settings.use_bias:
             found["bias"] = arrays[f"bias_ih{suffix}"]
@@ -111,7 +114,7 @@ class AroundModule(Layer):
         return found
 
     def gradients_of(self, params):
-        """The gradients of `variables`."""
+        """The gradients of `variables`, from the module's, `params`."""
         return [g for suffix in self.ways.values() for g in self.by_keras(params, suffix, lambda *biases: np.stack(biases)).values()]
 
     def check_complete(self):
@@ -145,7 +148,7 @@ class AroundModule(Layer):
     # Running -------------------------------------------------------------------------------------------------
 
     def forward(self, x, mask=None, training=False, step=0, initial_state=None):
-        """As `Layer.forward`, from an initial state; with return_state y is `(output, *states)`, and there is a mask for each."""
+        """As `Layer.forward`, from `initial_state`; with return_state y is `(output, *states)`, and there is a mask for each."""
         given = self.states if initial_state is None and self.stateful else initial_state
         hx = None if given is None else self.inward(given, len(x), "states" if initial_state is None else "initial_state")
         steps = mask
@@ -186,7 +189,7 @@ class AroundModule(Layer):
         return dx, self.gradients_of(g.params)
 
     def together(self, dh, dstates):
-        """The module's dstate, a tuple of parts that may be None, from that of the h that the output shows and those of the states."""
+        """The module's dstate, a tuple of parts that may be None, from that of the h that the output shows, dh, and those of the states, dstates."""
         D, parts, found = len(self.ways), self.settings.parts, []
         for p in range(parts):
             of = [dstates[d * parts + p] for d in range(D)]

@@ -111,7 +111,7 @@ class Layer(Fixed):
         """Raise ValueError if an input of this shape (None: free) cannot be processed."""
 
     def compute_output_shape(self, input_shape):
-        """Shape of the output for a shape of the input, both with the batch axis."""
+        """Shape of the output for inputs of `input_shape`, both with the batch axis."""
         return tuple(input_shape)
 
     def weight_shapes(self, input_shape):
@@ -278,12 +278,12 @@ class Layer(Fixed):
                 v.set(w)
 
     def draw(self, initializer, shape, index):
-        """Values for the weight with this index."""
+        """Values of an `initializer` for the weight with this index."""
         values = np.asarray(initializer(shape, seeds.generator(self.seed, index)))
         return np.ascontiguousarray(values, dtype=self.dtype)
 
     def wrong_shape(self, expected, shape, hint=""):
-        """The ValueError for an input of the wrong shape."""
+        """The ValueError for an input of another shape than `expected`, with a `hint` behind."""
         return ValueError(f"{self.name}: expected input of shape {expected}, received {checks.shape_text(shape)}{hint}")
 
 

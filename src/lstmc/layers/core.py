@@ -233,7 +233,7 @@ class ActivityRegularization(Layer):
 
 
 class Flatten(Layer):
-    """(batch, ...) to (batch, everything)."""
+    """(batch, ...) to (batch, everything); data_format is None, for the layout is Keras' channels_last."""
 
     unsupported: ClassVar = {"data_format": (None, "the layout is channels last")}
     supports_masking = False

@@ -27,6 +27,8 @@ class Embedding(Layer):
         Its gradient is that of the whole table.
     mask_zero : bool
         Whether 0 is padding: the mask of the layers that follow, beside what is padding already.
+    input_length : int, optional
+        Of Keras 2: it warns, for any length is accepted.
     name, dtype, seed
         See `Layer`.
 

@@ -48,7 +48,7 @@ class Concatenate(Merging):
         return np.concatenate(x, self.axis), self.merged(x, mask), [a.shape[self.axis] for a in x] if training else None
 
     def merged(self, xs, masks):
-        """The masks of steps one after the other, or where any is valid if steps are not what is put together; as in Keras, no mask is one of True."""
+        """The masks of the inputs xs one after the other, or where any is valid if steps are not put together; as in Keras, no mask is one of True."""
         if masks is None or all(m is None for m in masks):
             return None
         axes = max(m.ndim for m in masks if m is not None)

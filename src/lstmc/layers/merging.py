@@ -40,7 +40,7 @@ class Merging(Layer):
             raise self.unlike("the same number of samples", shape)
 
     def unlike(self, expected, shapes):
-        """The ValueError for inputs that do not fit each other."""
+        """The ValueError for inputs of shapes that do not fit each other, and what is `expected`."""
         return ValueError(f"{self.name}: expected inputs of {expected}, received shapes {', '.join(map(checks.shape_text, shapes))}")
 
     def get_config(self):
@@ -65,11 +65,11 @@ class _Elementwise(Merging):
         return found
 
     def merge(self, xs, masks):
-        """The output for inputs of as many axes; masks are of the shapes of inputs, or None."""
+        """The output for inputs xs of as many axes; masks are of the shapes of inputs, or None."""
         raise NotImplementedError
 
     def merge_bwd(self, xs, masks, y, dy):
-        """For each input its gradient, of the shape of the output."""
+        """For each of the inputs xs its gradient, of the shape of the output y."""
         raise NotImplementedError
 
     def forward(self, x, mask=None, training=False, step=0):
@@ -152,7 +152,7 @@ class Multiply(_Elementwise):
         return y if valid is None else np.where(valid, y, self.dtype.type(0))
 
     def shown(self, xs, masks):
-        """Inputs with 1 at masked values."""
+        """The inputs xs with 1 at masked values."""
         return [x if m is None else np.where(m, x, self.dtype.type(1)) for x, m in zip(xs, masks, strict=True)]
 
     def merge_bwd(self, xs, masks, y, dy):
@@ -169,11 +169,11 @@ class Maximum(_Elementwise):
     """The largest of inputs; values that are masked in one of two do not count, as in Keras. Where two are equal, each has half of the gradient."""
 
     def larger(self, a, b):
-        """Which of two counts."""
+        """Which of two, a and b, counts."""
         return np.maximum(a, b)
 
     def pairs(self, xs, masks):
-        """What is compared, input by input: (output so far, where it counts, input, where it counts)."""
+        """What is compared of xs, input by input: (output so far, where it counts, input, where it counts)."""
         y, valid = xs[0], masks[0]
         for x, m in zip(xs[1:], masks[1:], strict=True):
             b = x if m is None else np.where(m, x, y)
@@ -217,7 +217,7 @@ def function(cls):
 
     merged.__name__ = merged.__qualname__ = cls.__name__.lower()
     merged.__module__ = cls.__module__
-    merged.__doc__ = f"`{cls.__name__}(...)(inputs)`: {cls.__doc__.splitlines()[0]}"
+    merged.__doc__ = f"`{cls.__name__}(*arguments, **settings)(inputs)`: {cls.__doc__.splitlines()[0]}"
     return merged
 
 

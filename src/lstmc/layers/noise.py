@@ -13,7 +13,7 @@ class _Noise(Layer):
     """Base of layers that draw normal numbers."""
 
     def drawn(self, shape, step):
-        """Numbers of mean 0 and variance 1 for an input of this shape."""
+        """Numbers of mean 0 and variance 1 for an input of this shape, in this training step."""
         return quantile(layer_uniform(shape, self.seed, step)).astype(self.dtype)
 
 
@@ -82,8 +82,9 @@ LEAST = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946
 
 
 class AlphaDropout(Dropout):
-    """Dropout for selu: in training, each value becomes the least that selu gives with probability `rate`, and all are scaled and shifted so that
-    mean and variance stay.
+    """Dropout for selu.
+
+    In training, each value becomes the least that selu gives with probability `rate`, and all are scaled and shifted so that mean and variance stay.
 
     Parameters
     ----------

@@ -249,7 +249,7 @@ class UnitNormalization(Layer):
         self.axis = [checks.integer(n, "axis", -16, 16) for n in axis] if isinstance(axis, (list, tuple)) else checks.integer(axis, "axis", -16, 16)
 
     def axes(self, ndim):
-        """Those of the sum, from 0 on."""
+        """Those of the sum, from 0 on, of `ndim` axes."""
         return sorted({n % ndim for n in np.atleast_1d(self.axis).tolist()})
 
     def check_shape(self, shape):

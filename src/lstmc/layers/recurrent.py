@@ -146,8 +146,9 @@ class LSTM(Recurrent):
         See `lstmc.layers.recurrent.Recurrent`.
     unit_forget_bias : bool
         Start with 1 in the bias of f.
-    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards,
-    stateful, zero_output_for_mask, name, dtype
+    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, name, dtype
+        See `lstmc.layers.recurrent.Recurrent`.
+    return_sequences, return_state, go_backwards, stateful, zero_output_for_mask : bool
         See `lstmc.layers.recurrent.Recurrent`.
     """
 
@@ -178,8 +179,9 @@ class GRU(Recurrent):
         See `lstmc.layers.recurrent.Recurrent`.
     reset_after : bool
         As above, with bias (2, 3H); otherwise r multiplies h before the product, with bias (3H,).
-    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards,
-    stateful, zero_output_for_mask, name, dtype
+    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, name, dtype
+        See `lstmc.layers.recurrent.Recurrent`.
+    return_sequences, return_state, go_backwards, stateful, zero_output_for_mask : bool
         See `lstmc.layers.recurrent.Recurrent`.
     """
 
@@ -193,6 +195,7 @@ class GRU(Recurrent):
 
     @property
     def two_biases(self):
+        """Whether the input and h have a bias each."""
         return self.reset_after
 
     def module_settings(self):
@@ -206,8 +209,9 @@ class SimpleRNN(Recurrent):
     ----------
     units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer
         See `lstmc.layers.recurrent.Recurrent`; G is 1, bias is (H,).
-    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, return_sequences, return_state, go_backwards,
-    stateful, zero_output_for_mask, name, dtype
+    kernel_regularizer, recurrent_regularizer, bias_regularizer, seed, dropout, recurrent_dropout, name, dtype
+        See `lstmc.layers.recurrent.Recurrent`.
+    return_sequences, return_state, go_backwards, stateful, zero_output_for_mask : bool
         See `lstmc.layers.recurrent.Recurrent`.
     """
 

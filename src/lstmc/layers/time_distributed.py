@@ -108,7 +108,7 @@ class TimeDistributed(Layer):
         return y.reshape(*x.shape[:2], *y.shape[1:]), mask, (tape, x.shape) if training else None
 
     def backward(self, tape, dy, need_dx=True, **how):
-        """As that of the layer."""
+        """As that of the layer: see `Layer.backward`."""
         tape, shape = tape
         dx, grads = self.layer.backward(tape, dy.reshape(self.inner(dy.shape)), need_dx, **how)
         return None if dx is None else dx.reshape(shape), grads

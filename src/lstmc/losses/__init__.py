@@ -79,7 +79,7 @@ def check(identifier):
 
 
 def get(identifier, y=None, shape=None):
-    """A Loss from its name, its class, its function in this module, or a Loss; "crossentropy" depends on the targets y and the shape of predictions."""
+    """A Loss from an `identifier`: name, class, function of this module, or Loss; "crossentropy" depends on the targets y and the shape of predictions."""
     if chosen(identifier):
         if y is None:
             raise ValueError(f"loss: expected one that does not depend on targets, such as 'binary_crossentropy', received {identifier!r}")

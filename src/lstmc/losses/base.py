@@ -67,7 +67,7 @@ class Loss:
         raise NotImplementedError
 
     def both(self, y, p, fused=False, **mask):
-        """(`values`, `gradient`): for training, where a loss may find them together."""
+        """(`values`, `gradient`) of y and p: for training, where a loss may find them together."""
         return self.values(y, p, **mask), self.gradient(y, p, fused, **mask)
 
     def valid(self, y):

@@ -34,6 +34,7 @@ class BinaryCrossentropy(Loss):
 
     @property
     def fuses(self):
+        """The activation before the loss that its gradient can be taken through, None with from_logits."""
         return None if self.from_logits else "sigmoid"
 
     def targets(self, y, shape, dtype):
@@ -74,6 +75,7 @@ class CategoricalCrossentropy(Loss):
 
     @property
     def fuses(self):
+        """The activation before the loss that its gradient can be taken through, None with from_logits."""
         return None if self.from_logits else "softmax"
 
     def targets(self, y, shape, dtype):
@@ -122,6 +124,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     @property
     def fuses(self):
+        """The activation before the loss that its gradient can be taken through, None with from_logits."""
         return None if self.from_logits else "softmax"
 
     def targets(self, y, shape, dtype):

@@ -40,7 +40,7 @@ class CTC(Loss):
         return ctc.losses(y, p, self.blank, mask, gradient=True)[1]
 
     def both(self, y, p, fused=False, mask=None):
-        """As `Loss.both`, in one pass forward."""
+        """As `Loss.both`, of y and p, in one pass forward."""
         if (type(self).values, type(self).gradient) != (CTC.values, CTC.gradient):
             return super().both(y, p, fused, mask=mask)     # of a subclass with others
         found, dp = ctc.losses(y, p, self.blank, mask, gradient=True)

@@ -74,7 +74,7 @@ def check(identifier):
 
 
 def get(identifier, y=None, shape=None):
-    """A Metric from its name, its class, a Metric or a function; "accuracy" depends on the targets y and the shape of predictions."""
+    """A Metric from an `identifier`: its name, its class, a Metric or a function; "accuracy" depends on the targets y and the shape of predictions."""
     identifier = check(identifier)
     if isinstance(identifier, Metric):
         return identifier

@@ -42,28 +42,28 @@ def _in_top(y, p, k):
 
 
 def binary_accuracy(y_true, y_pred, threshold=0.5):
-    """1 where predictions above the threshold agree with targets of 0 and 1."""
+    """1 where predictions y_pred above the threshold agree with targets y_true of 0 and 1."""
     return _binary(checks.plain(y_true, "y_true"), checks.plain(y_pred, "y_pred"), checks.number(threshold, "threshold")).astype(np.float32)
 
 
 def categorical_accuracy(y_true, y_pred):
-    """1 where the largest prediction is that of the one-hot target."""
+    """1 where the largest of y_pred (B, ..., C) is that of the one-hot target y_true (B, ..., C)."""
     return _largest(*_one_hot(checks.plain(y_true, "y_true"), checks.plain(y_pred, "y_pred"))).astype(np.float32)
 
 
 def sparse_categorical_accuracy(y_true, y_pred):
-    """1 where the largest prediction is that of the integer label."""
+    """1 where the largest of y_pred (B, ..., C) is that of the integer label y_true (B, ...)."""
     return _largest(*_sparse(checks.plain(y_true, "y_true"), checks.plain(y_pred, "y_pred"))).astype(np.float32)
 
 
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
-    """1 where the prediction of the one-hot target is among the k largest; equals share a place."""
+    """1 where the prediction of the one-hot target y_true is among the k largest of y_pred; equals share a place."""
     y, p = _one_hot(checks.plain(y_true, "y_true"), checks.plain(y_pred, "y_pred"))
     return _in_top(y, p, checks.integer(k, "k", 1)).astype(np.float32)
 
 
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
-    """1 where the prediction of the integer label is among the k largest; with from_sorted_ids, where it is among the first k of y_pred."""
+    """1 where the prediction of the integer label y_true is among the k largest; with from_sorted_ids, where it is among the first k of y_pred."""
     y, p = _sparse(checks.plain(y_true, "y_true"), checks.plain(y_pred, "y_pred"))
     k = checks.integer(k, "k", 1)
     found = (p[..., :k] == y[..., None]).any(-1) if checks.flag(from_sorted_ids, "from_sorted_ids") else _in_top(y, p, k)

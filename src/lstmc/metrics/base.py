@@ -92,7 +92,7 @@ class Metric:
         vars(self).update({name: a if a.ndim else float(a) for name, a in found.items()})
 
     def start(self, outputs):
-        """Give the state its shape, at the first batch."""
+        """Give the state its shape, for so many outputs, at the first batch."""
         if any(getattr(self, name) is None for name in self.state):
             vars(self).update(self.zeros(outputs))
         for name, z in self.zeros(outputs).items():
@@ -113,7 +113,7 @@ class Sum(Metric):
         super().__init__(dtype, name)
 
     def update_state(self, values, sample_weight=None):
-        """Take in values of any shape."""
+        """Take in values of any shape, with `sample_weight` as of `Metric.update_state`."""
         self.total += weighted(as_floats(values, F64, "values"), sample_weight)[0]
 
     def result(self):
@@ -130,11 +130,11 @@ class Mean(Metric):
         super().__init__(dtype, name)
 
     def update_state(self, values, sample_weight=None):
-        """Take in values of any shape."""
+        """Take in values of any shape, with `sample_weight` as of `Metric.update_state`."""
         self.take(as_floats(values, F64, "values"), sample_weight)
 
     def take(self, values, sample_weight):
-        """Take in an array of floats or booleans."""
+        """Take in an array of floats or booleans, with `sample_weight` or None."""
         total, count = weighted(values, sample_weight)
         inner = math.prod(values.shape[1:])
         if inner > 1:
@@ -155,7 +155,7 @@ class PairMean(Mean):
         raise NotImplementedError
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take in a batch of targets and predictions."""
+        """Take in a batch of targets and predictions; see `Metric.update_state`."""
         self.take(self.values(checks.plain(y_true, "y_true"), checks.plain(y_pred, "y_pred")), sample_weight)
 
 

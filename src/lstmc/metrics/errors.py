@@ -20,7 +20,7 @@ class LossMetric(Mean):
         self.loss, self.settings = self.kind(**settings), tuple(settings)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take in a batch of targets and predictions."""
+        """Take in a batch of targets and predictions; see `Metric.update_state`."""
         y, p = pair(self.loss, y_true, y_pred)
         values, valid = self.loss.values(y, p), self.loss.valid(y)
         if valid is not None:
@@ -99,7 +99,7 @@ class KLDivergence(_Plain):
 
 
 class BinaryCrossentropy(LossMetric):
-    """mean of the binary cross-entropy."""
+    """mean of the binary cross-entropy; from_logits and label_smoothing are as of the loss."""
 
     kind = losses.BinaryCrossentropy
 
@@ -108,7 +108,7 @@ class BinaryCrossentropy(LossMetric):
 
 
 class CategoricalCrossentropy(LossMetric):
-    """mean of the cross-entropy of one-hot targets."""
+    """mean of the cross-entropy of one-hot targets; from_logits, label_smoothing and axis are as of the loss."""
 
     kind = losses.CategoricalCrossentropy
 
@@ -117,7 +117,7 @@ class CategoricalCrossentropy(LossMetric):
 
 
 class SparseCategoricalCrossentropy(LossMetric):
-    """mean of the cross-entropy of integer labels; those that are `ignore_class` do not count."""
+    """mean of the cross-entropy of integer labels; those that are `ignore_class` do not count; from_logits and axis are as of the loss."""
 
     kind = losses.SparseCategoricalCrossentropy
 
@@ -126,7 +126,7 @@ class SparseCategoricalCrossentropy(LossMetric):
 
 
 class CosineSimilarity(LossMetric):
-    """mean of the cosine of the angle between y and p: 1 where they point the same way; the loss of this name is its negative."""
+    """mean of the cosine of the angle between y and p: 1 where they point the same way; the loss of this name is its negative; `axis` is -1."""
 
     direction = "up"
     kind = losses.CosineSimilarity

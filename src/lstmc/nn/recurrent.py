@@ -215,6 +215,10 @@ class Recurrent(Exchanged, Module):
 
         Parameters
         ----------
+        x, hx, lengths, mask, threads
+            As of a call.
+        train : bool
+            Whether to train.
         checkpoint_every : int, optional
             Keep the states of about every k-th step only, of a k that is rounded up so that no bit of a gradient changes, and
             compute the others again in `backward`: less memory for a third of the time.

@@ -10,7 +10,7 @@ _BY_NAME = {name.lower(): c for name, c in CLASSES.items()}
 
 
 def get(identifier):
-    """An Optimizer from its name or an Optimizer."""
+    """An Optimizer from an `identifier`: its name or an Optimizer."""
     if isinstance(identifier, Optimizer):
         return identifier
     if not isinstance(identifier, str) or identifier.lower() not in _BY_NAME:

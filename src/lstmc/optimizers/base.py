@@ -175,7 +175,7 @@ class Optimizer:
 
     @classmethod
     def from_config(cls, config):
-        """An optimizer from what `get_config` gave."""
+        """An optimizer from `config`, which `get_config` gave."""
         rate = config.get("learning_rate")
         return cls(**{**config, "learning_rate": schedules.from_config(rate)} if isinstance(rate, dict) else config)
 

@@ -8,7 +8,17 @@ from lstmc.optimizers.base import Optimizer, positive
 
 
 class SGD(Optimizer):
-    """w -= learning_rate g, with momentum or Nesterov momentum if given."""
+    """w -= learning_rate g, with momentum or Nesterov momentum if given.
+
+    Parameters
+    ----------
+    learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name
+        See `Optimizer`.
+    momentum : float
+        From 0 to below 1: v = momentum v - learning_rate g, w += v.
+    nesterov : bool
+        Whether w += momentum v - learning_rate g instead.
+    """
 
     rule = "sgd"
 
@@ -27,7 +37,10 @@ class SGD(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """w -= learning_rate g / sqrt(v + epsilon), v the running mean of g^2, or with centered the variance of g."""
+    """w -= learning_rate g / sqrt(v + epsilon), v the running mean of g^2, or with `centered` the variance of g.
+
+    Running means keep `rho` of themselves in a step; `momentum` is that of the steps.
+    """
 
     rule = "rmsprop"
 
@@ -48,7 +61,7 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """w -= learning_rate g / sqrt(v + epsilon), v the sum of g^2 so far."""
+    """w -= learning_rate g / sqrt(v + epsilon), v the sum of g^2 so far and initial_accumulator_value."""
 
     rule = "rmsprop"
     places = ("v",)
@@ -67,7 +80,7 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """w -= learning_rate x, x = g sqrt(d + epsilon) / sqrt(v + epsilon), v and d the running means of g^2 and x^2."""
+    """w -= learning_rate x, x = g sqrt(d + epsilon) / sqrt(v + epsilon), v and d the running means of g^2 and x^2, which keep `rho` of themselves in a step."""
 
     rule = "adadelta"
     places = ("v", "d")
@@ -135,7 +148,7 @@ class AdamW(Adam):
 
 
 class Nadam(Moments):
-    """Adam with Nesterov momentum, whose momentum beta_1 (1 - 0.96^t / 2) warms up (Dozat 2015)."""
+    """Adam with Nesterov momentum, whose momentum beta_1 (1 - 0.96^t / 2) warms up (Dozat 2015); arguments as of `Adam`."""
 
     rule = "nadam"
 

@@ -13,7 +13,7 @@ from lstmc.reprs import constructed
 class LearningRateSchedule:
     """Base class: a subclass gives `__call__`, and `get_config` if it is to be rebuilt.
 
-    `fields` names the constructor's arguments, which are kept as attributes, and how each is checked.
+    `fields` names the constructor's arguments, which are kept as attributes, and how each is checked; `name` is for `get_config` alone.
     """
 
     fields: ClassVar = {}
@@ -31,7 +31,7 @@ class LearningRateSchedule:
 
     @classmethod
     def from_config(cls, config):
-        """A schedule from what `get_config` gave."""
+        """A schedule from `config`, which `get_config` gave."""
         return cls(**config)
 
     def _keep(self, arguments):
@@ -121,7 +121,10 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """(initial - end) (1 - step / decay_steps) ^ power + end; with cycle decay_steps is the next multiple of itself, else the end stays."""
+    """(initial_learning_rate - end_learning_rate) (1 - step / decay_steps) ^ power + end_learning_rate.
+
+    With cycle decay_steps is the next multiple of itself, else the end stays.
+    """
 
     fields: ClassVar = {"initial_learning_rate": checks.number, "decay_steps": _steps, "end_learning_rate": checks.number, "power": _not_negative,
                         "cycle": checks.flag, "name": _text}
@@ -160,7 +163,10 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half a cosine after another (Loshchilov and Hutter 2017): the first in first_decay_steps, each t_mul times as long and m_mul times as high."""
+    """Half a cosine from initial_learning_rate to alpha times it after another (Loshchilov and Hutter 2017).
+
+    The first takes first_decay_steps, each other t_mul times as long as the one before, and is m_mul times as high.
+    """
 
     fields: ClassVar = {"initial_learning_rate": checks.number, "first_decay_steps": _steps, "t_mul": checks.number, "m_mul": _not_negative,
                         "alpha": checks.number, "name": _text}

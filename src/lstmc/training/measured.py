@@ -33,7 +33,7 @@ class Measured(Network):
         return self._outputs().losses
 
     def chosen_loss(self, n, y):
-        """The loss of output n, once its targets are known: a name may stand for several."""
+        """The loss of output n, once its targets y are known: a name may stand for several."""
         found = self._outputs().losses
         if isinstance(found[n], str) and y is not None:
             found[n] = losses.get(found[n], y, self.graph.outputs[n].shape)
@@ -163,7 +163,7 @@ class Measured(Network):
         return {"means": [m.get_state() for m in (self._mean, *self._means)], "metrics": chosen}
 
     def set_results(self, found):
-        """Go on from these running means."""
+        """Go on from the running means `found`, which `get_results` gave."""
         bound = self._outputs()
         for m, state in zip((self._mean, *self._means), found["means"], strict=True):
             m.set_state(state)

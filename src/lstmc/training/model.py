@@ -60,7 +60,7 @@ class Model(Trainer):
         return list(self.graph.layers)
 
     def build(self, input_shape=None):
-        """Nothing to do: layers were built when they were called."""
+        """Nothing to do, whatever `input_shape`: layers were built when they were called."""
 
     @property
     def input_shape(self):
@@ -84,7 +84,7 @@ class Model(Trainer):
 
     @classmethod
     def from_config(cls, config):
-        """A model of this architecture with new weights."""
+        """A model of the architecture `config`, from `get_config`, with new weights."""
         return architecture.model(cls, config)
 
     def save(self, path):

@@ -38,7 +38,7 @@ class Network:
         return self.graph is not None
 
     def build(self, input_shape=None):
-        """Create the weights, if they do not exist yet."""
+        """Create the weights for inputs of `input_shape`, with the batch axis, if they do not exist yet."""
         raise NotImplementedError
 
     @property
@@ -126,7 +126,7 @@ class Network:
 
     @staticmethod
     def accepted(a, layer, name):
-        """One input as the layer that takes it needs it."""
+        """One input, called `name` in errors, as the layer that takes it needs it."""
         if isinstance(a, (ragged.Sequences, Padded)):
             return a
         if ragged.is_ragged(a):
@@ -244,7 +244,7 @@ class Network:
             layer.reset_states()
 
     def called_on(self, x):
-        """The output for symbolic tensors: the calls of this model's graph once more, of the same layers."""
+        """The output for symbolic tensors x: the calls of this model's graph once more, of the same layers."""
         self.build()
         given = self._by_input(x) if isinstance(x, dict) else list(x) if isinstance(x, (list, tuple)) else [x]
         if len(given) != len(self.graph.inputs):
@@ -260,7 +260,7 @@ class Network:
         return self.arranged([found[i] for i in self.graph.kept])
 
     def arranged(self, found):
-        """What there is for every output, as outputs were given: in a dict, alone, or as a list."""
+        """What was `found` for every output, as outputs were given: in a dict, alone, or as a list."""
         return one_or_all(found) if self.output_keys is None else dict(zip(self.output_keys, found, strict=True))
 
     def summary(self, print_fn=None):

@@ -184,7 +184,7 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config):
-        """A model of this architecture with new weights, which exist if the shape of its input is known."""
+        """A model of the architecture `config`, from `get_config`, with new weights, which exist if the shape of its input is known."""
         made = architecture.model(cls, config)
         if config.get("input_shape") is not None:
             made.build(architecture.shape_of(config))

@@ -75,7 +75,7 @@ class Stepper(Measured):
     # One batch -----------------------------------------------------------------------------------------------
 
     def run(self, x, training=False, step=0, samples=None):
-        """`graph.Run` for accepted inputs."""
+        """The `graph.Run` of the inputs `x`, a list of accepted arrays, with or without `training`, in step `step`; `samples` numbers its rows."""
         return self.graph.run(x, training, step, samples)
 
     def _change(self):
@@ -131,7 +131,17 @@ class Stepper(Measured):
 
     @in_turn(writing=Measured.changing)
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One training step; loss (and metrics) of the batch before the step."""
+        """One training step on a batch; its loss (and metrics) before the step.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array, list or dict
+            As in `fit`.
+        class_weight : dict, optional
+            As in `fit`.
+        return_dict : bool
+            As in `test_on_batch`.
+        """
         self._need_loss("train_on_batch")
         return_dict, batch = checks.flag(return_dict, "return_dict"), self._some(self._prepare(x, y, sample_weight, class_weight))
         self.reset_metrics()
@@ -145,7 +155,15 @@ class Stepper(Measured):
 
     @in_turn
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Loss (and metrics) of a batch."""
+        """Loss (and metrics) of a batch.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array, list or dict
+            As in `fit`.
+        return_dict : bool
+            Whether a dict of results by name comes back, rather than the loss or a list of loss and metrics.
+        """
         self._need_loss("test_on_batch")
         return_dict, batch = checks.flag(return_dict, "return_dict"), self._some(self._prepare(x, y, sample_weight))
         self.reset_metrics()
@@ -153,7 +171,7 @@ class Stepper(Measured):
         return self._result(self._logs(), return_dict)
 
     def predict_on_batch(self, x):
-        """Output for a batch, or the list or dict of outputs."""
+        """Output for a batch x, as in `predict`, or the list or dict of outputs."""
         return self.arranged(self._outputs_of(x, False))
 
     def __call__(self, x, training=False):
