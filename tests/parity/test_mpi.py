@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = '''
-import os, signal, sys
+import os, signal, sys, time
 import numpy as np
 import lstmc
 from lstmc import callbacks, distributed
@@ -41,10 +41,13 @@ class Lost:
         return 5
     def __getitem__(self, n):
         if n == 3 and distribute.rank == 1:
+            if how == "silent":     # as a machine that is lost: its connection ends, and the launcher sees nothing
+                distribute._comm._watch._close()
+                time.sleep(1000)
             os.kill(os.getpid(), signal.SIGKILL)
         return x[:12], y[:12]
 
-if how == "lost":
+if how in ("lost", "silent"):
     model.fit(Lost(), shuffle=False, verbose=0, distribute=distribute)
 more = [callbacks.BackupAndRestore(os.path.join(folder, "backup"), 1)] * (how in ("backup", "resume")) + [Failing()]
 history = model.fit(x, y, batch_size=24, epochs=2, validation_split=0.2, verbose=0, callbacks=more, distribute=distribute)
@@ -89,6 +92,8 @@ def test_any_number_of_ranks_gives_the_bits_of_one_process(tmp_path):
 @pytest.mark.parametrize(("how", "text", "times"), [
     ("raise", "rank 0 of 3 ended training: OSError: the disk is gone", 2),
     ("lost", "", 0),
+    ("silent", "RuntimeError: rank 1 of 3 is gone: ", 2),
+    ("silent", "lstmc: rank 1 of 3 is gone: it was killed, or its machine was lost; noticed by rank ", 2),
     ("seeds", "received different ones: seeds: ", 3),
 ])
 def test_a_rank_that_fails_ends_the_job(how, text, times, tmp_path):

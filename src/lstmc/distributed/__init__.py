@@ -4,7 +4,7 @@ One promise: a result does not depend on how many take part. `fit` with `Pieces(
 ranks gives the same weights, losses and metrics, bit for bit; `predict` by any engine and number of workers gives what `model.predict` gives.
 
 Reading order: `pieces.py` (the arguments), `tree.py` (the order of sums), `cut.py` and `counts.py` (what a piece is, and counts), `sums.py`,
-`fitting.py` (one batch), `leading.py` (callbacks), `agreed.py` (checks at the start), `communicator.py` and `mpi.py`; for prediction
+`fitting.py` (one batch), `leading.py` (callbacks), `agreed.py` (checks at the start), `communicator.py`, `mpi.py` and `watch.py`; for prediction
 `scoring.py`, `parts.py`, `ordered.py`, `engines.py` and `processes.py`.
 
 Notes
@@ -22,8 +22,8 @@ many times as many pieces. With A = 6 W B T / F, the time of one rank alone, and
   16 ranks at 50 microseconds; at H = 1024 (W = 8.4 million, A = 6.4 s), 250.
 - Every rank makes the whole update of the weights, some passes over W numbers, whatever R is.
 
-`benchmarks/distributed.py` measures steps and sums for H from 64 to 1024. The sum of a batch begins when the last piece's backward pass has ended: to
-overlap them could hide no more than C (1 - 1 / R). Neither layers nor sequences are divided among processes.
+`benchmarks/distributed.py` measures steps and sums for H from 64 to 1024. The sum of a layer's gradients begins while the layers below go backward, which
+hides at most C (1 - 1 / R) less the lowest layer's part, and only what the MPI library moves by itself. Neither layers nor sequences are divided.
 """
 
 from lstmc import names

@@ -40,10 +40,9 @@ class Watch:
             there = comm.gather(comm.rank == 0 or bool(self._links))
             if comm.rank == 0:
                 self._accept(listener, there.count(True) - 1, place[2])
-        if not all(there):
-            if comm.rank == 0:
-                away = ", ".join(str(r) for r, connected in enumerate(there) if not connected)
-                warnings.warn(f"no connection from rank {away} to {place[0]}:{place[1]}: if it is killed, the launcher alone ends the job", stacklevel=4)
+        if comm.rank == 0 and not all(there):
+            away = ", ".join(str(r) for r, connected in enumerate(there) if not connected)
+            warnings.warn(f"no connection from rank {away} to {place[0]}:{place[1]}: if it is killed, the launcher alone ends the job", stacklevel=4)
         for link in self._links.values():
             kept_alive(link)
         os.register_at_fork(after_in_child=self._close)     # a child would keep connections open
