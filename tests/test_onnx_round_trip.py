@@ -8,7 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import lstmc
 import onnx_exported as models
-from lstmc.interchange.onnx import Directions
+from conftest import assert_same_bits
+from lstmc.interchange.onnx import Directions, fusing
 from lstmc.interchange.onnx_export.layers import FUNCTIONS
 from onnx_models import drawn
 
@@ -92,3 +93,25 @@ def test_initial_states_of_zeros_are_not_made(value, monkeypatch):
         h = np.full((1, X.shape[1], 6), value, "f")
         y, (h, c) = module(X, (h, np.zeros_like(h)))
         assert all(np.array_equal(a, b) for a, b in zip(found.values(), (y[:, None], h, c), strict=True))
+
+
+def test_choices_between_a_state_and_zeros_are_left_out(tmp_path, monkeypatch):
+    from lstmc.layers import GRU, LSTM, Bidirectional, Input
+
+    model = lstmc.Sequential([Input((None, 3)), Bidirectional(LSTM(5, seed=1, return_sequences=True)), GRU(4, seed=2)])
+    model.to_onnx(tmp_path / "m.onnx")
+    x = np.random.default_rng(0).normal(size=(3, 4, 3)).astype("f")
+
+    def results():
+        run = lstmc.from_onnx(tmp_path / "m.onnx")
+        lengths, = (name for name in run.defaults if name.endswith("lengths"))
+        own = {name: np.full((shape[0], 3, shape[2]), 0.5, "f") for name, (_, shape) in run.defaults.items() if name.endswith("_0")}
+        found = [run({next(iter(run.inputs)): x, lengths: np.array(n, np.int32)} | state) for n in ([4, 4, 4], [4, 0, 2], [0, 0, 0]) for state in ({}, own)]
+        return [len(plan.steps) for plan in run._plans.values()], found
+
+    (without, *given), got = results()
+    monkeypatch.setattr(fusing, "without_choices", lambda steps: steps)
+    (with_all, *_), want = results()
+    assert without < with_all in given
+    for a, b in zip(got, want, strict=True):
+        assert_same_bits(a, b)

@@ -153,6 +153,8 @@ def outputs(settings, module, x, lengths=None, h=None, c=None):
     (T, B, _), D, H = x.shape, len(settings.reverse), module.hidden_size
     if settings.cell == "lstm" and not (h is None and c is None):
         h, c = (np.zeros((D, B, H), x.dtype) if a is None else a for a in (h, c))
+    if lengths is not None and T and lengths.shape == (B,) and lengths.dtype.kind in "iu" and (lengths == T).all():
+        lengths = None              # which is the same with less to look at
     y, found = module(x, h if c is None else (h, c), lengths)
     found = found if isinstance(found, tuple) else (found,)
     if lengths is not None and (lengths == 0).any():        # the state of a sequence without steps is 0 in onnxruntime, whatever it was before

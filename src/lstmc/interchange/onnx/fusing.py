@@ -1,14 +1,16 @@
-"""Steps that need not be run: an initial state of zeros, which recurrent nodes begin with anyway, and what nothing takes."""
+"""Steps that need not be run: an initial state of zeros, which recurrent nodes begin with anyway, a choice between a state and such zeros where a
+sequence has no steps, and what nothing takes."""
 
 from lstmc.interchange.onnx import cells
 
 STATES = ("initial_h", "initial_c")
+COLUMN = ([0, 2], [1], [-1])        # axes that make of (B,) what stands beside a state (D, B, H)
 REPEATS = {"Expand", "Slice", "Identity", "Reshape", "Transpose", "Unsqueeze", "Squeeze", "Tile"}     # whose values are those of their first input
 
 
 def fused(steps, outputs):
     """Steps that have the outputs of these, fewer of them."""
-    return needed(without_zeros(steps), outputs) if all_new(steps) else steps
+    return needed(without_zeros(without_choices(steps)), outputs) if all_new(steps) else steps
 
 
 def all_new(steps):
@@ -33,6 +35,28 @@ def without_zeros(steps):
             kept = [i for i, letter in enumerate(cells.CELLS[step.node.op][3][:len(step.inputs)]) if letter not in STATES or not zero(step, i, zeros)]
             step = step._replace(inputs=[name if i in kept else "" for i, name in enumerate(step.inputs)],
                                  constants=[value if i in kept else None for i, value in enumerate(step.constants)])
+        found.append(step)
+    return found
+
+
+def without_choices(steps):
+    """Where(lengths > 0, final state, initial state) is the final state where the initial one is 0: that of a sequence without steps is 0 anyway."""
+    zeros, ends, longer, found = set(), {}, {}, []
+    for step in steps:
+        op = step.node.op if step.node is not None else None
+        if op is not None and makes_zeros(step, zeros):
+            zeros.update(step.outputs)
+        if op in cells.CELLS and len(step.inputs) > 4 and step.inputs[4] and not step.node.int("layout", 0, 0, 1):
+            for name, initial in zip(step.outputs[1:], step.inputs[5:7], strict=False):
+                ends[name] = (step.inputs[4], initial)
+        elif op == "Greater" and step.constants[1] is not None and step.constants[1].size == 1 and not step.constants[1].any():
+            longer[step.outputs[0]] = (step.inputs[0], False)
+        elif op == "Unsqueeze" and step.inputs[0] in longer and len(step.inputs) > 1 and step.constants[1] is not None and step.constants[1].tolist() in COLUMN:
+            longer[step.outputs[0]] = (longer[step.inputs[0]][0], True)
+        elif op == "Where" and step.inputs[1] in ends and zero(step, 2, zeros):
+            lengths, initial = ends[step.inputs[1]]
+            if initial and initial == step.inputs[2] and longer.get(step.inputs[0]) == (lengths, True):     # in columns: (B, 1)
+                step = step._replace(function=lambda a: a, inputs=[step.inputs[1]], constants=[None], node=None)
         found.append(step)
     return found
 
