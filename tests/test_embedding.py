@@ -292,3 +292,14 @@ def test_rows_of_a_small_and_of_a_large_table_have_the_same_sums():
     small, large = (summed(numbers, values, (size, 4)) for size in (5, 10_000))
     assert np.array_equal(small.numbers, large.numbers)
     assert small.values.tobytes() == large.values.tobytes()
+
+
+def test_numbers_that_change_after_they_were_looked_up():
+    layer = Embedding(5, 2, seed=0)
+    layer.build((None, 3))
+    x, dy = np.array([[1, 4, 1]]), np.ones((1, 3, 2), np.float32)
+    _, _, tape = layer.forward(x, training=True)
+    x[:] = 10**9
+    found = layer.backward(tape, dy)[1][0]
+    assert found.numbers.tolist() == [1, 4]
+    assert found.values.tolist() == [[2, 2], [1, 1]]

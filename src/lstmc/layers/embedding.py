@@ -75,8 +75,8 @@ class Embedding(Layer):
         self.variables[0].set(self.draw(self.embeddings_initializer, (self.input_dim, self.output_dim), 0))
 
     def forward(self, x, mask=None, training=False, step=0):
-        x = self.cast(x)
-        numbers, y = np.ascontiguousarray(x).reshape(-1), np.empty((*x.shape, self.output_dim), self.dtype)
+        x = np.array(self.cast(x), order="C")       # a copy: the caller's may change after it was checked
+        numbers, y = x.reshape(-1), np.empty((*x.shape, self.output_dim), self.dtype)
         wrong = rows.gather(numbers, self.variables[0].array, y.reshape(-1, self.output_dim))
         if wrong >= 0:
             raise ValueError(f"{self.name}: x: expected numbers from 0 to {self.input_dim - 1}, received {numbers[wrong]}")
