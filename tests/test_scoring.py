@@ -66,7 +66,7 @@ def test_processes_serve_calls_and_a_lost_one_is_replaced(tmp_path, monkeypatch)
         with pytest.raises(ValueError, match="expected input of shape"):
             list(predict(other, iter([np.ones((40, 4, 2), np.float32)]), engine, verbose=0))
         lost = tmp_path / "lost"
-        monkeypatch.setattr(engine, "run", dying(engine.run, lost))
+        monkeypatch.setattr(engine, "_run", dying(engine._run, lost))
         same(predict(model, x, engine, partition=64, verbose=0), expected)
         assert lost.exists()
         folder = Path(engine._folder)

@@ -22,7 +22,7 @@ def missing(extra, error):
 def processes(task, blob, parts, workers, here):
     """Processes that end with the call."""
     with Processes(here, task.threads) as own:
-        yield from own.run(task, blob, parts, workers, here)
+        yield from own._run(task, blob, parts, workers, here)
 
 
 def futures(executor, task, blob, parts, workers, here):
@@ -112,7 +112,7 @@ def chosen(engine):
     if isinstance(engine, str) and engine in ENGINES:
         return ENGINES[engine]
     if isinstance(engine, Processes):
-        return engine.run
+        return engine._run
     if isinstance(engine, concurrent.futures.ThreadPoolExecutor):
         raise TypeError("engine: expected workers that are processes, received a ThreadPoolExecutor; threads may call model.predict at the same time")
     if isinstance(engine, concurrent.futures.Executor):

@@ -95,7 +95,7 @@ class Processes:
                 self._pool = concurrent.futures.ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), begin, (self._folder,))
             return self._pool
 
-    def run(self, task, blob, parts, workers, here):
+    def _run(self, task, blob, parts, workers, here):
         """As an engine (`engines.py`)."""
         most = AHEAD * min(workers or self.workers, self.workers)
         self._running()

@@ -97,7 +97,7 @@ class Optimizer:
         """For copy and pickle: the copy has the state, and trains the first weights that it is given."""
         return {**self.__dict__, "_trained": None}
 
-    def take(self, trained):
+    def _take(self, trained):
         """Make these (layer, Variable) pairs of a model, whose state is kept, the ones that this optimizer trains; ValueError if it has others.
 
         A list that was taken stays as it is.

@@ -85,7 +85,7 @@ class Stepper(Measured):
     def _train(self, batch):
         if self.graph.plan is None:
             self.graph.prepare_gradients()
-        self.optimizer.take(self.graph.trained)
+        self.optimizer._take(self.graph.trained)
         if self._shares is None:
             run, dps = self.run(batch.x, True, self.step), []
             counts = self._measure(batch, run, dps)
