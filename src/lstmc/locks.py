@@ -7,13 +7,17 @@ import os
 import threading
 
 
-class Lock:
-    """`with lock.now:`; a thread may enter it again. `now` is another one after a fork, and `with` leaves the one that it entered."""
+class Renewed:
+    """What `renew` makes, and makes again in a forked child."""
 
     def __init__(self):
-        self._renew()
+        self.renew()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
+            os.register_at_fork(after_in_child=self.renew)
 
-    def _renew(self):
+
+class Lock(Renewed):
+    """`with lock.now:`; a thread may enter it again. `now` is another one after a fork, and `with` leaves the one that it entered."""
+
+    def renew(self):
         self.now = threading.RLock()

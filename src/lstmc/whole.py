@@ -4,19 +4,15 @@ A step begins when nobody reads what it changes, so that one step after the othe
 says so by the turns of its model and layers (`lstmc.turn`); others do not meet. Between steps, in callbacks, nobody is kept waiting.
 """
 
-import os
 import threading
 
+from lstmc.locks import Renewed
 
-class Meetings:
+
+class Meetings(Renewed):
     """The changes and reads of this process that are under way, as (thread, turns) pairs; none in a forked child."""
 
-    def __init__(self):
-        self._renew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
-
-    def _renew(self):
+    def renew(self):
         self.met, self.changing, self.reading = threading.Condition(), [], []
 
 
