@@ -156,3 +156,18 @@ def test_copies_of_an_optimizer_train_other_models(tmp_path):
         again.fit(XB, YB, shuffle=False, verbose=0)
         assert the_bytes(again.get_weights()) == the_bytes(model.get_weights())
         assert again.optimizer.iterations == 2
+
+
+def test_a_step_begins_when_nobody_reads():
+    model, begun = model_of("sgd"), threading.Event()
+
+    def step():
+        with whole.Changing(whole.turns_of(model)):
+            begun.set()
+
+    other = threading.Thread(target=step)
+    with whole.Reading(whole.turns_of(model)):
+        other.start()
+        assert not begun.wait(0.2)
+    assert begun.wait(SECONDS)
+    other.join()
