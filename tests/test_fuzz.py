@@ -1,5 +1,6 @@
 """A short run of the fuzzer, and that it notices what it is there for. Long runs are made by hand: see CONTRIBUTING.md."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,15 @@ def test_rounds_in_processes_of_their_own():
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("15 rounds of seed 7 in ")
     assert done.stdout.endswith("as they must be\n")
+
+
+if hasattr(signal, "setitimer"):        # not on Windows
+
+    def test_stops_at_random_moments():
+        script = Path(__file__).parent / "fuzz" / "stops.py"
+        done = subprocess.run([sys.executable, script, "--rounds", "60", "--seed", "7", "--seconds", "1e6"], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Ctrl-C" in done.stdout
 
 
 def first(wanted):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lstmc import callbacks, losses, optimizers
-from lstmc.training import interrupts
+from lstmc.training import batches, interrupts
 from recipes import LABELS, SPARSE, X, bits, build
 
 pytestmark = pytest.mark.once
@@ -106,6 +106,45 @@ def test_a_reader_ahead_is_stopped():
     with pytest.raises(KeyboardInterrupt):
         model.fit(Batches(), verbose=0)
     assert [t.name for t in threading.enumerate() if "lstmc" in t.name] == []
+
+
+def test_a_reader_ahead_whose_beginning_is_stopped(monkeypatch):
+    """Before anybody could have closed it."""
+    start, begun = threading.Thread.start, []
+
+    def stopped(thread):
+        start(thread)
+        if "lstmc" in thread.name:
+            begun.append(thread)
+            ctrl_c()
+
+    def read():
+        found = batches.ahead(iter(range(100)))
+        try:
+            next(found)
+        except KeyboardInterrupt:
+            return True
+
+    monkeypatch.setattr(threading.Thread, "start", stopped)
+    assert read()
+    begun[0].join(10)
+    assert not begun[0].is_alive()
+
+
+def test_ctrl_c_at_the_beginning_and_at_the_end_of_fit(monkeypatch):
+    """Where a handler of its own is there already, or still."""
+    model, x, y, _ = build("last")
+    model.compile("sgd", SPARSE)
+    before = signal.getsignal(signal.SIGINT)
+    for owner, name in ((interrupts.Interrupts, "install"), (batches.Stream, "close")):
+        real = getattr(owner, name)
+        with monkeypatch.context() as m:
+            m.setattr(owner, name, lambda *a, real=real: (real(*a), ctrl_c())[0])
+            with pytest.raises(KeyboardInterrupt):
+                model.fit(x, y, verbose=0)
+        assert signal.getsignal(signal.SIGINT) is before
+        assert model._fitting is None
+    model.fit(x, y, verbose=0)
 
 
 def test_a_second_ctrl_c_waits_no_longer(monkeypatch):

@@ -5,6 +5,7 @@ import operator
 import queue
 import threading
 import warnings
+import weakref
 
 import numpy as np
 
@@ -156,12 +157,21 @@ class Given:
         return (*batch, None, None)[:3]
 
 
+class Here:
+    """What a frame has while it is there."""
+
+
 def ahead(items, most=2):
-    """The items of an iterator, taken by a thread up to `most` ahead of their use; an error comes where its item would have come."""
+    """The items of an iterator, taken by a thread up to `most` ahead of their use; an error comes where its item would have come.
+
+    The thread ends when this generator does, and also where Ctrl-C came between any two of its lines: when its frame is no more.
+    """
     ready, stop = queue.Queue(most), threading.Event()
+    here = Here()
+    there = weakref.ref(here)
 
     def put(entry):
-        while not stop.is_set():
+        while there() is not None and not stop.is_set():
             with contextlib.suppress(queue.Full):
                 ready.put(entry, timeout=0.1)
                 return True
@@ -178,8 +188,8 @@ def ahead(items, most=2):
             put((None, StopIteration()))
 
     thread = threading.Thread(target=read, name="lstmc reads ahead", daemon=True)
-    thread.start()
     try:
+        thread.start()
         while True:
             try:
                 item, error = ready.get(timeout=1)
@@ -194,4 +204,5 @@ def ahead(items, most=2):
             yield item
     finally:
         stop.set()
-        thread.join()
+        if thread.is_alive():
+            thread.join()

@@ -26,16 +26,21 @@ class Interrupts:
         before = _signal.getsignal(SIGINT)
         if callable(before):
             self._before, self._mine = before, self._handle
-            try:
-                _signal.signal(SIGINT, self._mine)
-            except ValueError:      # not the main thread
-                self._mine = None
+            self._put()
         return self
 
+    def _put(self):
+        try:
+            _signal.signal(SIGINT, self._mine)
+        except ValueError:      # not the main thread
+            self._mine = None
+
     def remove(self):
-        """Take it away again, unless a callback has installed another one."""
-        if self._mine is not None and _signal.getsignal(SIGINT) is self._mine:
+        """Take it away again, unless a callback has installed another one; whether it was there."""
+        there = self._mine is not None and _signal.getsignal(SIGINT) is self._mine
+        if there:
             _signal.signal(SIGINT, self._before)
+        return there
 
     def __enter__(self):
         self._inside = True
@@ -52,4 +57,7 @@ class Interrupts:
             self._since = now if self._since is None else self._since
             return
         self._since = None
+        there = self.remove()       # what the caller's raises, it raises anywhere: then it is the only one again
         self._before(number, frame)
+        if there:
+            self._put()

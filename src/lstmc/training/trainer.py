@@ -126,10 +126,11 @@ class Trainer(Stepper):
             hooks, verbose = self._shares.begin(hooks, verbose, (train, validation), (
                 batch_size, validation_size, epochs, initial_epoch, shuffle, steps, validation_steps, validation_freq))
         logs, here = {}, Fitting(stream, hooks, initial_epoch)
-        self._fitting = here
-        watch, interrupts, change = Watch(hooks.callbacks), Interrupts().install(), self._change()
+        watch, interrupts, change = Watch(hooks.callbacks), Interrupts(), self._change()
         shown = verbose == 1 or hooks.calls("on_train_batch_end")      # whether anybody sees the results of batches
         try:
+            interrupts.install()
+            self._fitting = here
             hooks.call("on_train_begin")
             here.resume(self)
             for epoch in range(here.epoch, epochs):
@@ -163,9 +164,12 @@ class Trainer(Stepper):
                     break
             hooks.call("on_train_end", logs)
         finally:
-            interrupts.remove()
-            self.passes, self._fitting = stream.begun, None
-            stream.close()
+            try:
+                with interrupts:
+                    self.passes, self._fitting = stream.begun, None
+                    stream.close()
+            finally:
+                interrupts.remove()
         return self.history
 
     def _given(self, x, y, batch_size, sample_weight, shuffle=False, name="x"):
