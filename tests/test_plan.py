@@ -65,8 +65,10 @@ def test_small_work_stays_on_one_thread(monkeypatch):
 def test_w_x_ahead(itemsize):
     assert choose(B=32, itemsize=itemsize, threads=1)["z_steps"] == 0, "full tiles"
     assert choose(T=1, B=1, itemsize=itemsize, threads=1)["z_steps"] == 0, "one step"
-    for B in (1, 5, 11):
-        for H in (1, 64, 256, 1024):
+    assert choose(B=5, itemsize=itemsize, threads=1)["z_steps"] == choose(B=11, itemsize=itemsize, threads=1)["z_steps"] == 0, "few weights"
+    assert choose(B=4, mr=3, itemsize=itemsize, threads=1)["z_steps"] > 0, "tiles of two rows"
+    for B in (1, 2, 5, 11):
+        for H in (1, 64) if B < plan.Z_BELOW_ROWS else (256, 1024):
             z = choose(T=70, B=B, I=H, H=H, itemsize=itemsize, threads=1)["z_steps"]
             assert plan.Z_STEPS[0] <= z <= 70
             room = max(plan.Z_BYTES, 4 * H * H * itemsize / plan.Z_PART)

@@ -1,6 +1,9 @@
 /* body.h -- everything that exists once per instruction set and dtype, and the table that names it. */
 enum { FN(NU) = LSTMC_BLOCK_BYTES / sizeof(T), FN(NS) = FN(NU) / VL };  /* units and slices of a block */
 
+#ifndef v_hold
+#define v_hold(v)
+#endif
 #ifdef VEC_TAIL_BUFFER
 INLINE V FN(v_load_n)(const T *p, ptrdiff_t n)
 {

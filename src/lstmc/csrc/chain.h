@@ -60,7 +60,10 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
             } else {                         /* 32 registers: weight vectors stay, broadcasts pass through */
                 V bv[LSTMC_SLOTS];
                 UNROLL
-                for (int g = 0; g < nb; g++) bv[g] = v_load(bq[q] + g * FN(NU));
+                for (int g = 0; g < nb; g++) {
+                    bv[g] = v_load(bq[q] + g * FN(NU));
+                    if (mr == 2 || mr == 3) v_hold(bv[g]);
+                }
                 UNROLL
                 for (int r = 0; r < mr; r++) {
                     V av = v_set1(ar[r][ka]);

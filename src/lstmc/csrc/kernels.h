@@ -8,6 +8,7 @@
  *   v_pow2(k) = 2^n for k = 1.5*2^mantissa + n, n in the normal exponent range
  *   v_exponent(a) = 1.5*2^mantissa + n for a in [2^n, 2^(n+1)), n in the same range
  *   v_zip_lo v_zip_hi  the lower, the upper half of both in turn: a0 b0 a1 b1 ..
+ *   v_hold(v)  keeps v, which was loaded, in a register: GCC loads what two or three rows use for each of them (optional)
  *   v_load_n v_store_n  the first n < VL lanes, others read as 0 (VEC_TAIL_BUFFER: generic ones below) */
 #include "compilers.h"
 #include "lstmc.h"

@@ -7,6 +7,7 @@
 #define TILE_SLICES_2 2
 #define TILE_SLICES_3 2
 #define HAVE_FMA 1
+#define v_hold(v) __asm__("" : "+v"(v))
 #if REAL == 32
 #define T float
 #define V __m512

@@ -8,6 +8,7 @@
 #undef TILE_SLICES_3
 #undef HAVE_FMA
 #undef VEC_TAIL_BUFFER
+#undef v_hold
 #undef v_load
 #undef v_store
 #undef v_load_n

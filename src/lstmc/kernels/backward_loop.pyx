@@ -9,7 +9,8 @@ from libc.string cimport memcpy, memset
 from lstmc.kernels.cells cimport slots_of_h
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, dense, lstmc_walk
 from lstmc.kernels.norm cimport end_in_rows, norm_backward
-from lstmc.kernels.schedule cimport Rows, clear_rest, n_active, n_beyond, row_of, seq, time_of
+from lstmc.kernels.schedule cimport Rows, n_active, n_beyond, row_of, seq, time_of
+from lstmc.kernels.states cimport clear_rest
 from lstmc.kernels.tape cimport fed_by_h, gate_rows, mask_of, slot_at, state_row
 from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, may_go_on, must_stop, padded, shares, tiles_of,
                                  wait_from)
@@ -154,7 +155,7 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
         a.out, a.blocks_out = prow, NULL
     h0_gradient(g, i, &a)
     if i == 0 or not g.team.shared:
-        clear_rest(&g.dx, s, first_row(&g.team, i), end_row(&g.team, i), w.I)
+        clear_rest(&g.dx, s, i, 1 if g.team.shared else g.team.threads, w.I)
 
 
 cdef void add_dropped(const Backward *g, Py_ssize_t i, lstmc_walk *d, Py_ssize_t t) noexcept nogil:

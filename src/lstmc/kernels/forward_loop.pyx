@@ -10,9 +10,10 @@ from lstmc.kernels.cells cimport across
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, dense, lstmc_walk
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_of
 from lstmc.kernels.norm cimport norm_forward
-from lstmc.kernels.schedule cimport Rows, clear_rest, n_active, row_of, seq, time_of
+from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, time_of
+from lstmc.kernels.states cimport clear_rest
 from lstmc.kernels.tape cimport Record, mask_of, state_row
-from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, lstmc_prefetch, may_go_on, must_stop, padded, shares, tiles_of,
+from lstmc.kernels.team cimport (cut_tiles, lstmc_arrive, lstmc_go_alone, lstmc_prefetch, may_go_on, must_stop, padded, shares, tiles_of,
                                  wait_from)
 from lstmc.kernels.weights cimport Operands
 from lstmc.kernels.workspace cimport States, states_of
@@ -170,7 +171,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
                 for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
                     memcpy(yrow[j], hrow[j], w.P * es)
     if i == 0 or not f.team.shared:
-        clear_rest(&f.y, s, first_row(&f.team, i), end_row(&f.team, i), w.R)
+        clear_rest(&f.y, s, i, 1 if f.team.shared else f.team.threads, w.R)
 
 
 cdef void run_thread(const Forward *f, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n, Stop *stop) noexcept nogil:

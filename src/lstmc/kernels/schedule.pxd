@@ -31,7 +31,6 @@ cdef Rows band_of(const Rows *s, Py_ssize_t b, Py_ssize_t bands) noexcept nogil
 cdef Rows chunk_of(const Rows *s, Py_ssize_t t0, Py_ssize_t t1) noexcept nogil
 cdef Py_ssize_t block_steps(const Rows *s, Py_ssize_t bands) noexcept nogil
 cdef Py_ssize_t step_of(const Rows *s, Py_ssize_t n) noexcept nogil
-cdef void clear_rest(const Span *a, const Rows *s, Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t width) noexcept nogil
 
 
 cdef inline Py_ssize_t n_active(const Rows *s, Py_ssize_t t) noexcept nogil:

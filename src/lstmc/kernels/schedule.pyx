@@ -161,21 +161,3 @@ cdef Py_ssize_t step_of(const Rows *s, Py_ssize_t n) noexcept nogil:
         else:
             high = mid - 1
     return low
-
-
-cdef void clear_rest(const Span *a, const Rows *s, Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t width) noexcept nogil:
-    """0 into the first `width` features of an array (T, B, features) at the steps that sorted rows j0 .. j1-1 do not take, once the last
-    chunk of time has come."""
-    cdef Py_ssize_t j, t, k, time
-    cdef char *row
-    if not s.ragged or s.packed or a.p == NULL or s.begin + s.T < s.whole:
-        return
-    for j in range(j0, j1):
-        for t in range(s.lens[j], s.length):
-            time = t if s.when == NULL else s.when[seq(s, j) * s.when_ld + t]
-            row = a.p + (time * a.stride[0] + seq(s, j) * a.stride[1]) * a.itemsize
-            if a.stride[2] == 1:
-                memset(row, 0, width * a.itemsize)
-                continue
-            for k in range(width):
-                memset(row + k * a.stride[2] * a.itemsize, 0, a.itemsize)

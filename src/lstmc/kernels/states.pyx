@@ -1,4 +1,5 @@
-"""Between the faces' states, (D, B, features) with rows in the caller's order, and the kernels' rows and blocks."""
+"""Between the faces' states, (D, B, features) with rows in the caller's order, and the kernels' rows and blocks; and what of the faces' arrays no
+step writes."""
 
 from libc.string cimport memcpy, memset
 
@@ -38,3 +39,21 @@ cdef Span direction(Span a, Py_ssize_t d) noexcept nogil:
         a.p += d * a.stride[0] * a.itemsize
     a.stride[0], a.stride[1] = a.stride[1], a.stride[2]
     return a
+
+
+cdef void clear_rest(const Span *a, const Rows *s, Py_ssize_t part, Py_ssize_t parts, Py_ssize_t width) noexcept nogil:
+    """0 into the first `width` features of an array (T, B, features) where no step writes, once the last chunk of time has come: part `part` of
+    so many, times one after the other, because rows of one time lie near each other."""
+    cdef Py_ssize_t j, t, k, time
+    cdef char *row
+    if not s.ragged or s.packed or a.p == NULL or s.begin + s.T < s.whole:
+        return
+    for t in range(s.length * part // parts, s.length * (part + 1) // parts):
+        for j in range(s.active[t] if t < s.whole else 0, s.B):
+            time = t if s.when == NULL else s.when[seq(s, j) * s.when_ld + t]
+            row = a.p + (time * a.stride[0] + seq(s, j) * a.stride[1]) * a.itemsize
+            if a.stride[2] == 1:
+                memset(row, 0, width * a.itemsize)
+                continue
+            for k in range(width):
+                memset(row + k * a.stride[2] * a.itemsize, 0, a.itemsize)
