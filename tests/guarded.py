@@ -32,7 +32,7 @@ def forbid(address, nbytes):
             raise OSError(ctypes.get_errno(), "mprotect")
 
 
-def block(nbytes):
+def memory_of(nbytes):
     """An array of so many bytes before forbidden pages, and all bytes around it that may be touched."""
     room = up(nbytes, LINE)
     pages = up(max(room, 1), PAGE)
@@ -45,21 +45,21 @@ def block(nbytes):
     return memory[at:at + nbytes], (memory[PAGE:at], memory[at + nbytes:PAGE + pages])
 
 
-class Guarded:
-    """`take` and `give` as the arena has them. `taken`: how many were; `wrong`: what was found when they were given back."""
+class Guarded(arena.Store):
+    """A store of such workspaces. `taken`: how many were; `wrong`: what was found when they were given back."""
 
     def __init__(self):
         self.taken, self.wrong, self.around = 0, [], {}
 
     def take(self, nbytes):
-        array, around = block(nbytes)
+        array, around = memory_of(nbytes)
         self.around[array.ctypes.data, nbytes] = around
         self.taken += 1
-        return array
+        return arena.Block(array)
 
-    def give(self, *arrays):
-        for a in arrays:
-            around = None if a is None else self.around.pop((a.ctypes.data, len(a)), None)
+    def give(self, blocks):
+        for a in (b.memory for b in blocks):
+            around = self.around.pop((a.ctypes.data, len(a)), None)
             for where, bytes_there in zip(("before", "after"), around or (), strict=False):
                 if (bytes_there != FILL).any():
                     self.wrong.append(f"{np.count_nonzero(bytes_there != FILL)} bytes {where} a workspace of {len(a)} were written")
@@ -67,7 +67,7 @@ class Guarded:
 
 def like(a):
     """An array's values in memory that ends, up to a cache line, where forbidden pages begin."""
-    copy = block(a.nbytes)[0].view(a.dtype).reshape(a.shape)
+    copy = memory_of(a.nbytes)[0].view(a.dtype).reshape(a.shape)
     copy[...] = a
     return copy
 
@@ -76,7 +76,7 @@ def like(a):
 def guarded():
     """Calls inside use guarded workspaces, and what NumPy makes without values has NaN. At the end all workspaces must have been given back, and
     nothing been written around them."""
-    take, give, make, guard = arena.take, arena.give, np.empty, Guarded()
+    make, guard = np.empty, Guarded()
 
     def empty(*arguments, **more):
         a = make(*arguments, **more)
@@ -84,14 +84,13 @@ def guarded():
             a.fill(np.nan)
         return a
 
-    arena.take, arena.give, np.empty = guard.take, guard.give, empty
+    store, np.empty = arena.use(guard), empty
     try:
         yield guard
-    finally:
-        arena.take, np.empty = take, make
         if guard.around:
             gc.collect()
-        if not guard.around:
-            arena.give = give       # else what is still out would get into the usual store
+    finally:
+        arena.use(store)
+        np.empty = make
     assert not guard.around
     assert not guard.wrong, guard.wrong

@@ -168,7 +168,7 @@ def lacks(error):
 def attempt(malloc, run, n):
     """(results, or None after an error; allocations; whether one failed) of a call whose allocation n fails."""
     found = None
-    arena.clear()           # or workspaces would come from the store
+    arena.current().clear()           # or workspaces would come from the store
     try:
         malloc.fail(n)
         found = run()
@@ -196,27 +196,26 @@ def bits(found):
     return {name: (a.dtype, a.shape, a.tobytes()) for name, a in found.items()}
 
 
-class Workspaces:
-    """Those taken since, by weak references."""
+class Workspaces(arena.Store):
+    """A store that knows the workspaces taken since, by weak references."""
 
     def __init__(self):
-        self.real, self.taken = arena.take, {}
-        arena.take = self.take
+        self.taken = {}
 
     def take(self, nbytes):
-        a = self.real(nbytes)
-        self.taken[id(a)] = weakref.ref(a)
-        return a
+        found = super().take(nbytes)
+        self.taken[id(found.memory)] = weakref.ref(found.memory)
+        return found
 
     def out(self):
-        """Workspaces that are neither in the store nor no more."""
+        """Workspaces that are neither here nor no more."""
         gc.collect()
-        return sum(found() is not None for found in self.taken.values()) - arena.stored()[0]
+        return sum(found() is not None for found in self.taken.values()) - self.blocks
 
 
 def lack(name):
-    arena.clear()
     malloc, workspaces, unraisable = Malloc(), Workspaces(), []
+    usual = arena.use(workspaces)
     run = CALLS[name]()
     want = bits(run())
     for _ in range(3):
@@ -238,7 +237,7 @@ def lack(name):
         assert still[1] == left, f"{still[1] - left} blocks were not freed"
     assert set(unraisable) <= {MemoryError}, unraisable
     print(f"{name}: {failed} allocations failed, {errors} calls raised; the kernels' modules took {still[0] - taken} blocks", flush=True)
-    arena.take = workspaces.real
+    arena.use(usual)
     gc.enable()
 
 

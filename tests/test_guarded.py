@@ -48,7 +48,7 @@ def trains_and_calls(case, name, dtype, threads, n, mask=None):
 
 def the_same(case, name, dtype, threads, mask=None):
     n = numbers_of(case, dtype, name=name)
-    arena.clear()
+    arena.current().clear()
     want = trains_and_calls(case, name, dtype, threads, n, mask)
     with guarded() as guard:
         assert_same_bits(trains_and_calls(case, name, dtype, threads, guarded_numbers(n), mask), want)
@@ -103,13 +103,14 @@ def test_dense_layers(M, K, N, dtype, isa):
 @pytest.mark.parametrize("nbytes", [0, 1, 64, 100, 4095, 4096, 5000])
 def test_a_workspace_is_as_large_as_asked_for_and_full_of_nan(nbytes):
     guard = Guarded()
-    a = guard.take(nbytes)
+    block = guard.take(nbytes)
+    a = block.memory
     assert a.size == nbytes
     assert a.ctypes.data % arena.ALIGN == 0
     assert (a == 0xFF).all()
     assert np.isnan(a[:nbytes // 8 * 8].view(np.float32)).all()
     a[:] = 0
-    guard.give(a, None)
+    guard.give([block])
     assert not guard.wrong
     assert not guard.around
 
@@ -118,34 +119,37 @@ def test_a_workspace_is_as_large_as_asked_for_and_full_of_nan(nbytes):
 def test_a_byte_written_beside_a_workspace(at, where):
     def write():
         with guarded():
-            a = arena.take(100)
-            ctypes.memset(a.ctypes.data + at, 1, 1)
-            arena.give(a)
+            store = arena.current()
+            a = store.take(100)
+            ctypes.memset(a.memory.ctypes.data + at, 1, 1)
+            store.give([a])
 
     with pytest.raises(AssertionError, match=f"1 bytes {where} a workspace of 100 were written"):
         write()
 
 
 def test_a_value_that_nobody_wrote():
-    take = arena.take
+    store = arena.current()
     with guarded():
         assert np.isnan(np.empty((2, 3), np.float32)).all()
-        a = arena.take(8)
-        assert np.isnan(a.view(np.float64)[0])
-        arena.give(a)
-    assert arena.take is take
+        a = arena.current().take(8)
+        assert np.isnan(a.memory.view(np.float64)[0])
+        arena.current().give([a])
+    assert arena.current() is store
 
 
 def test_a_workspace_that_is_not_given_back():
     def keep():
         with guarded():
-            kept.append(arena.take(8))
+            kept.append(arena.current().take(8))
 
-    kept, give = [], arena.give
+    kept = []
     with pytest.raises(AssertionError):
         keep()
-    assert arena.give is not give           # it would come into the store, where all are larger
-    arena.give = give
+    store = arena.current()
+    store.clear()
+    store.give(kept)
+    assert store.blocks == 0                # where all are larger
 
 
 @pytest.mark.parametrize("touch", ["a.ctypes.data + 128", "a.ctypes.data + 128 - PAGE - 1"])
@@ -155,7 +159,7 @@ def test_a_touch_of_forbidden_pages_ends_the_process(touch):
     sys.path.insert(0, {str(__file__).rpartition("/")[0]!r})
     import ctypes
     from guarded import PAGE, Guarded
-    a = Guarded().take(100)
+    a = Guarded().take(100).memory
     print("taken", flush=True)
     ctypes.string_at({touch}, 1)
     """)

@@ -34,5 +34,5 @@ if platform.libc_ver()[0] == "glibc" and shutil.which(COMPILER[0]):
         assert done.returncode == 0, done.stdout + done.stderr
         found = [tuple(map(int, re.findall(r"\d+", line.partition(":")[2]))) for line in done.stdout.splitlines()]
         assert len(found) > 20
-        assert all(failed >= errors >= 3 for failed, errors, _ in found)     # a dense layer takes three workspaces
+        assert all(failed >= errors >= 2 for failed, errors, _ in found)     # of a dense layer two workspaces
         assert sum(blocks for *_, blocks in found) > 1000

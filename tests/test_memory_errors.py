@@ -32,15 +32,30 @@ class Taken:
         return self.take(*arguments)
 
 
+class Counted(arena.Store):
+    """A store whose workspaces `taken` takes."""
+
+    def __init__(self, taken):
+        self.taken = taken
+
+    def __new__(cls, taken):
+        return super().__new__(cls)
+
+    def take(self, nbytes):
+        return self.taken(nbytes)
+
+
 @pytest.fixture
 def taken(monkeypatch):
     """Counts workspaces, and the arrays that backward makes by itself."""
-    found = Taken(arena.take)
-    monkeypatch.setattr(arena, "take", found)
+    usual = arena.current()
+    found = Taken(usual.take)
+    arena.use(Counted(found))
     for name in ("_new_state", "_output"):
         made = getattr(recurrent.Recurrent, name)
         monkeypatch.setattr(recurrent.Recurrent, name, lambda m, *arguments, made=made: (found(0), made(m, *arguments))[1])
-    return found
+    yield found
+    arena.use(usual)
 
 
 @pytest.mark.parametrize("every", [None, 2])

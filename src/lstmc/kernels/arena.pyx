@@ -1,32 +1,33 @@
 """Workspaces that live between calls: fresh memory costs a page fault per 4 KiB, more than the arithmetic of a small call.
 
-`take` gives a byte array that starts on a cache line; `give` returns it for later use. The store is bounded,
-shared by all threads under a lock, and what is not returned is simply garbage collected.
+`block` takes one that starts on a cache line, and `give_back` returns those of a list for later use. The store is bounded, shared by all threads,
+and what is not returned is simply garbage collected.
 
-`give` is also called by destructors, which the garbage collector may run at any allocation, inside this module
-too: so it never waits for the lock. What it cannot put away itself waits in `_returned` for whoever comes next.
+Nobody waits for the store. It runs no code of Python and allocates nothing while it is busy, so where the interpreter has a lock it is never
+found busy; elsewhere whoever finds it so takes fresh memory, or lets go of what it would return. Destructors may therefore give back
+anywhere, and a fork at any moment leaves a child that needs no lock.
 """
 
-from lstmc.kernels.core cimport span
+cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.string cimport memset
+
+from lstmc.kernels.core cimport Span, span
 
 import os
-import sys
-import threading
-from collections import deque
 
 import numpy as np
 
-cdef enum:
-    CLASSES = 240       # sizes up to 2^63
+cdef extern from *:
+    """
+    static int lstmc_enter_store(int *busy) { return !__atomic_exchange_n(busy, 1, __ATOMIC_ACQUIRE); }
+    static void lstmc_leave_store(int *busy) { __atomic_store_n(busy, 0, __ATOMIC_RELEASE); }
+    """
+    bint lstmc_enter_store(int *busy) noexcept
+    void lstmc_leave_store(int *busy) noexcept
 
 ALIGN = 64
 LIMIT = 256 * 2**20     # bytes kept for reuse
-
-_lock = threading.Lock()
-_returned = deque()     # given back, not yet in stacks
-cdef list stacks = [[] for _ in range(CLASSES)]
-cdef Py_ssize_t held = 0                # bytes in stacks
-cdef object ending = sys.is_finalizing  # here because what modules hold is gone when the last destructors run
 
 
 cdef Py_ssize_t size_class(Py_ssize_t nbytes, Py_ssize_t *size) noexcept:
@@ -41,95 +42,128 @@ cdef Py_ssize_t size_class(Py_ssize_t nbytes, Py_ssize_t *size) noexcept:
     return 4 * k + units - 4
 
 
-def take(Py_ssize_t nbytes):
-    """A writable uint8 array of at least nbytes, uninitialised, aligned to a cache line."""
-    global held
-    cdef Py_ssize_t size, at = size_class(nbytes, &size), start
-    cdef list stack = <list>stacks[at]
-    lock = _lock
-    lock.acquire()
-    try:
-        if _returned:
-            put_away()
-        if stack:
-            held -= size
-            return stack.pop()
-    finally:
-        lock.release()
-    raw = np.empty(size + ALIGN, np.uint8)
-    start = -<Py_ssize_t>span(raw).p & (ALIGN - 1)
-    return raw[start:start + size]
+@cython.no_gc
+cdef class Block:
+    """A workspace: `memory`, a uint8 array that starts on a cache line."""
+
+    def __cinit__(self, memory):
+        cdef Span s = span(memory, True)
+        self.memory, self.p, self.nbytes, self.below = memory, s.p, s.shape[0], NULL
 
 
-def give(*arrays):
-    """Hand arrays from `take` back; the caller must not touch them again. None is ignored.
+cdef class Store:
+    """Blocks ready for reuse, at most `limit` bytes. A subclass may make others and take them back in its own way.
 
-    The next who takes such arrays in the same order gets the same ones, so that threads meet memory they have written.
+    Parameters
+    ----------
+    limit : int
     """
-    lock = _lock
-    if not lock.acquire(False):
-        _returned.extend(reversed(arrays))
-        return
-    try:
-        for a in reversed(arrays):
-            store(a)
-        if _returned:
-            put_away()
-    finally:
-        lock.release()
 
+    def __cinit__(self, Py_ssize_t limit=LIMIT):
+        self.limit, self.held, self.busy = limit, 0, 0
+        memset(self.top, 0, sizeof(self.top))
 
-cdef void give_back(list arrays) noexcept:
-    """`give` for destructors, whose list may be gone; when the interpreter ends, nobody will want the arrays."""
-    if arrays is not None and not ending():
-        give(*arrays)
+    def __dealloc__(self):
+        self.clear()
 
+    cpdef take(self, Py_ssize_t nbytes):
+        """A block of at least nbytes, uninitialised."""
+        cdef Py_ssize_t size, at = size_class(nbytes, &size), start
+        cdef PyObject *top = NULL
+        cdef Block found
+        if lstmc_enter_store(&self.busy):
+            top = self.top[at]
+            if top != NULL:
+                self.top[at] = (<Block>top).below
+                self.held -= size
+            lstmc_leave_store(&self.busy)
+        if top != NULL:
+            found = <Block>top
+            Py_DECREF(found)            # the store's reference
+            found.below = NULL
+            return found
+        raw = np.empty(size + ALIGN, np.uint8)
+        start = -<Py_ssize_t>span(raw).p & (ALIGN - 1)
+        return Block(raw[start:start + size])
 
-cdef int store(a) except -1:
-    """Keep an array for later, if the store may grow and memory does not lack; the caller holds the lock."""
-    global held
-    cdef Py_ssize_t size
-    if a is not None and held + len(a) <= <Py_ssize_t>LIMIT:
-        try:
-            (<list>stacks[size_class(len(a), &size)]).append(a)
-        except MemoryError:
+    cpdef give(self, list blocks):
+        """Keep blocks for later, which the caller must not touch again.
+
+        The next who takes such blocks in the same order gets the same ones, so that threads meet memory they have written.
+        """
+        cdef Py_ssize_t i
+        for i in range(len(blocks) - 1, -1, -1):
+            self.put(<Block>blocks[i])
+
+    cdef int put(self, Block block) noexcept:
+        cdef Py_ssize_t size, at = size_class(block.nbytes, &size)
+        if block.nbytes != size or not lstmc_enter_store(&self.busy):       # another store's, perhaps
             return 0
-        held += size
-    return 0
+        if self.held + size <= self.limit:
+            Py_INCREF(block)
+            block.below, self.top[at] = self.top[at], <PyObject *>block
+            self.held += size
+        lstmc_leave_store(&self.busy)
+        return 0
+
+    @property
+    def blocks(self):
+        """How many blocks are ready."""
+        cdef Py_ssize_t i, n = 0
+        cdef PyObject *at
+        for i in range(CLASSES):
+            at = self.top[i]
+            while at != NULL:
+                n += 1
+                at = (<Block>at).below
+        return n
+
+    def clear(self):
+        """Let go of all blocks."""
+        cdef Py_ssize_t i
+        cdef PyObject *at
+        for i in range(CLASSES):
+            while self.top[i] != NULL:
+                at = self.top[i]
+                self.top[i] = (<Block>at).below
+                (<Block>at).below = NULL
+                Py_DECREF(<Block>at)
+        self.held = 0
+
+    def forget(self):
+        """Be empty, whatever a thread that is no more was doing here."""
+        memset(self.top, 0, sizeof(self.top))
+        self.held = self.busy = 0
 
 
-cdef int put_away() except -1:
-    """Store what was given back while the lock was taken; the caller holds it now."""
-    while _returned:
-        store(_returned.popleft())
-    return 0
+cdef Store store = Store()
 
 
-def stored():
-    """Workspaces ready for reuse: how many, and their bytes."""
-    return sum(map(len, stacks)), held
+def current():
+    """The store that the kernels use."""
+    return store
 
 
-def clear():
-    """Forget all stored workspaces."""
-    with _lock:
-        empty()
+def use(Store other not None):
+    """Let the kernels use another store; returns the one that they used."""
+    global store
+    cdef Store before = store
+    store = other
+    return before
 
 
-cdef empty():
-    global held
-    _returned.clear()
-    for stack in stacks:
-        stack.clear()
-    held = 0
+cdef char *block(list keep, Py_ssize_t nbytes) except NULL:
+    """A workspace that lives as long as `keep`."""
+    cdef Block found = store.take(nbytes)
+    keep.append(found)
+    return found.p
 
 
-def _in_child():
-    """A fork may come while another thread holds the lock, and that thread does not exist in the child."""
-    global _lock
-    _lock = threading.Lock()
-    empty()
+cdef void give_back(list blocks) noexcept:
+    """Return the workspaces of a list, which in a destructor may be gone."""
+    if blocks is not None:
+        store.give(blocks)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(after_in_child=lambda: current().forget())

@@ -8,6 +8,7 @@ from cython.parallel cimport parallel, threadid
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.backward_loop cimport Backward, run_thread
 from lstmc.kernels.contention cimport BACKWARD, Region, enter, kind_of, leave
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, span, span_or_null
@@ -19,10 +20,8 @@ from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.sums cimport WeightSums
 from lstmc.kernels.tape cimport Record, Tape, load_of
 from lstmc.kernels.team cimport Stop, deal, end, lstmc_team_size, padded, plan_of_call, raise_error, release
-from lstmc.kernels.weights cimport Operands, Weights, block
+from lstmc.kernels.weights cimport Operands, Weights
 from lstmc.kernels.workspace cimport MAX_JOBS
-
-from lstmc.kernels import arena
 
 
 cdef int set_up(Backward *g, Record *r, const Plan *plan, Py_ssize_t steps, list scratch) except -1:
@@ -160,7 +159,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     finally:
         for i in range(jobs):
             release(&g[i].team)
-        arena.give(*scratch)
+        give_back(scratch)
         for d in reversed(range(D)):
             (<Tape>tapes[d]).release()
     return sums

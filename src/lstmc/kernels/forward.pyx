@@ -10,6 +10,7 @@ from cython.parallel cimport parallel, threadid
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, row_stride, slots_of_h
 from lstmc.kernels.contention cimport FORWARD, Region, enter, kind_of, leave
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
@@ -23,10 +24,8 @@ from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, by_time, 
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of, state_row
 from lstmc.kernels.team cimport Stop, deal, end, end_row, first_row, lstmc_team_size, padded, plan_of_call, raise_error, release
-from lstmc.kernels.weights cimport Operands, Weights, block
+from lstmc.kernels.weights cimport Operands, Weights
 from lstmc.kernels.workspace cimport GAP, MAX_JOBS, Forward, States, states_of
-
-from lstmc.kernels import arena
 
 
 cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1:
@@ -207,10 +206,10 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     finally:
         for i in range(jobs):
             release(&f[i].team)
-        arena.give(*scratch)
+        give_back(scratch)
         if not train:
             for d in range(len(keep)):
-                arena.give(*keep[d])
+                give_back(keep[d])
     if not train:
         return None
     for d in range(D):

@@ -6,12 +6,13 @@ steps together fill the register tiles. Each thread has a buffer for its own row
 
 from libc.string cimport memcpy, memset
 
+from lstmc.kernels.arena cimport block
 from lstmc.kernels.cells cimport across, row_stride, slots_of_h
 from lstmc.kernels.core cimport LSTMC_SLOTS, balanced, dense, lstmc_operand, lstmc_walk
 from lstmc.kernels.schedule cimport Rows, n_active, x_at
 from lstmc.kernels.tape cimport Record, mask_of, slot_at
 from lstmc.kernels.team cimport end_row, first_row
-from lstmc.kernels.weights cimport Operands, block
+from lstmc.kernels.weights cimport Operands
 
 
 cdef void set_products(const Forward *f, lstmc_walk *a, const void **xrow) noexcept nogil:

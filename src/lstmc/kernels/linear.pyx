@@ -11,14 +11,12 @@ outside an array.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.contention cimport GRADIENT, PRODUCT, Region, enter, judge, kind_of, leave
 from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer,
                                  lstmc_tile, lstmc_walk, dense, span, table)
 from lstmc.kernels.plan cimport can_start, threads_for
 from lstmc.kernels.cells cimport round_up
-from lstmc.kernels.weights cimport block
-
-from lstmc.kernels import arena
 
 # Rows of x per call of `product`: they stay in the second-level cache while the columns of w pass by.
 # Features per packed operand of a weight gradient, for the same reason.
@@ -80,7 +78,7 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
                          (i + 1) * n_tiles // nt - i * n_tiles // nt)
                 leave(&region, i)
             judge(&region)
-    arena.give(*keep)
+    give_back(keep)
     return 0
 
 
@@ -262,7 +260,7 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
                 share(&g, i * chunks // nt, (i + 1) * chunks // nt, packs + i * pack_size)
                 leave(&region, i)
             judge(&region)
-    arena.give(*keep)
+    give_back(keep)
     return 0
 
 

@@ -13,11 +13,11 @@ or chunks of time.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
+from lstmc.kernels.arena cimport block
 from lstmc.kernels.cells cimport row_stride
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_NORM_SUMS, LSTMC_SLOTS, lstmc_norm, lstmc_outer, lstmc_tile
 from lstmc.kernels.schedule cimport n_active, row_of
 from lstmc.kernels.team cimport end_row, first_row
-from lstmc.kernels.weights cimport block
 
 cdef enum: STATS = 4             # of a row: see lstmc_norm
 

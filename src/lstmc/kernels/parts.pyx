@@ -8,11 +8,12 @@ cell and its options is here, at both ends: where parts are laid out, and where 
 from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
+from lstmc.kernels.arena cimport block
 from lstmc.kernels.cells cimport across, merged
 from lstmc.kernels.core cimport LSTMC_NORM_SUMS, Span, balanced, lstmc_matrix, span, span_or_null
 from lstmc.kernels.plan cimport threads_for
 from lstmc.kernels.tape cimport fed_by_h, fed_by_x, slot_at
-from lstmc.kernels.weights cimport Operands, block
+from lstmc.kernels.weights cimport Operands
 
 # Gammas and betas of layer normalisation, at most.
 cdef enum: NORM_ROWS = 6

@@ -9,13 +9,11 @@ from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.core cimport Span, span
 from lstmc.kernels.plan cimport threads_for
-from lstmc.kernels.weights cimport block
 
 import numpy as np
-
-from lstmc.kernels import arena
 
 cdef enum:
     WORK = 16               # operations that moving one value is worth, by which the cost model measures
@@ -93,7 +91,7 @@ def sum_rows(numbers, values, Py_ssize_t V, threads=None):
         else:
             add_runs(<double *>so.p, <const double *>sv.p, order, start, run_at(start, runs, i * N // nt), run_at(start, runs, (i + 1) * N // nt), D,
                      <double *>spare + i * LEVELS * D)
-    arena.give(*keep)
+    give_back(keep)
     return found, sums
 
 

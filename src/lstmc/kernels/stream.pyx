@@ -11,7 +11,7 @@ Most steps are too short to wake a sleeping thread, so they are asked only when 
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.arena cimport give_back
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport Sizes, count, row_stride
 from lstmc.kernels.contention cimport Region, at_most, enter, leave
 from lstmc.kernels.clock cimport lstmc_clock
@@ -25,7 +25,7 @@ from lstmc.kernels.schedule cimport Schedule
 from lstmc.kernels.states cimport copy_blocks, load_state
 from lstmc.kernels.team cimport end, lstmc_barrier, lstmc_progress, lstmc_team_size
 from lstmc.kernels.turn cimport lstmc_enter, lstmc_leave
-from lstmc.kernels.weights cimport Operands, Weights, block
+from lstmc.kernels.weights cimport Operands, Weights
 
 from lstmc.kernels.plan import AWAKE_SECONDS
 

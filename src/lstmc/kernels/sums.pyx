@@ -10,7 +10,7 @@ where, and what becomes of it, is in parts.pyx.
 from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.arena cimport give_back
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, round_up
 from lstmc.kernels.contention cimport SUMS, Region, enter, judge, kind_of, leave
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_outer, lstmc_tile, lstmc_walk
@@ -20,9 +20,7 @@ from lstmc.kernels.plan cimport Load, side_by_side, threads_for, work_of
 from lstmc.kernels.schedule cimport n_active, row_of, step_of, x_at
 from lstmc.kernels.tape cimport Record, fed_by_x, gate_rows, load_of, mask_of, state_row
 from lstmc.kernels.team cimport Stop, lstmc_team_size, must_stop, raise_error
-from lstmc.kernels.weights cimport Operands, block
-
-from lstmc.kernels import arena
+from lstmc.kernels.weights cimport Operands
 
 # Pieces whose gradients become weight gradients and dx at a time: about what a shared cache holds of dG.
 cdef enum: PIECES = 8
@@ -271,7 +269,7 @@ cdef class WeightSums:
             for i in range(jobs + P):
                 g[i].begun = True
         finally:
-            arena.give(*scratch)
+            give_back(scratch)
         return 0
 
     def __dealloc__(self):

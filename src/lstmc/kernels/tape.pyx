@@ -10,8 +10,6 @@ from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, time_of
 from lstmc.kernels.states cimport copy_blocks
 from lstmc.kernels.weights cimport Operands
 
-from lstmc.kernels import arena
-
 
 cdef class Tape:
     """What one backward of one layer and direction reads: x, the slots and states of every step, and the weights used."""
@@ -20,7 +18,7 @@ cdef class Tape:
         """Return the workspaces; the tape is of no further use."""
         if not self.spent:
             self.spent = True
-            arena.give(*self.keep)
+            give_back(self.keep)
             self.keep = []
 
     def taps(self, cells, gates):

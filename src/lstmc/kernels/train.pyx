@@ -12,6 +12,7 @@ from cython.parallel cimport prange
 from libc.math cimport INFINITY, NAN, isfinite, sqrt
 from libc.stdint cimport int64_t
 
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport round_up
 from lstmc.kernels.contention cimport CTC, UPDATE, Region, enter, judge, kind_of, leave
 from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC_CTC_BLOCK, LSTMC_CTC_PAD, LSTMC_LION, LSTMC_NADAM, LSTMC_RMSPROP, LSTMC_SGD,
@@ -19,11 +20,8 @@ from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC
 from lstmc.kernels.ctc cimport Sequences, some, work_of
 from lstmc.kernels.plan cimport threads_for
 from lstmc.kernels.update cimport SLOTS, Job, lend, lend_rows, moved, share
-from lstmc.kernels.weights cimport block
 
 import numpy as np
-
-from lstmc.kernels import arena
 
 # Elements per block of `sumsq`: SUM_BLOCK of train.h.
 cdef enum: SUM_BLOCK = 4096
@@ -308,4 +306,4 @@ def ctc(x, labels, lengths, frames, Py_ssize_t blank, loss, dx, threads=None):
             some(&a, start[i], start[i + 1], work + i * each)
             leave(&region, i)
         judge(&region)
-    arena.give(*keep)
+    give_back(keep)

@@ -50,6 +50,3 @@ cdef class Weights:
     cdef char *slots_of(self, list keep, object values) except NULL
     cdef char *units_of(self, list keep, object values) except NULL
     cdef char *columns(self, list keep, object matrix, bint transposed, Py_ssize_t K, Py_ssize_t N, const int *gate, int gates) except NULL
-
-
-cdef char *block(list keep, Py_ssize_t nbytes) except NULL

@@ -3,23 +3,16 @@
 from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.arena cimport give_back
+from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, cell_number, merged, round_up, slots_of_h
 from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_cell, lstmc_kernels, lstmc_matrix, lstmc_norm, span, span_or_null, table
 from lstmc.kernels.plan cimport threads_for
 
-from lstmc.kernels import arena
 
 import numpy as np
 
 # Operations that packing one value is worth, by which the cost model measures.
 cdef enum: PACK_WORK = 16
-
-
-cdef char *block(list keep, Py_ssize_t nbytes) except NULL:
-    """A workspace that lives as long as `keep`."""
-    keep.append(arena.take(nbytes))
-    return span(keep[len(keep) - 1]).p
 
 
 def in_blocks(matrix, slots, wide):

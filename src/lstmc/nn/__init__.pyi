@@ -23,13 +23,11 @@ class GRU:
     input_dropout: float
     recurrent_dropout: float
     bidirectional: bool
+    output_size: int
+    num_directions: int
     dtype: np.dtype[Any]
     seed: Any
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *, dtype: DTypeLike = 'float32', seed: _Seed = None, reset_after: bool = True, clip: float | None = None, activations: Sequence[Any] = ..., input_dropout: float = 0.0, recurrent_dropout: float = 0.0, zoneout: float | tuple[float, float] = 0.0) -> None: ...
-    @property
-    def num_directions(self) -> int: ...
-    @property
-    def output_size(self) -> int: ...
     @property
     def step(self) -> int: ...
     @step.setter
@@ -57,6 +55,7 @@ class Gradients(NamedTuple):
 class LSTM:
     cell: Any
     proj_size: int
+    output_size: int
     peephole: Any
     coupled: bool
     clip: Any
@@ -73,13 +72,10 @@ class LSTM:
     input_dropout: float
     recurrent_dropout: float
     bidirectional: bool
+    num_directions: int
     dtype: np.dtype[Any]
     seed: Any
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, *, dtype: DTypeLike = 'float32', seed: _Seed = None, peephole: bool | str = False, coupled: bool = False, clip: float | None = None, activations: Sequence[Any] = ..., input_dropout: float = 0.0, recurrent_dropout: float = 0.0, zoneout: float | tuple[float, float] = 0.0, gates_off: Iterable[str] = ..., layer_norm: str | None = None) -> None: ...
-    @property
-    def num_directions(self) -> int: ...
-    @property
-    def output_size(self) -> int: ...
     @property
     def step(self) -> int: ...
     @step.setter
@@ -113,13 +109,11 @@ class RNN:
     input_dropout: float
     recurrent_dropout: float
     bidirectional: bool
+    output_size: int
+    num_directions: int
     dtype: np.dtype[Any]
     seed: Any
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *, nonlinearity: str = 'tanh', dtype: DTypeLike = 'float32', seed: _Seed = None, input_dropout: float = 0.0, recurrent_dropout: float = 0.0) -> None: ...
-    @property
-    def num_directions(self) -> int: ...
-    @property
-    def output_size(self) -> int: ...
     @property
     def step(self) -> int: ...
     @step.setter

@@ -90,6 +90,7 @@ class LSTM(Recurrent):
         self.proj_size = checks.integer(proj_size, "proj_size", 0)
         if self.proj_size >= self.hidden_size:
             raise ValueError(f"proj_size: expected less than hidden_size = {self.hidden_size}, received {self.proj_size}")
+        self.output_size = self.proj_size or self.hidden_size
         self.peephole = variants.peephole(peephole)
         self.coupled = checks.flag(coupled, "coupled")
         self.clip = variants.clip(clip)

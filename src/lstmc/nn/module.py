@@ -93,34 +93,34 @@ class Module(Fixed):
         return (self.output_size, self.hidden_size)[: len(self._parts)]
 
     def _check(self, x, hx, lengths, mask=None):
-        listed = isinstance(x, (list, tuple)) and len(x) > 0 and all(isinstance(a, np.ndarray) and a.ndim == 2 for a in x)
+        plain = checks.is_plain(x, self.dtype)
+        listed = not plain and isinstance(x, (list, tuple)) and len(x) > 0 and all(isinstance(a, np.ndarray) and a.ndim == 2 for a in x)
         if listed:
             if lengths is not None or mask is not None:
                 raise ValueError(f"x: expected one array with {'mask' if lengths is None else 'lengths'}, received a list of {len(x)} "
                                  "arrays, which have lengths of their own")
             x, lengths = self._padded(x)
-        else:
+        elif not plain:
             x = checks.array(x, "x", self.dtype)
-        batched = listed or x.ndim == 3
-        if (not batched and x.ndim != 2) or x.shape[-1] != self.input_size:
+        shape = x.shape
+        batched = listed or len(shape) == 3
+        if (not batched and len(shape) != 2) or shape[-1] != self.input_size:
             axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
             raise ValueError(f"x: expected shape {axes} or unbatched (T, I) with I = {self.input_size}, "
-                             f"received {checks.shape_text(x.shape)}")
+                             f"received {checks.shape_text(shape)}")
         if not listed:
             x = self._inside(x, batched)
         T, B, _ = x.shape
         if T * B * (self.hidden_size + 16) > MAX_UNITS:
             raise MemoryError(f"x: {T} steps of {B} sequences of {self.hidden_size} units do not fit into any memory")
-        if lengths is not None and mask is not None:
-            raise ValueError("mask: expected None with lengths, received both")
-        if lengths is not None and not batched and np.ndim(lengths) == 0:
-            lengths = [lengths]
         if lengths is not None:
-            lengths = checks.lengths(lengths, B, T)
-        if mask is not None:
+            if mask is not None:
+                raise ValueError("mask: expected None with lengths, received both")
+            lengths = checks.lengths([lengths] if not batched and np.ndim(lengths) == 0 else lengths, B, T)
+        elif mask is not None:
             shape, axes = self._shape_outside(T, B, None, None, batched)
             mask = self._inside(checks.mask(mask, shape, axes), batched)
-        state = self._check_state(hx, "hx", "{}_0", B, batched)
+        state = None if hx is None else self._check_state(hx, "hx", "{}_0", B, batched)
         return Call(x, state, Schedule(T, B, lengths, mask), batched, tuple(lengths) if listed else None)
 
     def _padded(self, arrays):
@@ -185,8 +185,12 @@ class Module(Fixed):
                 raise ValueError(f"dy: expected a list of {len(call.listed)} arrays, shaped like y, received {describe(dy)}")
             return self._together([checks.shaped(a, f"dy[{i}]", self.dtype, (n, y_shape[2]), "(T, D*R)")
                                    for i, (a, n) in enumerate(zip(dy, call.listed, strict=True))])
-        shape, axes = self._shape_outside(*y_shape, "D*R", call.batched)
-        return self._inside(checks.shaped(dy, "dy", self.dtype, shape, axes), call.batched)
+        T, B, width = y_shape
+        batched = call.batched
+        shape = (T, width) if not batched else (B, T, width) if self.batch_first else y_shape
+        if not (checks.is_plain(dy, self.dtype) and dy.shape == shape):
+            dy = checks.shaped(dy, "dy", self.dtype, *self._shape_outside(T, B, width, "D*R", batched))
+        return self._inside(dy, batched)
 
     def _new_state(self, B, LD=None):
         """A state, uninitialised, as a tuple."""

@@ -114,8 +114,9 @@ def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
     """Layer by layer from the last, each with what the one above leaves of dy."""
     call, (*rows, width) = tape.call, tape.y_shape
     D, L = m.num_directions, m.num_layers
-    dinitial, arrays = m._new_state(call.schedule.sequences), [[grads.get(name) for name in some] for some in m._names()]
-    wanted = [any(a is not None for some in arrays[layer * D:(layer + 1) * D] for a in some) for layer in range(L)]
+    dinitial, names, without = m._new_state(call.schedule.sequences), m._names(), grads.keys().isdisjoint
+    arrays = [list(map(grads.get, some)) for some in names]
+    wanted = [not all(map(without, names[layer * D:(layer + 1) * D])) for layer in range(L)]
     lowest = 0 if need_dx or need_state else wanted.index(True)
     for layer in reversed(range(lowest, L)):
         below = None

@@ -24,6 +24,7 @@ from lstmc.nn.session import Session
 from lstmc.nn.tape import Tape, describe
 
 MAX_LAYERS = 1000
+LAST_STEP = 2**64 - 1
 
 _drawing = Lock()
 
@@ -38,8 +39,9 @@ class Recurrent(Exchanged, Module):
     """Base of the modules; see `nn.LSTM` for what all have in common."""
 
     fixed = frozenset((
-        "cell", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size", "dtype", "nonlinearity",
-        "reset_after", "peephole", "coupled", "clip", "activations", "gates_off", "layer_norm", "zoneout", "input_dropout", "recurrent_dropout",
+        "cell", "input_size", "hidden_size", "output_size", "num_layers", "num_directions", "bias", "batch_first", "dropout", "bidirectional",
+        "proj_size", "dtype", "nonlinearity", "reset_after", "peephole", "coupled", "clip", "activations", "gates_off", "layer_norm", "zoneout",
+        "input_dropout", "recurrent_dropout",
     ))
     cell = None             # its name in the kernels
     _parts = ("h",)         # of the state
@@ -61,6 +63,7 @@ class Recurrent(Exchanged, Module):
         self.input_dropout = checks.probability(input_dropout, "input_dropout")
         self.recurrent_dropout = checks.probability(recurrent_dropout, "recurrent_dropout")
         self.bidirectional = checks.flag(bidirectional, "bidirectional")
+        self.output_size, self.num_directions = self.hidden_size, 2 if self.bidirectional else 1
         if self.dropout and self.num_layers == 1:
             warnings.warn(f"dropout={self.dropout} has no effect with num_layers=1: it acts between layers", stacklevel=3)
         self.dtype = checks.float_dtype(dtype)
@@ -105,16 +108,6 @@ class Recurrent(Exchanged, Module):
 
     # Parameters --------------------------------------------------------------------------------------------
 
-    @property
-    def num_directions(self):
-        """D: 2 if bidirectional, else 1."""
-        return 2 if self.bidirectional else 1
-
-    @property
-    def output_size(self):
-        """R: values of h per direction."""
-        return self.proj_size or self.hidden_size
-
     def _suffixes(self):
         return [f"l{layer}{way}" for layer in range(self.num_layers) for way in ("", "_reverse")[: self.num_directions]]
 
@@ -155,13 +148,15 @@ class Recurrent(Exchanged, Module):
 
     @step.setter
     def step(self, value):
-        self._step = checks.integer(value, "step", 0, 2**64 - 1)
+        self._step = checks.integer(value, "step", 0, LAST_STEP)
 
     def _draw(self):
         """(seed, step) of the random numbers of a training call, a step of its own: threads may train with one module at once."""
         with _drawing.now:
             step = self._step
-            self._step = checks.integer(step + 1, "step", 0, 2**64 - 1)
+            if step == LAST_STEP:
+                raise ValueError(f"step: expected less than {LAST_STEP} before a training call, received {step}")
+            self.__dict__["_step"] = step + 1
         return self.seed, step
 
     # Calls -------------------------------------------------------------------------------------------------

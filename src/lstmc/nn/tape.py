@@ -1,6 +1,5 @@
 """What a call hands on: its checked arguments, the tape for backward, the gradients."""
 
-import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -56,22 +55,24 @@ class Tape(Fixed):
     fixed = frozenset(("module", "call", "weights", "layers", "y_shape"))
 
     def __init__(self, module, call, weights, y_shape):
-        # `_turn` is taken once, by the backward that the tape serves; all at once, since a tape is made at every step of training
-        self.__dict__.update(module=module, call=call, weights=weights, y_shape=y_shape, layers=[], _turn=threading.Lock())
+        # `_turns` has one item, which the backward that the tape serves takes; all at once, since a tape is made at every step of training
+        self.__dict__.update(module=module, call=call, weights=weights, y_shape=y_shape, layers=[], _turns=[None])
 
     @property
     def used(self):
         """Whether it has served its backward."""
-        return self._turn.locked()
+        return not self._turns
 
     def take(self):
         """Use the tape up; of threads that try at once, one does."""
-        if not self._turn.acquire(blocking=False):
-            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward")
+        try:
+            self._turns.pop()
+        except IndexError:
+            raise ValueError("tape: expected a tape that has not been used, received one that has served its backward") from None
 
     def give_back(self):
         """For another backward, after one that did not come to its end."""
-        self._turn.release()
+        self._turns.append(None)
 
     def __reduce_ex__(self, protocol):
         raise TypeError("Tape: expected to be used by the module that made it, cannot be copied or pickled; "
