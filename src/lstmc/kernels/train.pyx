@@ -25,6 +25,10 @@ import numpy as np
 
 # Elements per block of `sumsq`: SUM_BLOCK of train.h.
 cdef enum: SUM_BLOCK = 4096
+# Operations that the update of an element is worth, by which the cost model measures: with a root and a division, and without.
+cdef enum:
+    ROOT_WORK = 80
+    PLAIN_WORK = 10
 
 
 cdef Py_ssize_t size(Span s) noexcept nogil:
@@ -221,7 +225,7 @@ def apply(int rule, list grads, list weights, list state, tuple names, double lr
             job.only_rows = still and isfinite(job.scale) and (rule == LSTMC_RMSPROP or not job.slots[0].buf) and not job.slots[1].buf and (
                 not job.slots[2].buf)
             total += job.n
-            work += 10.0 * (job.rows * job.width if job.only_rows and job.numbers.buf else job.n)
+            work += (PLAIN_WORK if rule in (LSTMC_SGD, LSTMC_LION) else ROOT_WORK) * <double>(job.rows * job.width if job.only_rows and job.numbers.buf else job.n)
         nt = threads_for(work, (total + 1023) // 1024, threads)
         if nt == 1:
             with nogil:
