@@ -65,6 +65,57 @@ def test_softmax_extremes():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (6, 5), (5, 8), (3, 4, 17), (2, 700), (300, 129)], ids=str)
+def test_losses(shape, dtype):
+    """Gradients, and sums along a row, have the bits of NumPy's operations; all of it any split."""
+    rng = np.random.default_rng(2)
+    p, y = rng.random(shape).astype(dtype), rng.random(shape).astype(dtype)
+    labels = rng.integers(-1, shape[-1], shape[:-1])
+
+    def compute(threads):
+        found = []
+        for kernel, targets in ((train.squared_error, y), (train.crossentropy, y), (train.crossentropy, labels)):
+            values, d = kernel(targets, p, threads=threads)
+            assert kernel(targets, p, values=False)[1].tobytes() == d.tobytes()
+            found += [values, d]
+        return found
+
+    squares, d_squares, soft, d_soft, hard, d_hard = same_bits(compute)
+    wide = p.astype(np.float64)
+    q = np.clip(wide / wide.sum(-1, keepdims=True), 1e-7, 1 - 1e-7)
+    one_hot = np.where(labels[..., None] == np.arange(shape[-1]), 1, 0).astype(dtype)
+    assert squares.tobytes() == (np.square(wide - y).sum(-1) / shape[-1]).tobytes()
+    assert d_squares.tobytes() == ((p - y) * dtype(2 / shape[-1])).tobytes()
+    np.testing.assert_allclose(soft, -(y * np.log(q)).sum(-1), 1e-13)
+    assert d_soft.tobytes() == (p * y.sum(-1, keepdims=True) - y).tobytes()
+    np.testing.assert_allclose(hard, -(one_hot * np.log(q)).sum(-1), 1e-13)
+    assert d_hard.tobytes() == np.where(labels[..., None] < 0, dtype(0), p - one_hot).tobytes()
+
+
+def test_losses_of_any_layout():
+    p, y = np.random.default_rng(3).random((2, 2, 3, 2, 3, 5)).T, np.random.default_rng(4).random((2, 2, 3, 2, 3, 5), np.float32).T
+    for kernel in (train.squared_error, train.crossentropy):
+        for a, b in zip(kernel(y, p), kernel(np.ascontiguousarray(y, float).reshape(-1, 2), np.ascontiguousarray(p).reshape(-1, 2)), strict=True):
+            assert a.shape == (p.shape if a.size == p.size else p.shape[:-1])
+            assert a.tobytes() == b.tobytes()
+
+
+def test_losses_at_the_edges():
+    nan = float("nan")
+    values, _ = train.crossentropy(np.array([0, 1, 1]), np.array([[nan, 0], [1, 0], [np.inf, np.inf]]))
+    assert np.isnan(values[[0, 2]]).all()
+    assert values[1] == -np.log(1e-7)
+    values, d = train.crossentropy(np.array([[0, 1.0]] * 3), np.array([[nan, 1], [0, 0], [0, 2]]), gradient=False)
+    assert d is None
+    assert np.isnan(values[:2]).all()
+    assert values[2] == -np.log(1 - 1e-7)
+    with pytest.raises(ValueError, match=r"y: expected labels below 2, received 2"):
+        train.crossentropy(np.array([0, 2, 1]), np.ones((3, 2)))
+    with pytest.raises(ValueError, match=r"y: expected 6 elements of 8 bytes"):
+        train.squared_error(np.ones((3, 1)), np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [0, 1, 15, 4095, 4096, 4097, 50021])
 def test_sumsq(n, dtype):
     x = np.random.default_rng(n).standard_normal(n).astype(dtype)

@@ -31,6 +31,7 @@ INLINE void FN(v_store_n)(T *p, V v, ptrdiff_t n)
 #include "outer.h"
 #include "pack.h"
 #include "train.h"
+#include "loss.h"
 #include "norm.h"
 #include "probe.h"
 #if REAL == 64
@@ -43,7 +44,7 @@ static const lstmc_kernels FN(table) = {
     FN(pack_panels), FN(unpack_panels), FN(pack_bias), FN(pack_columns),
     FN(walk), FN(norm_fwd), FN(norm_bwd), FN(pack_outer), FN(outer),
     FN(vexp), FN(vsigmoid), FN(vtanh), FN(vlog),
-    FN(softmax), FN(softmax_bwd), FN(sumsq),
+    FN(softmax), FN(softmax_bwd), FN(squared_error), FN(crossentropy), FN(sumsq),
     {FN(sgd), FN(rmsprop), FN(adam), FN(nadam), FN(adamax), FN(adadelta), FN(lion)}, ctc_f64,
     derive, words_row, PASTE(keep_rows, REAL), FN(multiply), FN(multiply_apart), FN(add_masked), FN(zone_fwd), FN(zone_bwd),
     fingerprint,

@@ -270,6 +270,9 @@ typedef struct {
     /* train */
     void (*softmax)(void *dst, const void *src, ptrdiff_t rows, ptrdiff_t n);
     void (*softmax_bwd)(void *dst, const void *y, const void *dy, ptrdiff_t rows, ptrdiff_t n);
+    /* loss.h: of rows of n values, double value[rows] and d like p, each or NULL; targets are y like p, or labels */
+    void (*squared_error)(double *value, void *d, const void *p, const void *y, ptrdiff_t rows, ptrdiff_t n);
+    void (*crossentropy)(double *value, void *d, const void *p, const void *y, const int64_t *label, ptrdiff_t rows, ptrdiff_t n);
     double (*sumsq)(const void *src, ptrdiff_t n);   /* one fixed tree for a fixed n */
     lstmc_rule rules[LSTMC_RULES];
     double (*ctc)(const lstmc_ctc *);                /* the loss */

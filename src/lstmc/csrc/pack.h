@@ -92,12 +92,7 @@ static void FN(pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t n
             for (ptrdiff_t g = 0; g < (G ? G : 1); g++)
                 for (ptrdiff_t u = u0; u < u1; u++, d += width) {
                     const T *row = (const T *)w + ((G ? gate[g] : 0) * H + u) * ks + q * wide * ns;
-                    if (ns == 1) {
-                        memcpy(d, row, n * sizeof(T));
-                    } else {
-                        for (ptrdiff_t i = 0; i < n; i++) d[i] = row[i * ns];
-                    }
-                    for (ptrdiff_t i = n; i < width; i++) d[i] = 0;
+                    for (ptrdiff_t i = 0; i < width; i += VL) v_store(d + i, FN(load_cols)(row, ns, i, n));
                 }
         }
     }

@@ -112,7 +112,7 @@ class Shares:
 
     def _layout(self, sparse):
         if self.layout is None and sparse is not None:
-            self.layout = Layout(self.model._trained_arrays(), sparse, [ended for *_, ended in self.model.graph.plan])
+            self.layout = Layout(self.model.graph.arrays, sparse, [ended for *_, ended in self.model.graph.plan])
         return self.layout
 
     def _known(self, batch):

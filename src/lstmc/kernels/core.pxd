@@ -184,6 +184,8 @@ cdef extern from "lstmc.h" nogil:
         void vlog(void *, const void *, Py_ssize_t) noexcept nogil
         void softmax(void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void softmax_bwd(void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void squared_error(double *, void *, const void *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void crossentropy(double *, void *, const void *, const void *, const int64_t *, Py_ssize_t, Py_ssize_t) noexcept nogil
         double sumsq(const void *, Py_ssize_t) noexcept nogil
         lstmc_rule rules[7]
         double ctc(const lstmc_ctc *) noexcept nogil

@@ -1,8 +1,8 @@
-"""What a training step needs beside the layers: softmax, the squared norm, optimizer updates, CTC.
+"""What a training step needs beside the layers: softmax, losses, the squared norm, optimizer updates, CTC.
 
-All arrays are C-contiguous and of one float type. Rows of a softmax, elements of an update and sequences of CTC are independent
+All arrays are C-contiguous and of one float type. Rows of a softmax and of losses, elements of an update and sequences of CTC are independent
 and may be split between threads anywhere; the squared norm is split at its fixed blocks, whose sums are added
-in index order. The equations are in csrc/train.h and csrc/ctc.h. A step of an optimizer is one call for all weights: of a small model it is worth no more
+in index order. The equations are in csrc/train.h, csrc/loss.h and csrc/ctc.h. A step of an optimizer is one call for all weights: of a small model it is worth no more
 than a few microseconds, so arrays are lent (Py_buffer) and checked each time, and nothing is kept from step to step.
 """
 
@@ -19,12 +19,16 @@ from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC
                                  Span, lstmc_kernels, lstmc_update, span, span_or_null, table)
 from lstmc.kernels.ctc cimport Sequences, some, work_of
 from lstmc.kernels.plan cimport threads_for
-from lstmc.kernels.update cimport SLOTS, Job, lend, lend_rows, share
+from lstmc.kernels.update cimport SLOTS, Job, lend, lend_rows, moved, share
 
 import numpy as np
 
 # Elements per block of `sumsq`: SUM_BLOCK of train.h.
 cdef enum: SUM_BLOCK = 4096
+# Operations that the update of an element is worth, by which the cost model measures: with a root and a division, and without.
+cdef enum:
+    ROOT_WORK = 80
+    PLAIN_WORK = 10
 
 
 cdef Py_ssize_t size(Span s) noexcept nogil:
@@ -48,6 +52,11 @@ cdef Span flat(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint w
     return s
 
 
+cdef object row_major(object array):
+    """A C-contiguous array of the same elements, of as many axes as a Span has."""
+    return array if array.ndim <= 4 and array.flags.c_contiguous else np.ascontiguousarray(array).reshape(-1)
+
+
 # Softmax ---------------------------------------------------------------------------------------------------
 
 def softmax(x, y, threads=None):
@@ -68,6 +77,54 @@ def softmax_bwd(y, dy, dx, threads=None):
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         at = i * rows // nt * n * es
         k.softmax_bwd(sdx.p + at, sy.p + at, sdy.p + at, (i + 1) * rows // nt - i * rows // nt, n)
+
+
+# Losses ----------------------------------------------------------------------------------------------------
+
+def squared_error(y, p, bint values=True, bint gradient=True, threads=None):
+    """(the mean of (p - y)^2 along the last axis, in float64, its gradient like p), each None if it is not wanted. Arrays of any layout."""
+    return loss_rows(False, y, p, values, gradient, threads)
+
+
+def crossentropy(y, p, bint values=True, bint gradient=True, threads=None):
+    """As `squared_error`: cross-entropy of probabilities p, and its gradient with respect to the input of the softmax that gave them. y is like
+    p, or labels of int64 without the last axis, of which those below 0 do not count."""
+    return loss_rows(True, y, p, values, gradient, threads)
+
+
+cdef tuple loss_rows(bint crossed, y, p, bint values, bint gradient, threads):
+    cdef tuple shape = p.shape
+    cdef Py_ssize_t n = shape[len(shape) - 1], rows = p.size // n if n else 0, nt, i, at, count, es
+    cdef bint labelled = crossed and y.ndim < len(shape)
+    cdef Span sp, sy, sv, sd
+    cdef const lstmc_kernels *k
+    cdef const int64_t *label = NULL
+    found, d = np.empty(shape[:len(shape) - 1]) if values else None, np.empty(shape, p.dtype) if gradient else None
+    if not labelled and y.dtype != p.dtype:
+        y = y.astype(p.dtype)
+    p, y = row_major(p), row_major(y)
+    sp = flat("p", p, -1, 0, False)
+    es, k = sp.itemsize, table(sp.itemsize)
+    sy = flat("y", y, rows if labelled else rows * n, 8 if labelled else es, False)
+    sv.p = sd.p = NULL
+    if values:
+        sv = flat("values", row_major(found), rows, 8, True)
+    if gradient:
+        sd = flat("d", row_major(d), rows * n, es, True)
+    if labelled:
+        label = <const int64_t *>sy.p
+        for i in range(rows):
+            if label[i] >= n:
+                raise ValueError(f"y: expected labels below {n}, received {label[i]}")
+    nt = threads_for(20.0 * rows * n, rows, threads)
+    for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
+        at, count = i * rows // nt, (i + 1) * rows // nt - i * rows // nt
+        if crossed:
+            k.crossentropy(<double *>moved(sv.p, at * 8), moved(sd.p, at * n * es), sp.p + at * n * es, sy.p + at * n * es,
+                           NULL if label == NULL else label + at, count, n)
+        else:
+            k.squared_error(<double *>moved(sv.p, at * 8), moved(sd.p, at * n * es), sp.p + at * n * es, sy.p + at * n * es, count, n)
+    return found, d
 
 
 # Squared norm ----------------------------------------------------------------------------------------------
@@ -168,7 +225,7 @@ def apply(int rule, list grads, list weights, list state, tuple names, double lr
             job.only_rows = still and isfinite(job.scale) and (rule == LSTMC_RMSPROP or not job.slots[0].buf) and not job.slots[1].buf and (
                 not job.slots[2].buf)
             total += job.n
-            work += 10.0 * (job.rows * job.width if job.only_rows and job.numbers.buf else job.n)
+            work += (PLAIN_WORK if rule in (LSTMC_SGD, LSTMC_LION) else ROOT_WORK) * <double>(job.rows * job.width if job.only_rows and job.numbers.buf else job.n)
         nt = threads_for(work, (total + 1023) // 1024, threads)
         if nt == 1:
             with nogil:

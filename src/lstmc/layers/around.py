@@ -29,6 +29,7 @@ class AroundModule(Layer):
     ways: ClassVar = {"": "_l0"}
     go_backwards = False
     module = None
+    sources = ()            # of each of `variables` the name of the module's parameter, or those of two biases
     states = None           # of a stateful layer, after its last call
 
     @property
@@ -100,6 +101,8 @@ class AroundModule(Layer):
     def live(self):
         """The variables, as views of the module's parameters."""
         arrays, cell = self.module.state_dict(), self.settings.cell
+        names = {name: name for name in arrays}
+        self.sources = [one for suffix in self.ways.values() for one in self.by_keras(names, suffix, lambda *biases: biases).values()]
         return [Variable(prefix + name, w, name != "bias", cell, regularizer=getattr(way, f"{name.removesuffix('_kernel')}_regularizer"))
                 for (prefix, suffix), way in zip(self.ways.items(), self.each_way, strict=True)
                 for name, w in self.by_keras(arrays, suffix, layouts.joined).items()]
@@ -115,7 +118,7 @@ class AroundModule(Layer):
 
     def gradients_of(self, params):
         """The gradients of `variables`, from the module's, `params`."""
-        return [g for suffix in self.ways.values() for g in self.by_keras(params, suffix, lambda *biases: np.stack(biases)).values()]
+        return [params[one] if isinstance(one, str) else np.stack([params[name] for name in one]) for one in self.sources]
 
     def check_complete(self):
         for name, array in self.module.named_parameters():
@@ -175,12 +178,15 @@ class AroundModule(Layer):
     def backward(self, tape, dy, need_dx=True):
         """As `Layer.backward`; with return_state dy is `(d output, *d states)`, each may be None. If there was an initial state, dx is `(dx, *of it)`."""
         m, inner, steps, kept, given = tape
-        douts, dstates = ((dy,), ()) if self.outputs == 1 and not self.return_state else (dy[:self.outputs], dy[self.outputs:])
-        dout = douts[0] if self.outputs == 1 else douts
-        dy, dh, dh0 = (None, None, None) if all(d is None for d in douts) else self.shown_bwd(dout, steps, kept)
-        dstate = self.together(dh, dstates) if self.return_state else (dh, *(None,) * (self.settings.parts - 1))
-        if all(d is None for d in dstate):
-            dstate = None
+        dout, dstates = dy, ()
+        if self.return_state:
+            dout, dstates = dy[0] if self.outputs == 1 else dy[:self.outputs], dy[self.outputs:]
+        nothing = dout is None if self.outputs == 1 else all(d is None for d in dout)
+        dy, dh, dh0 = (None, None, None) if nothing else self.shown_bwd(dout, steps, kept)
+        dstate = None if dh is None else (dh, *(None,) * (self.settings.parts - 1))
+        if self.return_state:
+            dstate = self.together(dh, dstates)
+            dstate = None if all(d is None for d in dstate) else dstate
         g = m.backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], need_dx=need_dx)
         dx = g.x[:, ::-1] if self.go_backwards and need_dx else g.x
         if given:

@@ -36,6 +36,7 @@ class CategoricalCrossentropy(Loss):
     label_smoothing: float
     axis: int
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+    def both(self, y: Any, p: Any, fused: bool = False) -> Any: ...  # type: ignore[override]
 
 class CategoricalFocalCrossentropy(Loss):
     alpha: float
@@ -99,6 +100,7 @@ class MeanAbsolutePercentageError(Loss):
 
 class MeanSquaredError(Loss):
     def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+    def both(self, y: Any, p: Any, fused: bool = False) -> Any: ...  # type: ignore[override]
 
 class MeanSquaredLogarithmicError(Loss):
     def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
@@ -116,6 +118,7 @@ class SparseCategoricalCrossentropy(Loss):
     ignore_class: Any
     axis: int
     def __init__(self, from_logits: bool = False, ignore_class: Any = None, reduction: str = 'sum_over_batch_size', axis: int = -1, name: _Name = None, dtype: _Type = None) -> None: ...
+    def both(self, y: Any, p: Any, fused: bool = False) -> Any: ...  # type: ignore[override]
 
 class SquaredHinge(Hinge):
     ...

@@ -184,6 +184,11 @@ def spread(weights, shape):
     return weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim))
 
 
+def plain(loss, cls):
+    """Whether a loss has the values and the gradient of this class, not others of a subclass."""
+    return type(loss) is cls or (type(loss).values, type(loss).gradient) == (cls.values, cls.gradient)
+
+
 def mean_of_last(a):
     """a.mean(-1) of a float64 array that may be written to: the same bits, in fewer steps."""
     n = a.shape[-1]

@@ -6,10 +6,11 @@ gradients are taken with respect to its input (softmax: p - y), which neither cl
 
 import numpy as np
 
+from lstmc.kernels import train
 from lstmc.layers import activations
 from lstmc.layers.base import default_name
 from lstmc.layers.casts import as_floats
-from lstmc.losses.base import EPSILON, Loss, check_range, last_axis, mean_of_last, shared, within
+from lstmc.losses.base import EPSILON, Loss, check_range, last_axis, mean_of_last, plain, shared, within
 from lstmc.nn import checks
 
 
@@ -81,23 +82,22 @@ class CategoricalCrossentropy(Loss):
     def targets(self, y, shape, dtype):
         return smoothed(one_hot(y, shape, dtype), self, shape[-1])
 
+    def both(self, y, p, fused=False):
+        """As `Loss.both`, behind a softmax in one pass."""
+        return train.crossentropy(y, p) if fused and self.fuses and plain(self, CategoricalCrossentropy) else super().both(y, p, fused)
+
     def values(self, y, p):
+        if not self.from_logits:
+            return train.crossentropy(y, p, gradient=False)[0]
         p = p.astype(np.float64)
-        if self.from_logits:
-            p -= np.maximum.reduce(p, -1, keepdims=True, initial=-np.inf)
-            p -= np.log(np.add.reduce(np.exp(p), -1, keepdims=True))
-        else:
-            p /= np.add.reduce(p, -1, keepdims=True)
-            p = np.log(within(p, EPSILON, 1 - EPSILON))
+        p -= np.maximum.reduce(p, -1, keepdims=True, initial=-np.inf)
+        p -= np.log(np.add.reduce(np.exp(p), -1, keepdims=True))
         p *= y
         return -np.add.reduce(p, -1)
 
     def gradient(self, y, p, fused=False):
-        total = np.add.reduce(y, -1, keepdims=True)
         if self.from_logits or fused:
-            d = (activations.get("softmax").forward(p) if self.from_logits else p) * total
-            d -= y
-            return d
+            return train.crossentropy(y, activations.get("softmax").forward(p) if self.from_logits else p, values=False)[1]
         s = p.sum(-1, keepdims=True)
         kept = np.where((p > EPSILON * s) & (p < (1 - EPSILON) * s), y, 0)
         return (kept.sum(-1, keepdims=True) / s - kept / np.maximum(p, EPSILON * s)).astype(p.dtype)
@@ -134,31 +134,30 @@ class SparseCategoricalCrossentropy(Loss):
     def valid(self, y):
         return None if self.ignore_class is None else y >= 0
 
+    def both(self, y, p, fused=False):
+        """As `Loss.both`, behind a softmax in one pass."""
+        return train.crossentropy(y, p) if fused and self.fuses and plain(self, SparseCategoricalCrossentropy) else super().both(y, p, fused)
+
     def values(self, y, p):
+        if not self.from_logits:
+            return train.crossentropy(y, p, gradient=False)[0]
         rows, at = p.astype(np.float64).reshape(-1, p.shape[-1]), y.reshape(-1)
-        each = np.arange(len(rows))
-        if self.from_logits:
-            rows -= np.maximum.reduce(rows, -1, keepdims=True, initial=-np.inf)
-            values = np.log(np.add.reduce(np.exp(rows), -1)) - rows[each, at]
-        else:
-            q = rows[each, at]
-            q /= np.add.reduce(rows, -1)
-            values = -np.log(within(q, EPSILON, 1 - EPSILON))
+        rows -= np.maximum.reduce(rows, -1, keepdims=True, initial=-np.inf)
+        values = np.log(np.add.reduce(np.exp(rows), -1)) - rows[np.arange(len(rows)), at]
         if self.ignore_class is not None:
             values[at < 0] = 0
         return values.reshape(y.shape)
 
     def gradient(self, y, p, fused=False):
-        d = activations.get("softmax").forward(p) if self.from_logits else p.copy()
+        if self.from_logits or fused:
+            return train.crossentropy(y, activations.get("softmax").forward(p) if self.from_logits else p, values=False)[1]
+        d = p.copy()
         rows, at = d.reshape(-1, p.shape[-1]), y.reshape(-1)
         each = np.arange(len(rows))
-        if self.from_logits or fused:
-            rows[each, at] -= 1
-        else:
-            q, s = rows[each, at], rows.sum(-1)
-            inside = ((q > EPSILON * s) & (q < (1 - EPSILON) * s)).astype(p.dtype)
-            rows[...] = (inside / s)[:, None]
-            rows[each, at] -= inside / np.maximum(q, EPSILON * s)
+        q, s = rows[each, at], rows.sum(-1)
+        inside = ((q > EPSILON * s) & (q < (1 - EPSILON) * s)).astype(p.dtype)
+        rows[...] = (inside / s)[:, None]
+        rows[each, at] -= inside / np.maximum(q, EPSILON * s)
         if self.ignore_class is not None:
             rows[at < 0] = 0
         return d
@@ -215,7 +214,7 @@ def labels(y, shape, ignored=None):
     if some.size and (some.min() < 0 or some.max() >= shape[-1]):
         raise ValueError(f"y: expected labels from 0 to {shape[-1] - 1} for {shape[-1]} outputs, "
                          f"received values from {some.min()} to {some.max()}")
-    found = (a if out is None else np.where(out, 0, a)).astype(np.intp)
+    found = (a if out is None else np.where(out, 0, a)).astype(np.int64)
     if out is not None:
         found[out] = -1
     return found

@@ -94,7 +94,7 @@ class Graph:
         self.makers = [next((s.layer for s in self.steps if s.outputs == (i,) and s.layer.activity_regularizer is None), None)
                        if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
         self.regularized = [(layer, v) for layer, v in once(pair for layer in self.layers for pair in layer.owned) if v.regularizer is not None]
-        self.plan = self.trained = None        # of gradients
+        self.plan = self.trained = self.arrays = None        # of gradients
         self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
         self._taken = {}        # shape of the only input -> (a dtype of which nothing is cast, shapes of the outputs)
 
@@ -182,7 +182,8 @@ class Graph:
     # Gradients -----------------------------------------------------------------------------------------------
 
     def prepare_gradients(self, every=False):
-        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`.
+        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`,
+        and `arrays` their live arrays.
 
         With `every`, gradients are those of all weights and of the inputs.
         """
@@ -198,8 +199,8 @@ class Graph:
             places = tuple(at.get(id(v)) if own else None for v in layer.variables)
             ended = tuple(n for n in places if n is not None and n not in met)      # gradients that are complete after this step: no earlier one adds to them
             met.update(ended)
-            plan.append((before, bool(own), places, ended))
-        self.plan, self.trained = list(reversed(plan)), pairs
+            plan.append((layer, outputs, inputs + states, bool(states or layer.merges), before, bool(own), places, ended))
+        self.plan, self.trained, self.arrays = list(reversed(plan)), pairs, [v.array for _, v in pairs]
 
     def gradients(self, tapes, dys, preactivation=(), samples=None, told=None):
         """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on."""
@@ -219,8 +220,7 @@ class Graph:
                 d[i] = dy if d[i] is None else d[i] + dy
                 if preactivation and preactivation[n]:
                     early.add(i)
-        for (layer, inputs, states, outputs, *_), tape, (before, own, places, next_ended) in zip(
-                reversed(self.steps), reversed(tapes), self.plan, strict=True):
+        for tape, (layer, outputs, taken, several, before, own, places, next_ended) in zip(reversed(tapes), self.plan, strict=True):
             if ended and told is not None:
                 told(grads, ended)
             ended = next_ended
@@ -240,8 +240,7 @@ class Graph:
                 if n is not None:
                     grads[n] = g if grads[n] is None else added(grads[n], g)
             if before:
-                parts = dx if states or layer.merges else (dx,)
-                for i, g in zip(inputs + states, parts, strict=True):
+                for i, g in zip(taken, dx if several else (dx,), strict=True):
                     if g is not None:
                         d[i] = g if d[i] is None else d[i] + g
         return d[:len(self.inputs)], grads

@@ -92,7 +92,7 @@ class Stepper(Measured):
             grads = self._gradients(run, counts, dps)
         else:
             grads = self._shares.train(batch)
-        self.optimizer.apply(self._penalized(grads), self._trained_arrays())
+        self.optimizer.apply(self._penalized(grads), self.graph.arrays)
         self.step += 1
 
     def _gradients(self, run, counts, dps, samples=None, told=None):
@@ -119,9 +119,6 @@ class Stepper(Measured):
                 g = grads[n].dense() if isinstance(grads[n], Rows) else grads[n]
                 grads[n] = g + v.penalty_gradient()
         return grads
-
-    def _trained_arrays(self):
-        return [v.array for _, v in self.graph.trained]
 
     def _test(self, batch):
         if self._shares is None:

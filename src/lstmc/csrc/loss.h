@@ -1,0 +1,73 @@
+/* loss.h -- losses whose value and gradient are found in one pass over the rows of a batch, values in float64 whatever the table.
+ *
+ *   squared_error   value = sum of (p - y)^2 / n,  d = (p - y) 2/n
+ *   crossentropy    q = p / sum p, brought to 1e-7 .. 1 - 1e-7;  value = -sum y log q,  d = p sum y - y: with respect to the input of
+ *                   the softmax that gave p. For a label in the place of y, y is 1 there and 0 elsewhere; one below 0 does not count.
+ *
+ * `value` and `d` may be NULL. A sum of n > 128 elements is that of two halves, the first of whole eights; one of fewer has eight
+ * accumulators, which are added in pairs, and then what is left: NumPy's order. */
+#define LOSS_SUM(NAME, A, ARGUMENTS, FIRST, SECOND, TERM) \
+    static A NAME ARGUMENTS \
+    { \
+        if (n > 128) { \
+            const ptrdiff_t half = n / 2 - n / 2 % 8, rest = n - half; \
+            return NAME FIRST + NAME SECOND; \
+        } \
+        A s[8], total = 0; \
+        ptrdiff_t i = 0; \
+        if (n >= 8) { \
+            for (; i < 8; i++) s[i] = TERM; \
+            for (; i < n - n % 8; i++) s[i % 8] += TERM; \
+            total = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])); \
+        } \
+        for (; i < n; i++) total += TERM; \
+        return total; \
+    }
+LOSS_SUM(FN(sum_of), T, (const T *y, ptrdiff_t n), (y, half), (y + half, rest), y[i])
+LOSS_SUM(FN(wide_sum_of), double, (const T *p, ptrdiff_t n), (p, half), (p + half, rest), (double)p[i])
+LOSS_SUM(FN(squares_of), double, (const T *p, const T *y, ptrdiff_t n), (p, y, half), (p + half, y + half, rest),
+         ((double)p[i] - (double)y[i]) * ((double)p[i] - (double)y[i]))
+
+/* log q; a NaN stays one */
+INLINE double FN(log_within)(double q)
+{
+    const double least = 1e-7, most = 1 - 1e-7;
+    return log(q < least ? least : q > most ? most : q);
+}
+
+static void FN(squared_error)(double *value, void *d_, const void *p_, const void *y_, ptrdiff_t rows, ptrdiff_t n)
+{
+    const T *p = p_, *y = y_, scale = (T)(2.0 / (double)n);
+    T *d = d_;
+    for (ptrdiff_t r = 0; value && r < rows; r++) value[r] = FN(squares_of)(p + r * n, y + r * n, n) / (double)n;
+    for (ptrdiff_t i = 0; d && i < rows * n; i++) d[i] = (p[i] - y[i]) * scale;
+}
+
+static void FN(crossentropy)(double *value, void *d_, const void *p_, const void *y_, const int64_t *label, ptrdiff_t rows, ptrdiff_t n)
+{
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        const T *p = (const T *)p_ + r * n, *y = label ? NULL : (const T *)y_ + r * n;
+        T *d = d_ ? (T *)d_ + r * n : NULL;
+        if (label && label[r] < 0) {
+            if (value) value[r] = 0;
+            for (ptrdiff_t i = 0; d && i < n; i++) d[i] = 0;
+            continue;
+        }
+        if (value) {
+            const double sum = FN(wide_sum_of)(p, n);
+            double v = 0;
+            if (label) v = FN(log_within)((double)p[label[r]] / sum);
+            for (ptrdiff_t i = 0; y && i < n; i++)
+                if (y[i] != 0 || !(p[i] == p[i])) v += (double)y[i] * FN(log_within)((double)p[i] / sum);
+            value[r] = -v;
+        }
+        if (d && label) {
+            memcpy(d, p, n * sizeof(T));
+            d[label[r]] -= 1;
+        } else if (d) {
+            const T total = FN(sum_of)(y, n);
+            for (ptrdiff_t i = 0; i < n; i++) d[i] = p[i] * total - y[i];
+        }
+    }
+}
+#undef LOSS_SUM
