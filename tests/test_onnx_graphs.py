@@ -152,6 +152,53 @@ def test_quantized_weights_and_computed_shapes():
     assert repr(run) == "Graph(X: float32['T', 'B', 4] -> Y: float32, last: float32)"
 
 
+def layered(layers=2, batch_first=True, more=(), outputs=("tags",), **attributes):
+    """A tagger as torch exports it: layers of an LSTM between the moves of axes that a node needs, then Linear; more: nodes."""
+    direction = attributes.setdefault("direction", "bidirectional")
+    D, constants, nodes, x = 2 if direction == "bidirectional" else 1, {"flat": np.array([0, 0, -1]), "one": np.array([1])}, [], "X"
+
+    def node(op, inputs, output, **settings):
+        nodes.append(helper.make_node(op, inputs, [*np.atleast_1d(output).tolist()], **settings))
+        return nodes[-1].output[0]
+
+    if batch_first:
+        x = node("Transpose", [x], "xt", perm=[1, 0, 2])
+    for n in range(layers):
+        weights, _ = drawn("LSTM", {"direction": direction}, {**SIZES, "I": D * 6 if n else 4}, PLAIN, n)
+        constants |= {f"{name}{n}": w for name, w in weights.items()}
+        x = node("LSTM", [x, *(f"{name}{n}" for name in weights)], [f"Y{n}", f"h{n}", f"c{n}"], hidden_size=6, **attributes)
+        x = node("Squeeze", [x, "one"], f"y{n}") if D == 1 else node("Reshape", [node("Transpose", [x], f"t{n}", perm=[0, 2, 1, 3]), "flat"], f"y{n}")
+    if batch_first:
+        x = node("Transpose", [x], "yt", perm=[1, 0, 2])
+    rng = np.random.default_rng(9)
+    constants |= {"w": rng.standard_normal((6 * D, 5)).astype("f"), "b": rng.standard_normal(5).astype("f")}
+    node("Add", ["b", node("MatMul", [x, "w"], "xw")], "scores")
+    node("Identity", ["scores"], "tags")
+    return graph([*nodes, *more], {"X": (TensorProto.FLOAT, ["B", "T", 4] if batch_first else ["T", "B", 4])}, outputs, constants)
+
+
+@pytest.mark.parametrize(("settings", "steps"), [
+    ({}, 2), ({"layers": 3, "batch_first": False}, 2), ({"direction": "forward"}, 2), ({"direction": "reverse"}, 3),
+    ({"outputs": ("h1", "tags", "c0", "h0")}, 2), ({"outputs": ("tags", "y0", "Y1")}, 6),
+    ({"more": [helper.make_node("Neg", ["y0"], ["n"])], "outputs": ("tags", "n")}, 4), ({"activations": ["Sigmoid", "Tanh", "Softsign"] * 2, "clip": 1.5}, 2),
+], ids=str)
+def test_layers_and_the_moves_around_them_are_one_step(settings, steps, monkeypatch):
+    from lstmc.interchange.onnx import fusing
+
+    model, x = layered(**settings), np.random.default_rng(1).standard_normal((3, 5, 4)).astype("f")
+    run = lstmc.from_onnx(model)
+    (plan,) = run._plans.values()
+    assert len(plan.steps) == steps
+    monkeypatch.setattr(fusing, "stacked", lambda steps, names: steps)
+    plain = lstmc.from_onnx(model)
+    for X in (x, x[:1], x[:, ::2]):
+        found, want = run({"X": X}), plain({"X": X})
+        assert all(np.array_equal(found[name], want[name]) and found[name].shape == want[name].shape for name in want)
+    w, b = (numpy_helper.to_array(t) for t in model.graph.initializer[-2:])
+    y = lstmc.from_onnx(layered(**settings | {"outputs": ("yt" if settings.get("batch_first", True) else f"y{settings.get('layers', 2) - 1}",)}))({"X": x})
+    np.testing.assert_allclose(run({"X": x})["tags"], next(iter(y.values())) @ w + b, rtol=0, atol=1e-5)
+
+
 def test_what_a_run_takes():
     data, inputs = model("LSTM", None, {"lengths": True})
     run = lstmc.from_onnx(data)

@@ -1,8 +1,8 @@
 """Models in ONNX's format: a recurrent node as a module of `lstmc.nn`, or a whole graph as a function of arrays.
 
 Reading order: `reading.py` (bytes to a model), `tensors.py` (values, external data), `node.py` (what an operator sees), `elementwise.py`, `moves.py`,
-`products.py` (the operators), `cells.py` and `directions.py` (recurrent nodes), `plan.py` (constants and steps), `fusing.py` (fewer steps),
-`graph.py` (what is called), `checking.py` (verify).
+`products.py` (the operators), `cells.py` and `directions.py` (recurrent nodes), `plan.py` (constants and steps), `fusing.py` and `stacks.py` (fewer
+steps), `graph.py` (what is called), `checking.py` (verify).
 """
 
 import contextlib

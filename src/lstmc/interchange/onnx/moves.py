@@ -198,9 +198,10 @@ def gather(node):
     def run(x, indices):
         if indices.dtype.kind not in "iu":
             raise ValueError(f"indices: expected whole numbers, received {indices.dtype}")
-        at = axis + x.ndim if axis < 0 else axis
-        node.limited((*x.shape[:at], *indices.shape, *x.shape[at + 1:]))
-        return np.take(x, indices, axis)
+        if x.size * indices.size > node.limit * x.shape[axis]:
+            at = axis + x.ndim if axis < 0 else axis
+            node.limited((*x.shape[:at], *indices.shape, *x.shape[at + 1:]))
+        return x.take(indices, axis)
 
     return run
 
