@@ -21,7 +21,7 @@ SIZES = {"T": 5, "B": 3, "I": 4, "H": 6}
 
 # Types that NumPy has not, options that are refused by name, and an operator set that is too old.
 REFUSED = re.compile(r"FLOAT\d+E|FLOAT4|BFLOAT16|bfloat16|U?INT[24]|e8m0|e5m2|e4m3|float4|u?int[24]_|u?int[24]$|select_last|training_dropout|string"
-                     r"|identity_seq|identity_opt|test_not_\dd|blocked|empty_set|basic_conv|conv_with|float16|fp16|no_saturate")
+                     r"|identity_seq|identity_opt|test_not_\dd|blocked|empty_set|basic_conv|conv_with|float16|fp16|no_saturate|with_reduction|duplicate_ind")
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")        # of the backend's own numbers

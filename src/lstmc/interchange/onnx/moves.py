@@ -264,6 +264,22 @@ def gather_nd(node):
     return run
 
 
+@operator("ScatterElements", least=3)
+def scatter_elements(node):
+    """x with other values along an axis at the indices."""
+    axis = node.int("axis", 0)
+    node.text("reduction", "none", ("none",))
+
+    def run(x, indices, values):
+        if indices.dtype.kind not in "iu" or values.dtype != x.dtype or indices.shape != values.shape:
+            raise ValueError(f"expected indices and {x.dtype} values of one shape, received {indices.dtype} {indices.shape} and {values.dtype} {values.shape}")
+        y = x.copy()
+        np.put_along_axis(y, indices, values, axis)
+        return y
+
+    return run
+
+
 @operator("ReverseSequence", least=2)
 def reverse_sequence(node):
     """x with the first steps of each sequence, as many as its length, in the other order."""
