@@ -17,7 +17,7 @@ FUNCTIONS = {"sigmoid": ("sigmoid", 0), "tanh": ("tanh", 0), "relu": ("relu", 0)
              "hardsigmoid": ("hard_sigmoid", 2), "elu": ("elu", 1)}
 DEFAULTS = {"affine": (1.0, 0.0), "leaky_relu": (0.01,), "thresholded_relu": (1.0,), "scaled_tanh": (1.0, 1.0), "hard_sigmoid": (0.2, 0.5), "elu": (1.0,)}
 ATTRIBUTES = ("direction", "hidden_size", "layout", "activations", "activation_alpha", "activation_beta")
-MORE = {"LSTM": ("clip", "input_forget"), "GRU": ("clip", "linear_before_reset"), "RNN": ()}
+MORE = {"LSTM": ("clip", "input_forget"), "GRU": ("clip", "linear_before_reset"), "RNN": ("clip",)}
 WEIGHTS = ("W", "R", "B", "P")
 
 
