@@ -94,6 +94,8 @@ VARIANTS = {
     "gru-before-dropped-zoneout-clip": Variant("gru", {"reset_after": False, "input_dropout": 0.2, "recurrent_dropout": 0.3, "zoneout": 0.2, "clip": 1.2}),
     "rnn": Variant("rnn"),
     "rnn-relu": Variant("rnn", {"nonlinearity": "relu"}),
+    "rnn-clip": Variant("rnn", {"clip": 0.9}),
+    "rnn-clip-relu": Variant("rnn", {"nonlinearity": "relu", "clip": 0.7}),
     "rnn-dropped": Variant("rnn", {"input_dropout": 0.2, "recurrent_dropout": 0.3}),
 }
 # Settings that a module draws masks from; the reference is given the masks.

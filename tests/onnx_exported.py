@@ -28,7 +28,7 @@ MODULES = (
     (nn.GRU, {"reset_after": False, "bias": False, "activations": ("sigmoid", ("affine", 0.5, 0.25))}),
     (nn.RNN, {"nonlinearity": "relu", "num_layers": 3}),
     (nn.RNN, {"nonlinearity": ("leaky_relu", 0.25), "bias": False, "bidirectional": True}),
-    (nn.RNN, {"nonlinearity": "linear"}),
+    (nn.RNN, {"nonlinearity": "linear", "clip": 0.25}),
 )
 
 

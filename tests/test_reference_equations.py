@@ -137,7 +137,7 @@ class Step:
 
     def rnn(self, x, h):
         wx, uh = self.products(x, h)
-        return ([value(self.s.get("nonlinearity", "tanh"), wx[k] + self.b_ih[k] + uh[k] + self.b_hh[k])
+        return ([value(self.s.get("nonlinearity", "tanh"), self.clip(wx[k] + self.b_ih[k] + uh[k] + self.b_hh[k]))
                  for k in range(self.H)],)
 
 

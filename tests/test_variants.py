@@ -17,6 +17,7 @@ SETTINGS = [
     ("lstm", ValueError, "clip: expected a number above 0, or None, received 0", {"clip": 0}),
     ("gru", ValueError, "clip: expected a number above 0, or None, received -1.0", {"clip": -1.0}),
     ("gru", ValueError, "clip: expected a finite number, received inf", {"clip": np.inf}),
+    ("rnn", ValueError, "clip: expected a number above 0, or None, received 0", {"clip": 0}),
     ("lstm", ValueError, "clip: expected a finite number, received nan", {"clip": np.nan}),
     ("lstm", TypeError, "clip: expected a number, received str", {"clip": "1"}),
     ("lstm", TypeError, "clip: expected a number, received bool", {"clip": True}),

@@ -152,6 +152,22 @@ def test_subclasses_scripts_and_where_there_are_no_values():
         lstmc.from_torch({**torch.nn.GRU(3, 4).state_dict(), "weight_ih_l0": torch.zeros(12, 3).to_sparse()})
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")     # torch's own
+def test_programs_and_quantized_modules(tmp_path):
+    model = torch.nn.Sequential(torch.nn.LSTM(3, 4)).eval()
+    program = torch.export.export(model, (torch.zeros(5, 2, 3),))
+    found = lstmc.from_torch(program)
+    assert all(np.array_equal(a, model.state_dict()[f"0.{name}"]) for name, a in found.state_dict().items())
+    torch.export.save(program, tmp_path / "p.pt2")
+    (tmp_path / "p.pt").write_bytes((tmp_path / "p.pt2").read_bytes())
+    quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.LSTM})
+    for obj, kind, message in ((tmp_path / "p.pt2", ValueError, r"torch.export.load, whose result from_torch takes, reads \.pt2 files"),
+                               (tmp_path / "p.pt", lstmc.FormatError, r"received a program that torch.export saved; give torch.export.load\(path\)"),
+                               (quantized, TypeError, "expected weights of floats, received the quantized LSTM '0'; give the model as it was before")):
+        with pytest.raises(kind, match=message):
+            lstmc.from_torch(obj)
+
+
 def test_another_engine_is_found_out():
     class Wrong(torch.nn.GRU):
         def forward(self, x, hx=None):

@@ -125,6 +125,34 @@ def test_taggers_of_torch(kind, opset, capsys):
     assert "no difference is larger than rounding" in capsys.readouterr().out
 
 
+class Ragged(torch.nn.Module):
+    """Sequences of whole numbers that become floats, packed and padded again."""
+
+    def __init__(self, sort):
+        super().__init__()
+        self.sort, self.recurrent = sort, torch.nn.GRU(3, 8, 2, batch_first=True, bidirectional=True)
+
+    def forward(self, x, lengths):
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x.float(), lengths, batch_first=True, enforce_sorted=not self.sort)
+        y, h = self.recurrent(packed)
+        return torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0], h
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_packed_sequences_of_torch(sort, capsys):
+    module = Ragged(sort)
+    x, lengths = torch.randint(0, 5, (3, 6, 3)), torch.tensor([2, 6, 3] if sort else [6, 3, 2])
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (x, lengths), file, input_names=["x", "lengths"], dynamo=False, opset_version=17,
+                          dynamic_axes={"x": {0: "batch", 1: "time"}, "lengths": {0: "batch"}})
+    got = lstmc.from_onnx(file.getvalue(), verify=True)({"x": x.numpy(), "lengths": lengths.numpy()})
+    assert "no difference is larger than rounding" in capsys.readouterr().out
+    with torch.no_grad():
+        close(got, {name: a.numpy() for name, a in zip(got, module(x, lengths), strict=True)})
+
+
 @pytest.mark.parametrize("opset", [11, 16])
 def test_classifiers_of_torch(opset):
     module = Classifier("GRU", batch_first=True)

@@ -19,9 +19,9 @@ def from_torch(obj, verify=False, *, prefix=None, batch_first=None, dropout=None
     Parameters
     ----------
     obj : torch.nn.Module, dict, or path-like
-        A torch.nn.LSTM, GRU, RNN or one of their cells, or a model that has such a module; a state_dict of either, with tensors or NumPy arrays,
-        also inside a checkpoint; or the path of a .safetensors file, or of a .pt, .pth, .bin or .ckpt file that torch.save wrote of a state_dict,
-        which torch reads (weights only: no code of the file is run).
+        A torch.nn.LSTM, GRU, RNN or one of their cells, or a model that has such a module; what torch.export or torch.jit made of one; a state_dict
+        of either, with tensors or NumPy arrays, also inside a checkpoint; or the path of a .safetensors file, or of a .pt, .pth, .bin or .ckpt file
+        that torch.save wrote of a state_dict, which torch reads (weights only: no code of the file is run).
     verify : bool
         Whether to run torch's own module and this one on the same random and extreme inputs, ragged ones too, and print the largest differences;
         ValueError where one is larger than 2e-5 in float32 or 1e-12 in float64.
@@ -90,6 +90,8 @@ def weights_of(obj, prefix):
         yield torch_weights.of_dict(effective(module)), module
     elif hasattr(obj, "items"):
         yield torch_weights.of_dict(obj), None
+    elif hasattr(getattr(obj, "state_dict", None), "items"):        # of what torch.export made
+        yield torch_weights.of_dict(obj.state_dict), None
     else:
         raise TypeError(f"obj: expected a torch module, a state_dict, or a path, received {checks.kind_text(obj)}")
 
@@ -120,6 +122,10 @@ def recurrent_in(module, prefix, torch):
     kinds = (torch.nn.RNNBase, torch.nn.RNNCellBase)        # which those of lstmc.torch are, too
     found = {f"{name}." if name else "": m for name, m in module.named_modules() if isinstance(m, kinds)}
     if not found:
+        for name, m in module.named_modules():
+            if ".quantized." in f"{type(m).__module__}." and hasattr(m, "hidden_size"):
+                raise TypeError(f"obj: expected weights of floats, received the quantized {type(m).__name__} {name!r}; give the model as it was before "
+                                "it was quantized")
         raise TypeError(f"obj: expected a torch.nn.LSTM, GRU, RNN or a model with one, received {type(module).__name__}; if it computes what one of "
                         "these does with weights of the same names, give its state_dict()")
     return found[torch_names.chosen(found, "" if prefix is None and "" in found else prefix)]

@@ -21,7 +21,8 @@ from lstmc.training import files, reading
 STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-OTHERS = {".onnx": "from_onnx", ".keras": "from_keras", ".h5": "from_keras", ".hdf5": "from_keras"}
+OTHERS = {".onnx": "lstmc.from_onnx reads", ".keras": "lstmc.from_keras reads", ".h5": "lstmc.from_keras reads", ".hdf5": "lstmc.from_keras reads",
+          ".pt2": "torch.export.load, whose result from_torch takes, reads"}
 MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."       # with which files of torch before 1.6 begin, after two bytes
 DEPTH = 8       # of dicts in dicts in which weights are looked for
 MAX_MESSAGE = 500
@@ -118,7 +119,7 @@ def of_path(path):
     if kind != ".safetensors" and kind not in TORCH_SUFFIXES:
         reader = OTHERS.get(kind)
         raise ValueError(f"obj: expected a path that ends with .safetensors, {', '.join(TORCH_SUFFIXES)}, received {str(path)!r}"
-                         + (f"; lstmc.{reader} reads {kind} files" if reader else ""))
+                         + (f"; {reader} {kind} files" if reader else ""))
     torch = None if kind == ".safetensors" else imported(f"reading {path.name}; a .safetensors file needs no torch")
     try:
         with files.reading(path) as f:
@@ -211,6 +212,8 @@ def check_archive(f, size):
         f.seek(0)
     if any(e.filename.endswith("/constants.pkl") for e in entries):
         raise FormatError("expected a state_dict, received a TorchScript archive; give torch.jit.load(path).state_dict()")
+    if any(e.filename.endswith(("/archive_format", "serialized_exported_program.json")) for e in entries):
+        raise FormatError("expected a state_dict, received a program that torch.export saved; give torch.export.load(path)")
     for e in entries:
         if e.compress_type != zipfile.ZIP_STORED or e.file_size != e.compress_size:
             raise FormatError(f"{e.filename}: expected bytes as they are, as torch.save stores them, received compressed ones")

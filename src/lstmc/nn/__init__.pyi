@@ -98,6 +98,7 @@ class LSTM:
 class RNN:
     cell: Any
     nonlinearity: str
+    clip: Any
     proj_size: Any
     layer_norm: Any
     input_size: int
@@ -113,7 +114,7 @@ class RNN:
     num_directions: int
     dtype: np.dtype[Any]
     seed: Any
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *, nonlinearity: str = 'tanh', dtype: DTypeLike = 'float32', seed: _Seed = None, input_dropout: float = 0.0, recurrent_dropout: float = 0.0) -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *, nonlinearity: str = 'tanh', dtype: DTypeLike = 'float32', seed: _Seed = None, input_dropout: float = 0.0, recurrent_dropout: float = 0.0, clip: float | None = None) -> None: ...
     @property
     def step(self) -> int: ...
     @step.setter

@@ -17,6 +17,8 @@ class RNN(Recurrent):
         See `nn.LSTM`.
     nonlinearity : {"tanh", "relu"}
         Or any of the functions that `nn.LSTM` lists under activations.
+    clip : float, optional
+        Bound of the function's argument.
 
     Notes
     -----
@@ -28,14 +30,15 @@ class RNN(Recurrent):
     cell = "rnn"
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, *,
-                 nonlinearity="tanh", dtype="float32", seed=None, input_dropout=0.0, recurrent_dropout=0.0):
+                 nonlinearity="tanh", dtype="float32", seed=None, input_dropout=0.0, recurrent_dropout=0.0, clip=None):
         self._set_up(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, seed, input_dropout, recurrent_dropout)
         variants.activation(nonlinearity, "nonlinearity")
         self.nonlinearity = nonlinearity
+        self.clip = variants.clip(clip)
         self._create()
 
     def _make_options(self):
         return variants.rnn_options(self)
 
     def _settings(self):
-        return {"nonlinearity": "tanh", "input_dropout": 0.0, "recurrent_dropout": 0.0}
+        return {"nonlinearity": "tanh", "clip": None, "input_dropout": 0.0, "recurrent_dropout": 0.0}

@@ -88,4 +88,5 @@ def gru_options(m):
 
 def rnn_options(m):
     """Those of an nn.RNN."""
-    return Options(m.nonlinearity == "tanh", (activation(m.nonlinearity, "nonlinearity"),), recurrent_dropout=m.recurrent_dropout)
+    plain = m.clip is None and m.nonlinearity == "tanh"
+    return Options(plain, (activation(m.nonlinearity, "nonlinearity"),), m.clip, recurrent_dropout=m.recurrent_dropout)

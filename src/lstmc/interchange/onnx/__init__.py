@@ -1,15 +1,16 @@
 """Models in ONNX's format: a recurrent node as a module of `lstmc.nn`, or a whole graph as a function of arrays.
 
 Reading order: `reading.py` (bytes to a model), `tensors.py` (values, external data), `node.py` (what an operator sees), `elementwise.py`, `moves.py`,
-`products.py` (the operators), `cells.py` and `directions.py` (recurrent nodes), `plan.py` (constants and steps), `fusing.py` (fewer steps),
-`graph.py` (what is called), `checking.py` (verify).
+`products.py` (the operators), `cells.py` and `directions.py` (recurrent nodes), `plan.py` (constants and steps), `fusing.py` and `stacks.py` (fewer
+steps), `graph.py` (what is called), `checking.py` (verify).
 """
 
 import contextlib
 import os
+import warnings
 
 from lstmc.errors import FormatError
-from lstmc.interchange.onnx import cells, checking, graph
+from lstmc.interchange.onnx import cells, checking, graph, tensors
 from lstmc.interchange.onnx.directions import Directions
 from lstmc.interchange.onnx.graph import Graph
 from lstmc.interchange.onnx.reading import read
@@ -53,6 +54,8 @@ def from_onnx(obj, node=None, *, partial=False, verify=False):
 
     Notes
     -----
+    float16 and bfloat16 become float32, and so do inputs and outputs of a graph: a warning says so.
+
     A sequence of length 0 has a final state of 0 in a graph, as in onnxruntime, and its initial state in a module of `lstmc.nn`. Constants of activations
     that are left out are those of ONNX; onnxruntime takes 0 for those of Affine, ScaledTanh and ThresholdedRelu.
 
@@ -76,7 +79,11 @@ def from_onnx(obj, node=None, *, partial=False, verify=False):
     """
     partial, verify = checks.flag(partial, "partial"), checks.flag(verify, "verify")
     with naming(obj):
-        return made(read(obj), node, partial, verify)
+        source = read(obj)
+        halves = {tensors.HALVES[t.data_type] for t in source.model.graph.initializer if t.data_type in tensors.HALVES}
+        if halves:
+            warnings.warn(f"weights of {' and '.join(sorted(halves))} are widened to float32, which holds them exactly, and computed in it", stacklevel=2)
+        return made(source, node, partial, verify)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ FUNCTIONS = {"sigmoid": ("sigmoid", 0), "tanh": ("tanh", 0), "relu": ("relu", 0)
              "hardsigmoid": ("hard_sigmoid", 2), "elu": ("elu", 1)}
 DEFAULTS = {"affine": (1.0, 0.0), "leaky_relu": (0.01,), "thresholded_relu": (1.0,), "scaled_tanh": (1.0, 1.0), "hard_sigmoid": (0.2, 0.5), "elu": (1.0,)}
 ATTRIBUTES = ("direction", "hidden_size", "layout", "activations", "activation_alpha", "activation_beta")
-MORE = {"LSTM": ("clip", "input_forget"), "GRU": ("clip", "linear_before_reset"), "RNN": ()}
+MORE = {"LSTM": ("clip", "input_forget"), "GRU": ("clip", "linear_before_reset"), "RNN": ("clip",)}
 WEIGHTS = ("W", "R", "B", "P")
 
 
@@ -84,7 +84,7 @@ def directions_of(settings, weights, batch_first=False, initial=None, lengths=No
     for which, reverse in parts:
         try:
             m = settings.module._blank(I, H, bias="B" in weights, batch_first=batch_first, bidirectional=len(which) == 2, dtype=W.dtype, seed=0,
-                                       **activations_argument(settings, which[0]), **settings.variant, **({"peephole": True} if "P" in weights else {}))
+                                       **arguments(settings, which[0], weights))
         except ValueError as error:
             raise FormatError(f"{where}: {error}") from None
         m.load_state_dict({name + suffix: a for d, suffix in zip(which, ("", "_reverse"), strict=False) for name, a in
@@ -93,12 +93,11 @@ def directions_of(settings, weights, batch_first=False, initial=None, lengths=No
     return Directions(made, initial, lengths)
 
 
-def activations_argument(settings, d):
-    """What the module takes for the activations of direction d; an RNN's plain function by its name."""
+def arguments(settings, d, weights):
+    """What the module of direction d takes beyond its sizes; an RNN's plain function by its name."""
     found = settings.activations[d]
-    if settings.cell != "rnn":
-        return {"activations": found}
-    return {"nonlinearity": found[0][0] if len(found[0]) == 1 else found[0]}
+    functions = {"activations": found} if settings.cell != "rnn" else {"nonlinearity": found[0][0] if len(found[0]) == 1 else found[0]}
+    return functions | settings.variant | ({"peephole": True} if "P" in weights else {})
 
 
 def parameters(cell, weights):
@@ -128,38 +127,49 @@ def stored(settings, constant):
 
 # In a graph -------------------------------------------------------------------------------------------------
 
-def runner(node):
-    """What computes Y, Y_h (and Y_c) from a node's inputs; weights that are constant are packed once."""
-    settings = Settings(node)
-    constant = settings.named(node.constants)
-    missing = [name for name in ("W", "R", "B", "P") if name in settings.named([name or None for name in node.inputs]) and name not in constant]
-    fixed = None if missing else directions_of(settings, {name: a for name, a in constant.items() if name in WEIGHTS})
+class Runner:
+    """What computes Y, Y_h (and Y_c) from a node's inputs.
 
-    module = fixed.modules[0] if fixed and fixed.plain else fixed
+    module: of `lstmc.nn`, or Directions, with weights that are constant and packed once; None if a run has them. arguments: of such a module of
+    `lstmc.nn` beyond its sizes, None if it is none.
+    """
 
-    def run(*arrays):
+    def __init__(self, node):
+        self.settings = settings = Settings(node)
+        constant = settings.named(node.constants)
+        weights = {name: a for name, a in constant.items() if name in WEIGHTS}
+        self.module = self.arguments = None
+        if weights.keys() >= settings.named([name or None for name in node.inputs]).keys() & set(WEIGHTS):
+            found = directions_of(settings, weights)
+            self.module = found.modules[0] if found.plain else found
+            self.arguments = arguments(settings, 0, weights) if found.plain else None
+
+    def __call__(self, *arrays):
+        settings = self.settings
         given = dict(zip(settings.inputs, arrays, strict=False))
-        found = module or directions_of(settings, {name: a for name, a in given.items() if name in WEIGHTS and a is not None})
-        return outputs(settings, found, given["X"], given.get("sequence_lens"), given.get("initial_h"), given.get("initial_c"))
+        module = self.module or directions_of(settings, {name: a for name, a in given.items() if name in WEIGHTS and a is not None})
+        x, h, c = (a.swapaxes(0, 1) if settings.layout and a is not None and a.ndim == 3 else a
+                   for a in (given["X"], given.get("initial_h"), given.get("initial_c")))
+        y, found = sequences(module, x, given.get("sequence_lens"), h, c)
+        y = y.reshape(*x.shape[:2], len(settings.reverse), module.hidden_size)
+        if settings.layout:
+            return y.swapaxes(0, 1), *(s.swapaxes(0, 1) for s in found)
+        return y.transpose(0, 2, 1, 3), *found
 
-    return run
 
-
-def outputs(settings, module, x, lengths=None, h=None, c=None):
-    """A node's outputs in ONNX's axes: Y (T, D, B, H), states (D, B, H); with layout 1 (B, T, D, H) and (B, D, H)."""
+def sequences(module, x, lengths=None, h=None, c=None):
+    """y (T, B, D*H) and the parts of the state (D, B, H) of a module on x (T, B, I); of a module that is batch_first (B, T, D*H) and (B, T, I)."""
     if x.ndim != 3:
         raise ValueError(f"X: expected three axes, received shape {x.shape}")
-    x, h, c = (a.swapaxes(0, 1) if settings.layout and a is not None else a for a in (x, h, c))
-    (T, B, _), D, H = x.shape, len(settings.reverse), module.hidden_size
-    if settings.cell == "lstm" and not (h is None and c is None):
-        h, c = (np.zeros((D, B, H), x.dtype) if a is None else a for a in (h, c))
-    if lengths is not None and T and lengths.shape == (B,) and lengths.dtype.kind in "iu" and (lengths == T).all():
-        lengths = None              # which is the same with less to look at
-    y, found = module(x, h if c is None else (h, c), lengths)
+    state = h
+    if len(module._parts) > 1 and not (h is None and c is None):
+        state = np.zeros_like(c) if h is None else h, np.zeros_like(h) if c is None else c
+    if lengths is not None:
+        T, B = x.shape[:2][::-1 if module.batch_first else 1]
+        if T and lengths.shape == (B,) and lengths.dtype.kind in "iu" and (lengths == T).all():
+            lengths = None              # which is the same with less to look at
+    y, found = module(x, state, lengths)
     found = found if isinstance(found, tuple) else (found,)
     if lengths is not None and (lengths == 0).any():        # the state of a sequence without steps is 0 in onnxruntime, whatever it was before
         found = tuple(np.where((lengths == 0)[:, None], s.dtype.type(0), s) for s in found)
-    y = y.reshape(T, B, D, H)
-    if settings.layout:
-        return y.swapaxes(0, 1), *(s.swapaxes(0, 1) for s in found)
-    return y.transpose(0, 2, 1, 3), *found
+    return y, found

@@ -7,6 +7,8 @@ from lstmc.interchange.onnx.reading import package
 from lstmc.interchange.verify import Spec, verify
 
 BOUNDED = ("sigmoid", "tanh", "hard_sigmoid", "scaled_tanh", "softsign")    # activations; with others states of large inputs leave the floats
+PASSED = ("Cast", "Identity", "Gather", "TopK", "Slice", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand")   # whose output has input values
+FLOATS, COUNTS = (1, 10, 11, 16), 8                     # TensorProto's numbers of them; whole numbers that become floats are below that
 TIME = ("time", "seq", "step", "frame", "length")       # in the name of a free axis
 
 
@@ -106,15 +108,21 @@ def sizes_of(inputs, specs):
 
 
 def specs_of(source, graph):
-    """What to generate: free axes named like time are T, others B; whole numbers are lengths or indices into a table."""
-    lengths, tables = set(), {}
-    sizes = {t.name: list(t.dims) for t in source.model.graph.initializer}
-    for node in source.model.graph.node:
-        if node.op_type in cells.CELLS and len(node.input) > 4:
-            lengths.add(node.input[4])
-        if node.op_type == "Gather" and len(node.input) == 2 and node.input[0] in sizes:
-            axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
-            tables[node.input[1]] = sizes[node.input[0]][axis]
+    """What to generate: free axes named like time are T, others B; whole numbers are lengths, indices into a table, or become floats."""
+    lengths, below = set(), {}
+    nodes, origin = source.model.graph.node, {name: name for name in graph.inputs}       # of what is made of an input's values: that input
+    sizes = {t.name: t.dims for t in source.model.graph.initializer}
+    sizes |= {node.output[0]: a.t.dims for node in nodes if node.op_type == "Constant" for a in node.attribute if a.name == "value"}
+    for node in nodes:
+        given, settings = [origin.get(name) for name in node.input], {a.name: a.i for a in node.attribute}
+        if node.op_type in cells.CELLS and len(given) > 4:
+            lengths.add(given[4])
+        if node.op_type == "Gather" and node.input[0] in sizes:
+            below[given[1]] = sizes[node.input[0]][settings.get("axis", 0)]
+        if node.op_type == "Cast" and settings["to"] in FLOATS:
+            below.setdefault(given[0], COUNTS)
+        elif node.op_type in PASSED and given[0]:
+            origin[node.output[0]] = given[0]
     specs = {}
     for name, (dtype, shape) in graph.inputs.items():
         if shape is None or dtype is None or None in shape:
@@ -124,8 +132,8 @@ def specs_of(source, graph):
             specs[name] = Spec(("B",), str(dtype), lengths=True)
         elif dtype.kind == "f":
             specs[name] = Spec(letters, str(dtype))
-        elif name in tables:
-            specs[name] = Spec(letters, str(dtype), below=tables[name])
+        elif name in below:
+            specs[name] = Spec(letters, str(dtype), below=below[name])
         else:
             raise ValueError(f"verify: input {name!r}: expected floats, lengths or indices into a table of the model, received {dtype}, for which no "
                              "values can be made up; compare on arrays of your own")

@@ -26,7 +26,8 @@ class Directions:
     def __init__(self, parts, initial=None, lengths=None):
         self.modules, self.reverse = zip(*parts, strict=True)
         self.initial, self.lengths = initial, lengths
-        self.hidden_size, self.batch_first = self.modules[0].hidden_size, self.modules[0].batch_first
+        first = self.modules[0]
+        self.hidden_size, self.batch_first, self._parts = first.hidden_size, first.batch_first, first._parts
 
     @property
     def plain(self):

@@ -1,7 +1,11 @@
 """Steps that need not be run: an initial state of zeros, which recurrent nodes begin with anyway, a choice between a state and such zeros where a
-sequence has no steps, and what nothing takes."""
+sequence has no steps, another name for what has one, and what nothing takes. Steps that are one: a product and its bias; see `stacks.py`, too."""
+
+from collections import Counter
 
 from lstmc.interchange.onnx import cells
+from lstmc.interchange.onnx.products import dense
+from lstmc.interchange.onnx.stacks import stacked
 
 STATES = ("initial_h", "initial_c")
 COLUMN = ([0, 2], [1], [-1])        # axes that make of (B,) what stands beside a state (D, B, H)
@@ -9,8 +13,11 @@ REPEATS = {"Expand", "Slice", "Identity", "Reshape", "Transpose", "Unsqueeze", "
 
 
 def fused(steps, outputs):
-    """Steps that have the outputs of these, fewer of them."""
-    return needed(without_zeros(without_choices(steps)), outputs) if all_new(steps) else steps
+    """(steps, names): fewer steps, and for each of the outputs the name of what it is."""
+    if not all_new(steps):
+        return steps, outputs
+    steps, names = renamed(without_choices(steps), outputs)
+    return stacked(with_biases(needed(without_zeros(steps), names), names), names), names
 
 
 def all_new(steps):
@@ -56,9 +63,48 @@ def without_choices(steps):
         elif op == "Where" and step.inputs[1] in ends and zero(step, 2, zeros):
             lengths, initial = ends[step.inputs[1]]
             if initial and initial == step.inputs[2] and longer.get(step.inputs[0]) == (lengths, True):     # in columns: (B, 1)
-                step = step._replace(function=lambda a: a, inputs=[step.inputs[1]], constants=[None], node=None)
+                step = step._replace(function=same, inputs=[step.inputs[1]], constants=[None], node=None)
         found.append(step)
     return found
+
+
+def same(a):
+    """What a step with nothing to do computes."""
+    return a
+
+
+def renamed(steps, outputs):
+    """(steps, names) without steps that give another name to what has one."""
+    names, found = {}, []
+    for step in steps:
+        step = step._replace(inputs=[names.get(name, name) for name in step.inputs])
+        nothing = step.function is same or (step.node is not None and step.node.op == "Identity")
+        if nothing and step.constants[0] is None:
+            names[step.outputs[0]] = step.inputs[0]
+        else:
+            found.append(step)
+    return found, [names.get(name, name) for name in outputs]
+
+
+def with_biases(steps, outputs):
+    """A product with a constant matrix, to which a constant vector is added, is one step, as in a dense layer."""
+    uses, found, at = Counter([*outputs, *(name for step in steps for name in step.inputs)]), [], {}
+    for step in steps:
+        op = step.node.op if step.node is not None else None
+        if op == "MatMul" and step.constants[0] is None and step.constants[1] is not None and step.constants[1].ndim == 2:
+            at[step.outputs[0]] = len(found)
+        elif op == "Add":
+            for a, b in ((0, 1), (1, 0)):
+                name, bias = step.inputs[a], step.constants[b]
+                if uses[name] == 1 and name in at and bias is not None:
+                    below = found[at[name]]
+                    w = below.constants[1]
+                    if bias.shape == w.shape[1:] and bias.dtype == w.dtype:
+                        step = below._replace(function=dense(below.node), inputs=[*below.inputs, step.inputs[b]], constants=[None, w, bias],
+                                              outputs=step.outputs, node=None)
+                        found[at[name]] = None
+        found.append(step)
+    return [step for step in found if step is not None]
 
 
 def makes_zeros(step, zeros):

@@ -198,9 +198,10 @@ def gather(node):
     def run(x, indices):
         if indices.dtype.kind not in "iu":
             raise ValueError(f"indices: expected whole numbers, received {indices.dtype}")
-        at = axis + x.ndim if axis < 0 else axis
-        node.limited((*x.shape[:at], *indices.shape, *x.shape[at + 1:]))
-        return np.take(x, indices, axis)
+        if x.size * indices.size > node.limit * x.shape[axis]:
+            at = axis + x.ndim if axis < 0 else axis
+            node.limited((*x.shape[:at], *indices.shape, *x.shape[at + 1:]))
+        return x.take(indices, axis)
 
     return run
 
@@ -259,6 +260,22 @@ def gather_nd(node):
         lead = np.ogrid[tuple(slice(n) for n in x.shape[:batch])]
         lead = [a.reshape(*a.shape, *[1] * (indices.ndim - 1 - batch)) for a in lead]
         return x[(*lead, *np.moveaxis(indices, -1, 0))]
+
+    return run
+
+
+@operator("ScatterElements", least=3)
+def scatter_elements(node):
+    """x with other values along an axis at the indices."""
+    axis = node.int("axis", 0)
+    node.text("reduction", "none", ("none",))
+
+    def run(x, indices, values):
+        if indices.dtype.kind not in "iu" or values.dtype != x.dtype or indices.shape != values.shape:
+            raise ValueError(f"expected indices and {x.dtype} values of one shape, received {indices.dtype} {indices.shape} and {values.dtype} {values.shape}")
+        y = x.copy()
+        np.put_along_axis(y, indices, values, axis)
+        return y
 
     return run
 

@@ -51,6 +51,16 @@ def matmul(node):
     return run
 
 
+def dense(node):
+    """A MatMul and the addition of a vector after it."""
+    def run(x, w, b):
+        if x.size * w.shape[1] > node.limit * x.shape[-1]:
+            node.limited((x.size // max(x.shape[-1], 1), w.shape[1]))
+        return product(x, w, b)
+
+    return run
+
+
 @operator("Gemm", least=2, most=3)
 def gemm(node):
     """alpha a b + beta c, where a and b may be transposed."""
@@ -109,11 +119,11 @@ def convolution(node):
     return run
 
 
-@operator("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", least=1, most=2)
+@operator("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", least=1, most=2)
 def reduced(node):
     """Over axes, all if there are none; one after the other, the last first."""
     keep, nothing = node.int("keepdims", 1), node.int("noop_with_empty_axes", 0)
-    largest = {"ReduceMax": np.max, "ReduceMin": np.min}.get(node.op)
+    other = {"ReduceMax": np.max, "ReduceMin": np.min, "ReduceProd": np.prod}.get(node.op)
 
     def run(x, axes=None):
         axes = axes_of(node, axes)
@@ -124,7 +134,7 @@ def reduced(node):
             raise ValueError(f"axes: expected numbers from {-x.ndim} to {x.ndim - 1}, received {axes}")
         y, count = x, math.prod(x.shape[a] for a in axes)
         for axis in axes:
-            y = total(y, axis) if largest is None else largest(y, axis)
+            y = total(y, axis) if other is None else other(y, axis)
             y = np.expand_dims(y, axis) if keep else y
         if node.op == "ReduceMean":
             y = floating(y) / y.dtype.type(count)

@@ -1,4 +1,7 @@
-"""TensorProto -> ndarray, and the files of external data. Nothing is allocated for a size that is claimed: values are views of bytes that are there."""
+"""TensorProto -> ndarray, and the files of external data. Nothing is allocated for a size that is claimed: values are views of bytes that are there.
+
+float16 and bfloat16 become float32, which holds them exactly, and a graph of them is computed in float32.
+"""
 
 import math
 import os
@@ -9,11 +12,12 @@ import numpy as np
 
 from lstmc.errors import FormatError
 
-# Number of a type in TensorProto -> dtype, and the field of its values where they are not raw.
+# Number of a type in TensorProto -> dtype of what is stored, and the field of its values where they are not raw.
 TYPES = {1: ("float32", "float_data"), 2: ("uint8", "int32_data"), 3: ("int8", "int32_data"), 4: ("uint16", "int32_data"), 5: ("int16", "int32_data"),
          6: ("int32", "int32_data"), 7: ("int64", "int64_data"), 9: ("bool", "int32_data"), 10: ("float16", "int32_data"),
-         11: ("float64", "double_data"), 12: ("uint32", "uint64_data"), 13: ("uint64", "uint64_data")}
-OTHERS = {8: "string", 14: "complex64", 15: "complex128", 16: "bfloat16", 21: "uint4", 22: "int4"}
+         11: ("float64", "double_data"), 12: ("uint32", "uint64_data"), 13: ("uint64", "uint64_data"), 16: ("uint16", "int32_data")}
+HALVES = {10: "float16", 16: "bfloat16"}
+OTHERS = {8: "string", 14: "complex64", 15: "complex128", 21: "uint4", 22: "int4"}
 EXTERNAL = 1                # TensorProto.EXTERNAL
 AXES, LONGEST = 32, 2**48   # of a tensor, and of one of its axes
 
@@ -21,14 +25,15 @@ AXES, LONGEST = 32, 2**48   # of a tensor, and of one of its axes
 def dtype_of(number, where):
     """The dtype of a type's number."""
     if number not in TYPES:
-        raise FormatError(f"{where}: expected a type among {', '.join(name for name, _ in TYPES.values())}, received {OTHERS.get(number, number)}")
-    return np.dtype(TYPES[number][0])
+        known = ", ".join(HALVES.get(number, name) for number, (name, _) in TYPES.items())
+        raise FormatError(f"{where}: expected a type among {known}, received {OTHERS.get(number, number)}")
+    return np.dtype("float32" if number in HALVES else TYPES[number][0])
 
 
 def array(tensor, where, folder):
     """A read-only array of a tensor's values."""
-    dtype = dtype_of(tensor.data_type, where)
-    shape = tuple(tensor.dims)
+    wanted = dtype_of(tensor.data_type, where)
+    dtype, shape = np.dtype(TYPES[tensor.data_type][0]), tuple(tensor.dims)
     if len(shape) > AXES or any(not 0 <= n <= LONGEST for n in shape):
         raise FormatError(f"{where}: expected at most {AXES} sizes from 0 to {LONGEST}, received {list(shape[:8])}")
     count = math.prod(shape)
@@ -44,6 +49,8 @@ def array(tensor, where, folder):
         values = values.reshape(shape)
     except ValueError as error:
         raise FormatError(f"{where}: {error}") from None
+    if tensor.data_type in HALVES:
+        values = values.astype(wanted) if dtype.kind == "f" else (values.astype(np.uint32) << 16).view(wanted)
     values.flags.writeable = False
     return values
 
