@@ -98,7 +98,7 @@ def scaling():
         parts += [line(points, f'style="stroke:{color};stroke-width:2"'), *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>' for x, y in points),
                   words(points[-1][0] + 10, points[-1][1] + down, text, more=f'style="fill:{color}"')]
     first = speeds(contenders[1][0])[0][1]
-    parts += [line([at(1, first), at(16, 8000)] if first * 16 < 8000 else [at(1, first), at(8000 / first, 8000)], 'stroke-opacity="0.4" stroke-dasharray="1 4"'),
+    parts += [line([at(1, first), at(8000 / first, 8000)], 'stroke-opacity="0.4" stroke-dasharray="1 4"'),
               words(at(8, 6000)[0] - 30, at(8, 6000)[1], "as many times as CPUs", "end", 'fill-opacity="0.7" font-style="italic"'),
               words(left + width / 2, top + size + 42, "CPUs: ranks of one thread, or threads", "middle")]
     picture("scaling", left + width + 240, top + size + 58, "Measured speed of training on 1 to 16 ranks", *parts)
