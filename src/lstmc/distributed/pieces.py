@@ -38,6 +38,7 @@ class Pieces:
     def __init__(self, size=SIZE):
         self.size = checks.integer(size, "size", 1)
         self._comm = Alone()
+        self._reduced = None, None      # of all_reduce: names, shapes and dtypes of the last call, and their Layout, whose buffers are used again
 
     def get_config(self):
         """Constructor arguments."""
@@ -117,7 +118,10 @@ def all_reduce(grads, distribute):
             raise ValueError(f"grads: expected arrays of one dtype, received {sorted({dtype for _, dtype in shapes.values()})}")
         comm.doing = "all_reduce"
         ends = list(itertools.accumulate((count for count, _ in told), initial=0))
-        layout = Layout(list(several[0].values()), frozenset(), [range(len(names))])
+        if distribute._reduced[0] != shapes:
+            like = [np.broadcast_to(a.dtype.type(0), a.shape) for a in several[0].values()]
+            distribute._reduced = shapes, Layout(like, frozenset(), [range(len(names))])
+        layout = distribute._reduced[1]
         sums = Sums(comm, list(itertools.pairwise(ends)), lambda sparse: layout)
         for n, g in enumerate(several, ends[comm.rank]):
             sums.push(n, [], [g[name] for name in names])
