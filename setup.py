@@ -7,13 +7,16 @@ installer and Visual Studio's component of that name provide, with Visual Studio
 
 Environment, read at build time:
     LSTMC_NO_OPENMP=1           build without OpenMP even if the compiler has it
+    SOURCE_DATE_EPOCH=seconds   sdist and wheel with this time: those of the same sources and tools are the same bytes, wherever they are built
     LSTMC_SANITIZE=address,...  compile and link with -fsanitize=..., keeping debug information (GCC, Clang)
 """
 
+import gzip
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 from setuptools.errors import CompileError
 from setuptools.modified import newer_group
 
@@ -109,6 +113,7 @@ class BuildKernels(build_ext):
             self.parallel = os.cpu_count() or 1
 
     def build_extensions(self):
+        translate(self.extensions)
         machine = machine_of(self.plat_name)
         windows = self.compiler.compiler_type == "msvc"
         if windows:
@@ -200,7 +205,7 @@ class BuildKernels(build_ext):
 def extensions():
     """One extension per .pyx in kernels/. All depend on the whole of csrc/, so that a header edit rebuilds every object."""
     csrc = sorted(glob(f"{CSRC}/**/*.[ch]", recursive=True))
-    found = [
+    return [
         Extension(
             f"lstmc.kernels.{Path(path).stem}",
             [path],
@@ -210,7 +215,33 @@ def extensions():
         )
         for path in sorted(glob("src/lstmc/kernels/*.pyx"))
     ]
-    return cythonize(found, include_path=["src"], build_dir="build/cython", compiler_directives=DIRECTIVES)
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
+def translate(found):
+    """Give extensions C texts in place of Cython's; for sdists and metadata nobody needs them."""
+    made = cythonize(found, include_path=["src"], build_dir="build/cython", compiler_directives=DIRECTIVES)
+    for ext, translated in zip(found, made, strict=True):
+        ext.sources = translated.sources
+
+
+class Sdist(sdist):
+    """sdist whose archive has nothing of the time and the machine it was made at, where SOURCE_DATE_EPOCH gives a time."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch is None or format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+
+        def plain(member):
+            member.mtime, member.uid, member.gid, member.uname, member.gname = int(epoch), 0, 0, "", ""
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        name = f"{base_name}.tar.gz"
+        with open(name, "wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=int(epoch)) as packed, tarfile.open(name, "w", fileobj=packed) as archive:
+            archive.add(base_dir, filter=plain)     # in the order of names
+        return name
+
+
+os.umask(0o022)     # the files of a wheel have the same modes whoever builds it
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels, "sdist": Sdist})

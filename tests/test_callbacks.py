@@ -1,5 +1,6 @@
 """Callbacks: what Keras' do for the same results, files, state that survives a restart, hooks, messages."""
 
+import inspect
 import itertools
 import json
 import math
@@ -201,9 +202,12 @@ def test_a_list_of_callbacks_in_a_loop_of_ones_own():
     several.on_epoch_begin(0)
     several.on_epoch_end(0, logs={"loss": 1.0})
     several.on_epoch_end(1, {"loss": 0.5})
+    several.on_epoch_end(epoch=2, logs={"loss": 0.25})
     several.on_train_end()
-    assert calls == [(0, {"loss": 1.0}), (1, {"loss": 0.5}), {}]
-    assert several.callbacks[1].history == {"loss": [1.0, 0.5]}
+    assert calls == [(0, {"loss": 1.0}), (1, {"loss": 0.5}), (2, {"loss": 0.25}), {}]
+    assert several.callbacks[1].history == {"loss": [1.0, 0.5, 0.25]}
+    for hook in callbacks.HOOKS:
+        assert str(inspect.signature(getattr(several, hook))) == str(inspect.signature(getattr(callbacks.Callback(), hook)))
     assert spy.params == other.params == {"epochs": 2}
     with pytest.raises(TypeError, match=r"callbacks: expected lstmc\.callbacks\.Callback objects, received function"):
         several.append(build)

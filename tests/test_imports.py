@@ -92,10 +92,26 @@ def test_the_reference_imports_numpy_alone():
     assert not {name for name in imported if name.startswith("..")}
 
 
-def test_import_starts_no_thread():
-    count = ("import os, threading; "
-             "print(len(os.listdir('/proc/self/task')) if os.path.isdir('/proc/self/task') else threading.active_count())")
-    assert printed(f"import numpy, lstmc, lstmc.nn; {count}") == printed(f"import numpy; {count}")
+THREADS = """
+    import os, threading, numpy
+    def count():
+        return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
+    before = count()
+    import lstmc, lstmc.nn
+    print(count() - before)
+    m, x = lstmc.nn.LSTM(3, 8, 2), numpy.zeros((5, 64, 3), numpy.float32)
+    m.session(batch_size=2).step(x[0, :2])
+    m.backward(m.forward(x, threads=1)[2], dy=numpy.ones((5, 64, 8), numpy.float32), threads=1)
+    print(count() - before)
+    m(x, threads=2)
+    print(count() - before)
+"""
+
+
+def test_no_thread_before_the_first_call_on_several():
+    imported, called, parallel = map(int, printed(THREADS, LSTMC_NUM_THREADS="1").split())
+    assert (imported, called) == (0, 0)
+    assert parallel == (1 if lstmc.build_info()["openmp"] and Path("/proc/self/task").is_dir() else 0)
 
 
 # The floating-point environment -----------------------------------------------------------------------------

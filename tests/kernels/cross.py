@@ -27,6 +27,7 @@ def build_script():
     given = {}
     setuptools.setup = lambda **keywords: given.update(keywords)
     defined = runpy.run_path("setup.py")
+    defined["translate"](given["ext_modules"])
     return defined, given["ext_modules"]
 
 

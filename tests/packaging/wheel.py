@@ -1,6 +1,6 @@
 """What a Linux wheel must be: only lstmc, typed, extensions that export their PyInit alone and bear no trace of where they were built.
 
-    python tests/packaging/wheel.py DIST/*.whl [--most BYTES]
+    python tests/packaging/wheel.py DIST/*.whl [--most BYTES] [--again FOLDER]
 
 Reads with binutils (nm, readelf, objdump); `objects.py` looks at the instructions of each instruction set before they are linked together.
 """
@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 KINDS = {".py", ".pyi", ".so", ".typed", ".npz", ".txt", ".md"}
 ELSEWHERE = re.compile(rb"/(?:home|root|tmp|Users|build|work|project)/[\w./-]{3,}")
+BESIDE = "$ORIGIN/../../lstmc.libs"     # where auditwheel puts libgomp
 WIDE = re.compile(r"%[yz]mm\d|\bvf(?:n?m(?:add|sub))\w*")
 
 
@@ -38,9 +39,11 @@ def wrong_extension(path):
     if exported != {f"PyInit_{path.name.split('.')[0]}"}:
         yield f"{path.name}: exports {', '.join(sorted(exported))}"
     dynamic = said("readelf", "-d", str(path))
-    for entry in ("RPATH", "RUNPATH", "TEXTREL"):
-        if f"({entry})" in dynamic and "$ORIGIN" not in dynamic:
-            yield f"{path.name}: has {entry}"
+    if "TEXTREL" in dynamic:        # an entry of its own, or one of (FLAGS)
+        yield f"{path.name}: has text relocations"
+    for searched in re.findall(r"\((?:RPATH|RUNPATH)\).*\[(.*)\]", dynamic):
+        if searched != BESIDE:
+            yield f"{path.name}: has libraries looked for in {searched}"
     for found in ELSEWHERE.findall(path.read_bytes()):
         yield f"{path.name}: names {found.decode()}"
     if not path.name.startswith("core.") and WIDE.search(said("objdump", "-d", "--no-show-raw-insn", str(path))):
@@ -51,6 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel")
     parser.add_argument("--most", type=int, help="bytes that the wheel may take where it is installed")
+    parser.add_argument("--again", type=Path, help="a folder with lstmc built once more, elsewhere: each extension must be the same bytes")
     args = parser.parse_args()
     with zipfile.ZipFile(args.wheel) as wheel, tempfile.TemporaryDirectory() as folder:
         wrong = list(wrong_contents(set(wheel.namelist())))
@@ -60,6 +64,8 @@ def main():
             wrong.append("no extension at all")
         for path in extensions:
             wrong += wrong_extension(path)
+            if args.again and path.read_bytes() != (args.again / path.relative_to(folder)).read_bytes():
+                wrong.append(f"{path.name}: other bytes than in {args.again}")
     if args.most and size > args.most:
         wrong.append(f"installed, the wheel takes {size} bytes, more than {args.most}")
     print(f"{Path(args.wheel).name}: {Path(args.wheel).stat().st_size} bytes, installed {size}, {len(extensions)} extensions")

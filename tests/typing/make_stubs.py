@@ -6,6 +6,7 @@ without `return` returns None. Anything else is Any.
 """
 
 import ast
+import enum
 import importlib
 import importlib.util
 import inspect
@@ -84,6 +85,7 @@ ATTRIBUTES = {
     "weights": f"list[{ARRAY}]", "trainable_weights": f"list[{ARRAY}]", "non_trainable_weights": f"list[{ARRAY}]", "metrics_names": "list[str]",
     "input_names": "list[str]", "output_names": "list[str]", "step": "int", "iterations": "int", "learning_rate": "Any", "num_directions": "int",
     "output_size": "int", "variables": "list[Any]", "sklearn.dtype": "Any", "Callback.model": "Any", "Callback.params": "dict[str, Any] | None",
+    "Loss.dtype": "str | None",
 }
 PLAIN = ("int", "bool", "float", "str")
 DUNDERS = ("__init__", "__call__", "__enter__", "__exit__", "__len__", "__iter__", "__getitem__")
@@ -275,7 +277,8 @@ def returns_nothing(f):
 
 def same_arguments(f, g):
     try:
-        return list(inspect.signature(f).parameters) == list(inspect.signature(g).parameters)
+        mine, theirs = ([(p.name, p.kind) for p in inspect.signature(m).parameters.values()] for m in (f, g))
+        return mine == theirs
     except (TypeError, ValueError):
         return False
 
@@ -330,6 +333,7 @@ def with_imports(body, more, short):
     lines += [f"from collections.abc import {', '.join(abc)}"] if abc else []
     typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias") if re.search(rf"\b{name}\b", body)]
     lines += [f"from typing import {', '.join(typing)}"] if typing else []
+    lines += ["from enum import IntEnum"] if "(IntEnum)" in body else []
     lines += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []
     lines += ["import numpy as np"] if "np." in body else []
     array = [name for name in ("DTypeLike", "NDArray") if re.search(rf"\b{name}\b", body)]
@@ -355,16 +359,31 @@ def of_compiled(name):
     for member, thing in sorted(vars(module).items()):
         if member.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
             continue
-        if isinstance(thing, type):
-            parts.append(f"class {member}:\n    def __init__(self, *arguments: Any, **more: Any) -> None: ...\n"
-                         "    def __getattr__(self, name: str) -> Any: ...\n")
+        if isinstance(thing, enum.EnumMeta):
+            parts.append(f"class {member}(IntEnum):\n" + "".join(f"    {value.name} = {value.value}\n" for value in sorted(thing)))
+        elif isinstance(thing, type):
+            parts.append(f"class {member}:\n    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...\n{textwrap.indent(compiled_members(thing), '    ')}")
         elif callable(thing):
             parts.append(f"def {member}({', '.join(cython_arguments(thing.__doc__ or ''))}) -> Any: ...\n")
     return with_imports("".join(parts), [], f"kernels.{name}") if parts else ""
 
 
+def compiled_members(cls):
+    """Lines of a stub for what a compiled class shows."""
+    lines = []
+    for member, thing in sorted(vars(cls).items()):
+        if member.startswith("_"):
+            continue
+        if inspect.isgetsetdescriptor(thing):
+            lines.append(f"@property\ndef {member}(self) -> Any: ...\n")
+        elif callable(thing):
+            _, *arguments = cython_arguments(thing.__doc__)
+            lines.append(f"def {member}({', '.join(['self', *arguments])}) -> Any: ...\n")
+    return "".join(lines)
+
+
 def cython_arguments(doc):
-    found = re.match(r"\w+\((.*?)\)(?: -> \w+)?(?:\n|$)", doc)
+    found = re.match(r"[\w.]+\((.*?)\)(?: -> \w+)?(?:\n|$)", doc)
     if not found:
         return ["*arguments: Any", "**more: Any"]
     texts = []

@@ -1,6 +1,5 @@
 """What a callback is: hooks that run between epochs and batches of `fit`, `evaluate` and `predict`; several of them; and the plain ones."""
 
-from functools import partialmethod
 from typing import ClassVar
 
 from lstmc import curves
@@ -164,8 +163,23 @@ class CallbackList(Callback):
                 getattr(c, hook)(*arguments)
 
 
+def hook_of_all(hook):
+    """The method of CallbackList that calls `hook` of all, with the arguments that it has in `Callback`."""
+    if "_epoch_" in hook:
+        def method(self, epoch, logs=None):
+            self.call(hook, epoch, logs=logs)
+    elif "_batch_" in hook:
+        def method(self, batch, logs=None):
+            self.call(hook, batch, logs=logs)
+    else:
+        def method(self, logs=None):
+            self.call(hook, logs=logs)
+    method.__name__ = hook
+    return method
+
+
 for _hook in HOOKS:
-    setattr(CallbackList, _hook, partialmethod(CallbackList.call, _hook))
+    setattr(CallbackList, _hook, hook_of_all(_hook))
 
 
 def numbered(hook):

@@ -1,7 +1,6 @@
 # Made by tests/typing/make_stubs.py
 from collections.abc import Sequence
 from typing import Any, TypeAlias
-import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 _Type: TypeAlias = DTypeLike | None
@@ -29,6 +28,7 @@ class CTC(Loss):
     def __init__(self, blank: int = 0, zero_infinity: bool = False, name: _Name = None, reduction: str = 'sum_over_batch_size', dtype: _Type = None) -> None: ...
     def values(self, y: Any, p: Any, mask: Any = None) -> NDArray[Any]: ...
     def gradient(self, y: Any, p: Any, fused: bool = False, mask: Any = None) -> NDArray[Any]: ...
+    def both(self, y: Any, p: Any, fused: bool = False, mask: Any = None) -> Any: ...  # type: ignore[override]
     def finite(self, values: Any) -> Any: ...
 
 class CategoricalCrossentropy(Loss):
@@ -71,7 +71,7 @@ class LogCosh(Loss):
 class Loss:
     default_name: Any
     reduction: str
-    dtype: np.dtype[Any]
+    dtype: _Name
     name: str
     def __init__(self, name: _Name = None, reduction: str = 'sum_over_batch_size', dtype: _Type = None) -> None: ...
     def targets(self, y: Any, shape: Sequence[int | None] | None, dtype: _Type) -> NDArray[Any]: ...
