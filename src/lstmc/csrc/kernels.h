@@ -22,6 +22,7 @@
 #include "fingerprint.h"
 #include "random.h"
 static double ctc_f64(const lstmc_ctc *);     /* of both tables: ctc.h */
+static void vlog_f64(void *, const void *, ptrdiff_t);       /* and of losses of both: loss.h */
 
 #define REAL 32
 #include VOCABULARY

@@ -28,11 +28,30 @@ LOSS_SUM(FN(wide_sum_of), double, (const T *p, ptrdiff_t n), (p, half), (p + hal
 LOSS_SUM(FN(squares_of), double, (const T *p, const T *y, ptrdiff_t n), (p, y, half), (p + half, y + half, rest),
          ((double)p[i] - (double)y[i]) * ((double)p[i] - (double)y[i]))
 
-/* log q; a NaN stays one */
-INLINE double FN(log_within)(double q)
+/* q as a probability that has a logarithm; a NaN stays one */
+INLINE double FN(possible)(double q)
 {
     const double least = 1e-7, most = 1 - 1e-7;
-    return log(q < least ? least : q > most ? most : q);
+    return q < least ? least : q > most ? most : q;
+}
+
+/* sum of y log q over the classes that y counts, logarithms by the dozen */
+static double FN(sum_of_logs)(const T *p, const T *y, double sum, ptrdiff_t n)
+{
+    double q[64], weight[64], v = 0;
+    ptrdiff_t m = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        if (y[i] != 0 || !(p[i] == p[i])) {
+            q[m] = FN(possible)((double)p[i] / sum);
+            weight[m++] = (double)y[i];
+        }
+        if (m == 64 || i == n - 1) {
+            vlog_f64(q, q, m);
+            for (ptrdiff_t j = 0; j < m; j++) v += weight[j] * q[j];
+            m = 0;
+        }
+    }
+    return v;
 }
 
 static void FN(squared_error)(double *value, void *d_, const void *p_, const void *y_, ptrdiff_t rows, ptrdiff_t n)
@@ -45,29 +64,21 @@ static void FN(squared_error)(double *value, void *d_, const void *p_, const voi
 
 static void FN(crossentropy)(double *value, void *d_, const void *p_, const void *y_, const int64_t *label, ptrdiff_t rows, ptrdiff_t n)
 {
-    for (ptrdiff_t r = 0; r < rows; r++) {
+    for (ptrdiff_t r = 0; value && r < rows; r++) {
+        const T *p = (const T *)p_ + r * n;
+        const double sum = FN(wide_sum_of)(p, n);
+        if (!label) value[r] = FN(sum_of_logs)(p, (const T *)y_ + r * n, sum, n);
+        else value[r] = label[r] < 0 ? 1 : FN(possible)((double)p[label[r]] / sum);
+    }
+    if (value && label) vlog_f64(value, value, rows);
+    for (ptrdiff_t r = 0; value && r < rows; r++) value[r] = 0 - value[r];
+    for (ptrdiff_t r = 0; d_ && r < rows; r++) {
         const T *p = (const T *)p_ + r * n, *y = label ? NULL : (const T *)y_ + r * n;
-        T *d = d_ ? (T *)d_ + r * n : NULL;
-        if (label && label[r] < 0) {
-            if (value) value[r] = 0;
-            for (ptrdiff_t i = 0; d && i < n; i++) d[i] = 0;
-            continue;
-        }
-        if (value) {
-            const double sum = FN(wide_sum_of)(p, n);
-            double v = 0;
-            if (label) v = FN(log_within)((double)p[label[r]] / sum);
-            for (ptrdiff_t i = 0; y && i < n; i++)
-                if (y[i] != 0 || !(p[i] == p[i])) v += (double)y[i] * FN(log_within)((double)p[i] / sum);
-            value[r] = -v;
-        }
-        if (d && label) {
-            memcpy(d, p, n * sizeof(T));
-            d[label[r]] -= 1;
-        } else if (d) {
-            const T total = FN(sum_of)(y, n);
-            for (ptrdiff_t i = 0; i < n; i++) d[i] = p[i] * total - y[i];
-        }
+        T *d = (T *)d_ + r * n;
+        const T total = label ? 1 : FN(sum_of)(y, n);
+        for (ptrdiff_t i = 0; i < n; i++) d[i] = label ? p[i] : p[i] * total - y[i];
+        if (label && label[r] < 0) memset(d, 0, n * sizeof(T));
+        else if (label) d[label[r]] -= 1;
     }
 }
 #undef LOSS_SUM
