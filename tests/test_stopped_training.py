@@ -1,5 +1,6 @@
 """Ctrl-C and losses that are not finite: training stops between two steps, or says which batch it was."""
 
+import gc
 import os
 import signal
 import threading
@@ -8,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from lstmc import callbacks, losses, optimizers
+from lstmc import callbacks, losses, optimizers, turn, whole
 from lstmc.training import batches, interrupts
 from recipes import LABELS, SPARSE, X, bits, build
 
@@ -129,6 +130,26 @@ def test_a_reader_ahead_whose_beginning_is_stopped(monkeypatch):
     assert read()
     begun[0].join(10)
     assert not begun[0].is_alive()
+
+
+@pytest.mark.parametrize(("owner", "name", "call"), [
+    (turn.Turn, "leave", lambda model, x, y: model.train_on_batch(x, y)),
+    (whole.Reading, "__exit__", lambda model, x, y: model.get_weights()),
+])
+def test_what_a_stopped_thread_holds_is_free_when_its_frames_are_gone(owner, name, call, monkeypatch):
+    """Ctrl-C at the moment at which it would have given it back."""
+    model, x, y, _ = build("last")
+    model.compile("sgd", SPARSE)
+    with monkeypatch.context() as m:
+        m.setattr(owner, name, lambda *_: ctrl_c())
+        with pytest.raises(KeyboardInterrupt):
+            call(model, x, y)
+    gc.collect()
+    found = []
+    other = threading.Thread(target=lambda: found.append(model.train_on_batch(x, y)), daemon=True)
+    other.start()
+    other.join(30)
+    assert len(found) == 1
 
 
 def test_ctrl_c_at_the_beginning_and_at_the_end_of_fit(monkeypatch):

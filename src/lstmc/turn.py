@@ -7,48 +7,64 @@ import contextlib
 import functools
 import os
 import threading
+import weakref
 
 from lstmc.locks import Lock
 
 _taking = Lock()        # held while turns are taken: of two threads that want the same ones, one gets all
 
 
+class Call:
+    """A call under way. Its frame alone has it, so it is gone when that is, also where Ctrl-C came between any two lines."""
+
+    __slots__ = ("__weakref__", "process", "thread")
+
+    def __init__(self):
+        self.process, self.thread = os.getpid(), threading.get_ident()
+
+
+def nobody():
+    """In place of a reference to a call."""
+
+
 class Turn:
     """Whose turn it is. The thread that has it may come again, from a callback; copies begin with nobody's."""
 
-    __slots__ = ("_lock", "_process")
+    __slots__ = ("_call",)
 
     def __init__(self):
-        self._renew()
+        self._call = nobody
 
     def __reduce__(self):
         return Turn, ()
 
-    def _renew(self):
-        self._lock, self._process = threading.RLock(), os.getpid()
+    def take(self, call):
+        """Whether it is this call's, or its thread's already. Whoever had it in a parent does not exist here."""
+        other = self._call()
+        if other is None or other.process != call.process:
+            self._call = weakref.ref(call)
+            return True
+        return other.thread == call.thread
 
-    def take(self):
-        """The lock of this process, which is held now, or None if another thread holds it. Whoever held it in a parent does not exist here."""
-        if self._process != os.getpid():
-            self._renew()
-        return self._lock if self._lock.acquire(blocking=False) else None
+    def leave(self, call):
+        """Nobody's again, if it was this call's."""
+        if self._call() is call:
+            self._call = nobody
 
 
 @contextlib.contextmanager
 def taken(what, turns):
     """`with taken("fit", turns):` all of them are this thread's; RuntimeError if one is another's."""
-    held = []
+    call = Call()
     try:
         with _taking.now:
             for turn in turns:
-                lock = turn.take()
-                if lock is None:
+                if not turn.take(call):
                     raise RuntimeError(f"{what}: expected a model that one thread at a time trains or evaluates, received one in another thread's call")
-                held.append(lock)
         yield
     finally:
-        for lock in held:
-            lock.release()
+        for turn in turns:
+            turn.leave(call)
 
 
 def in_turn(method=None, *, writing=None, around=None):

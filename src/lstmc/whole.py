@@ -5,15 +5,21 @@ says so by the turns of its model and layers (`lstmc.turn`); others do not meet.
 """
 
 import threading
+import time
+import weakref
 
-from lstmc.locks import Renewed
+from lstmc.locks import Lock, Renewed
+
+PAUSE = 5e-4        # seconds between two looks of who waits: nobody needs to wake it, so nobody whom Ctrl-C ends can forget to
+
+_meeting = Lock()
 
 
 class Meetings(Renewed):
-    """The changes and reads of this process that are under way, as (thread, turns) pairs; none in a forked child."""
+    """Who changes and who reads in this process, as weak references, for who is gone holds nothing; none in a forked child."""
 
     def renew(self):
-        self.met, self.changing, self.reading = threading.Condition(), [], []
+        self.changing, self.reading = [], []
 
 
 _meetings = Meetings()
@@ -22,20 +28,31 @@ _meetings = Meetings()
 class _Held:
     """`with` it, this thread changes or reads what has these turns, and no other thread does what forbids that."""
 
-    __slots__ = ("_entered", "_turns")
+    __slots__ = ("__weakref__", "_entered", "_thread", "_turns")
 
     def __init__(self, turns):
-        self._turns, self._entered = frozenset(turns), []
+        self._turns, self._entered, self._thread = frozenset(turns), [], threading.get_ident()
 
-    def _free(self, others, thread):
-        return all(other == thread or self._turns.isdisjoint(turns) for other, turns in others)
+    def _free(self, others):
+        """Whether no other thread among them has what this one wants."""
+        for other in (reference() for reference in others):
+            if other is not None and other._thread != self._thread and not self._turns.isdisjoint(other._turns):
+                return False
+        return True
+
+    def _enter(self, entries):
+        self._thread = threading.get_ident()
+        entry = weakref.ref(self)
+        self._entered.append((entries, entry))
+        entries.append(entry)
 
     def _leave(self):
-        met, entries, entry = self._entered.pop()
-        with met:
+        entries, entry = self._entered.pop()
+        with _meeting.now:
             entries.remove(entry)
-            if entries is not _meetings.changing or _meetings.reading:
-                met.notify_all()
+
+    def __exit__(self, *error):
+        self._leave()
 
 
 class Changing(_Held):
@@ -44,16 +61,12 @@ class Changing(_Held):
     __slots__ = ()
 
     def __enter__(self):
-        m, thread = _meetings, threading.get_ident()
-        met, entry = m.met, (thread, self._turns)
-        with met:
-            if m.reading:
-                met.wait_for(lambda: self._free(m.reading, thread))
-            m.changing.append(entry)
-        self._entered.append((met, m.changing, entry))
-
-    def __exit__(self, *error):
-        self._leave()
+        while True:
+            with _meeting.now:
+                if not _meetings.reading or self._free(_meetings.reading):
+                    self._enter(_meetings.changing)
+                    return
+            time.sleep(PAUSE)
 
 
 class Reading(_Held):
@@ -62,19 +75,17 @@ class Reading(_Held):
     __slots__ = ()
 
     def __enter__(self):
-        m, thread = _meetings, threading.get_ident()
-        met, entry = m.met, (thread, self._turns)
-        with met:
-            m.reading.append(entry)
-            self._entered.append((met, m.reading, entry))
-            try:
-                met.wait_for(lambda: self._free(m.changing, thread))
-            except BaseException:       # Ctrl-C
-                self._leave()
-                raise
-
-    def __exit__(self, *error):
-        self._leave()
+        with _meeting.now:
+            self._enter(_meetings.reading)
+        try:
+            while True:
+                with _meeting.now:
+                    if self._free(_meetings.changing):
+                        return
+                time.sleep(PAUSE)
+        except BaseException:       # Ctrl-C
+            self._leave()
+            raise
 
 
 def turns_of(*owners):
