@@ -2,7 +2,7 @@
 enum { FN(NU) = LSTMC_BLOCK_BYTES / sizeof(T), FN(NS) = FN(NU) / VL };  /* units and slices of a block */
 
 #ifndef v_hold
-#define v_hold(v)
+#define v_hold(v) ((void)0)
 #endif
 #ifdef VEC_TAIL_BUFFER
 INLINE V FN(v_load_n)(const T *p, ptrdiff_t n)

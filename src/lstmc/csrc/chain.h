@@ -1,7 +1,7 @@
 /* chain.h -- the multiply-accumulate loop, the chain of runs around it, and the one menu of tile shapes.
  *
  * A tile is mr rows by nq slices by nb blocks of sums: acc[(r*nq + q)*nb + v]. `tile_fma` adds A[r][k] * B[k][v][slice] for
- * ascending k; everything that multiplies matrices in the core calls it. With `apart`, block v takes A[r][k][v]. A chain takes sums where
+ * ascending k, blocks of B bg apart; everything that multiplies matrices in the core calls it. With `apart`, block v takes A[r][k][v]. A chain takes sums where
  * they are, extends them by its part of a product and leaves them for whoever comes next: it knows no cell and no layer. */
 
 /* Lines fetched while a loop over k runs: at + k*step. Nothing to fetch is a line that is near, and if it would be owned, the
@@ -31,7 +31,7 @@ INLINE FN(fetch) FN(after)(FN(fetch) f, ptrdiff_t k)
 }
 
 INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as, const T *const *b,
-                         ptrdiff_t bs, ptrdiff_t K, FN(fetch) next, FN(fetch) own, const FN(fetch) *read, const int apart)
+                         ptrdiff_t bs, ptrdiff_t bg, ptrdiff_t K, FN(fetch) next, FN(fetch) own, const FN(fetch) *read, const int apart)
 {
     const T *ar[LSTMC_MAX_ROWS], *bq[TILE_SLICES_1];
     UNROLL
@@ -52,7 +52,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
                 for (int r = 0; r < mr; r++) av[r] = v_set1(ar[r][ka]);
                 UNROLL
                 for (int g = 0; g < nb; g++) {
-                    V bv = v_load(bq[q] + g * FN(NU));
+                    V bv = v_load(bq[q] + g * bg);
                     UNROLL
                     for (int r = 0; r < mr; r++)
                         acc[(r * nq + q) * nb + g] = v_fma(apart ? v_set1(ar[r][ka + g]) : av[r], bv, acc[(r * nq + q) * nb + g]);
@@ -61,7 +61,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
                 V bv[LSTMC_SLOTS];
                 UNROLL
                 for (int g = 0; g < nb; g++) {
-                    bv[g] = v_load(bq[q] + g * FN(NU));
+                    bv[g] = v_load(bq[q] + g * bg);
                     if (mr == 2 || mr == 3) v_hold(bv[g]);
                 }
                 UNROLL
@@ -109,7 +109,7 @@ INLINE void FN(extend_run)(V *acc, FN(progress) *c, const FN(visit) *v, const ls
     const char *line = (const char *)v->acc[0];
     ptrdiff_t step = 0;
     if (c->line < v->n_lines) line = v->line[c->line].at, step = v->line[c->line].step;
-    FN(tile_fma)(acc, mr, nq, nb, c->a, A->k_stride, c->b, nb * FN(NU), m, c->next, (FN(fetch)){line, step}, read, apart);
+    FN(tile_fma)(acc, mr, nq, nb, c->a, A->k_stride, c->b, nb * FN(NU), FN(NU), m, c->next, (FN(fetch)){line, step}, read, apart);
     c->next = FN(after)(c->next, m);
     c->line++;
     c->k += m;

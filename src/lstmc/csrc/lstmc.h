@@ -197,10 +197,10 @@ typedef struct {
     ptrdiff_t n_tiles, n, nb;     /* nb <= 4: blocks of columns */
     const void *a;                /* tile i starts at (m_tiles[i].row - m_tiles[0].row) * a_rows */
     ptrdiff_t a_rows;             /* n of the packed buffer */
-    const void *b;                /* [n][bs] rows, nb*NU columns */
-    ptrdiff_t bs;
-    void *c;                      /* feature m at c + m*ldc */
-    ptrdiff_t ldc;
+    const void *b;                /* [n][bs] rows of nb blocks, b_apart from one to the next (0: side by side) */
+    ptrdiff_t bs, b_apart;
+    void *c;                      /* feature m at c + m*ldc, its blocks likewise */
+    ptrdiff_t ldc, c_apart;
     int first;                    /* 1: C = acc, 0: C = C + acc */
 } lstmc_outer;
 

@@ -1,34 +1,34 @@
 /* outer.h -- one block of a weight gradient: features times gradients, summed over (t, b) pairs. */
 
 /* c[r][v] = acc or c + acc, acc = sum over n of a[n*mr + r] b[n][v], from zero; the next tile's a comes meanwhile */
-INLINE void FN(outer_tile)(T *c, ptrdiff_t ldc, const T *a0, const T *b0, ptrdiff_t bs, ptrdiff_t n, int first, const int mr, const int nb)
+INLINE void FN(outer_tile)(const lstmc_outer *s, T *c, const T *a0, const T *b0, const int mr, const int nb)
 {
     V acc[FN(MAX_ACC)];
     const T *a[LSTMC_MAX_ROWS], *b[1] = {b0};
+    const ptrdiff_t ldc = s->ldc, bg = s->b_apart ? s->b_apart : FN(NU), cg = s->c_apart ? s->c_apart : FN(NU), n = s->n;
     UNROLL
     for (int r = 0; r < mr; r++) a[r] = a0 + r;
-    if (!first)                     /* the sums so far are far away: they come while the chain runs */
+    if (!s->first)                  /* the sums so far are far away: they come while the chain runs */
         UNROLL
         for (int r = 0; r < mr; r++)
             UNROLL
-            for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * FN(NU));
+            for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * cg);
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
-    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, bs, n, (FN(fetch)){(const char *)(a0 + n * mr), mr * sizeof(T)}, (FN(fetch)){(const char *)c, 0},
+    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, s->bs, bg, n, (FN(fetch)){(const char *)(a0 + n * mr), mr * sizeof(T)}, (FN(fetch)){(const char *)c, 0},
                  NULL, 0);
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
         for (int v = 0; v < nb; v++) {
-            T *d = c + r * ldc + v * FN(NU);
-            v_store(d, first ? acc[r * nb + v] : v_add(v_load(d), acc[r * nb + v]));
+            T *d = c + r * ldc + v * cg;
+            v_store(d, s->first ? acc[r * nb + v] : v_add(v_load(d), acc[r * nb + v]));
         }
 }
 
-typedef void (*FN(outer_fn))(T *, ptrdiff_t, const T *, const T *, ptrdiff_t, ptrdiff_t, int);
-#define OUTER(mr, nb)                                                                                                             \
-    static void FN(outer_##mr##x##nb)(T *c, ptrdiff_t ldc, const T *a, const T *b, ptrdiff_t bs, ptrdiff_t n, int first)          \
-    { FN(outer_tile)(c, ldc, a, b, bs, n, first, mr, nb); }
+typedef void (*FN(outer_fn))(const lstmc_outer *, T *, const T *, const T *);
+#define OUTER(mr, nb)                                                                                    \
+    static void FN(outer_##mr##x##nb)(const lstmc_outer *s, T *c, const T *a, const T *b) { FN(outer_tile)(s, c, a, b, mr, nb); }
 #define ROW(mr) OUTER(mr, 1) OUTER(mr, 2) OUTER(mr, 3) OUTER(mr, 4)
 #define ROW_MENU(mr) {FN(outer_##mr##x1), FN(outer_##mr##x2), FN(outer_##mr##x3), FN(outer_##mr##x4)}
 ROW(1)
@@ -84,6 +84,6 @@ static void FN(outer)(const lstmc_outer *s)
         const T *a = (const T *)s->a + (t.row - s->m_tiles[0].row) * s->a_rows;
         T *c = (T *)s->c + t.row * s->ldc;
         for (int lane = 0; lane < FN(NU); lane += VL)
-            FN(outer_menu)[t.mr - 1][s->nb - 1](c + lane, s->ldc, a, (const T *)s->b + lane, s->bs, s->n, s->first);
+            FN(outer_menu)[t.mr - 1][s->nb - 1](s, c + lane, a, (const T *)s->b + lane);
     }
 }

@@ -134,9 +134,9 @@ cdef extern from "lstmc.h" nogil:
         const void *a
         Py_ssize_t a_rows
         const void *b
-        Py_ssize_t bs
+        Py_ssize_t bs, b_apart
         void *c
-        Py_ssize_t ldc
+        Py_ssize_t ldc, c_apart
         int first
 
     ctypedef struct lstmc_features:

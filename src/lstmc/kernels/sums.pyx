@@ -115,7 +115,7 @@ cdef void sum_tiles(const Sums *g, const Batch *b, Py_ssize_t first, Py_ssize_t 
     cdef const Part *part
     cdef const Source *from_source
     cdef Py_ssize_t panels = LSTMC_SLOTS if across(r.w.cell) or g.projection else 1     # of a group
-    cdef Py_ssize_t q, i, n, low, high, from_, to, at = 0, tile0 = u0 // g.groups, tile1 = (u1 - 1) // g.groups + 1
+    cdef Py_ssize_t q, i, n, low, high, from_, to, single, at = 0, tile0 = u0 // g.groups, tile1 = (u1 - 1) // g.groups + 1
     cdef Py_ssize_t features = g.before[tile1 - 1] + g.tiles[tile1 - 1].mr - g.before[tile0]
     cdef lstmc_outer a
     memset(&a, 0, sizeof(a))
@@ -125,19 +125,23 @@ cdef void sum_tiles(const Sums *g, const Batch *b, Py_ssize_t first, Py_ssize_t 
     for q in range(g.groups):
         low, high = (u0 - q + g.groups - 1) // g.groups, (u1 - q + g.groups - 1) // g.groups
         for n in range(g.n_parts):
-            part = &g.part[n]
+            part, from_source = &g.part[n], &g.source[g.part[n].factor]
             from_, to = max(low, part.tile0), min(high, part.tile0 + part.tiles)
-            if from_ >= to:
+            single = part.mask and part.blocks == 1     # slots of several groups at once, for sums that fill the registers
+            if from_ >= to or single and q % LSTMC_SLOTS:
                 continue
+            a.b_apart, a.c_apart = from_source.ps if single else 0, part.group_stride if single else 0
             a.m_tiles, a.n_tiles = g.tiles + from_, to - from_
-            a.nb = min(part.blocks, g.all_blocks - LSTMC_SLOTS * q) if across(r.w.cell) or g.projection else part.blocks
+            if single:
+                a.nb = min(<Py_ssize_t>LSTMC_SLOTS, g.groups - q)
+            else:
+                a.nb = min(part.blocks, g.all_blocks - LSTMC_SLOTS * q) if across(r.w.cell) or g.projection else part.blocks
             a.c, a.ldc = part.sums + (q * part.group_stride - part.first * part.ld) * r.es, part.ld
             at = 0
             for i in range(first, last):
                 a.n = a.a_rows = b.pieces[i].n1 - b.pieces[i].n0
                 a.first = i == 0 and not g.begun
                 a.a = packed + (at * features + (g.before[from_] - g.before[tile0]) * a.n) * r.es
-                from_source = &g.source[part.factor]
                 a.b = from_source.p + (q * panels * from_source.ps + b.pieces[i].n0 * from_source.rs + part.slot * r.nu) * r.es
                 a.bs = from_source.rs
                 r.k.outer(&a)
@@ -176,6 +180,8 @@ cdef void sum_thread(const Sums *g, const Batch *b, Py_ssize_t i, Py_ssize_t n, 
     cdef Py_ssize_t units = g.groups * g.n_tiles, u0 = i * units // n, u1 = (i + 1) * units // n
     cdef Py_ssize_t first = 0, last, p, at, turn = 0
     cdef char *packed
+    if g.r.mask != NULL:                    # whole tiles, because several groups of one are summed at once
+        u0, u1 = u0 // g.groups * g.groups, u1 // g.groups * g.groups
     while first < b.n_pieces and not must_stop(stop, caller):
         last = min(first + PIECES, b.n_pieces)
         if u0 < u1 and b.wanted:        # a tile that two threads share is in the packed features of both
