@@ -121,6 +121,21 @@ def test_modules_as_layers(made, x_shape):
     check(m.to_keras()(x), [y.swapaxes(0, 1), *(part[d] for d in range(m.num_directions) for part in states)], str(m.dtype))
 
 
+@pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.01}, {"clipvalue": 0.5}, {"clipnorm": 1.0}], ids=str)
+@pytest.mark.parametrize("name", ["Lion", "AdamW", "Adam", "Nadam", "Adamax", "RMSprop", "SGD"])
+def test_gradients_of_every_size(name, settings):
+    """Zeros, gradients below the smallest normal number, and large ones."""
+    sizes = np.array([0, 1e-44, 1e-40, 1e-38, 1e-30, 1e-20, 1e-12, 1e-8, 1e-5, 1, 1e3, 1e10, 1e18], np.float32)
+    g = np.concatenate([sizes, -sizes])
+    w = np.linspace(-1, 1, g.size, dtype=np.float32)
+    theirs, ours, v = getattr(keras.optimizers, name)(**settings), getattr(lstmc.optimizers, name)(**settings), keras.Variable(w)
+    theirs.build([v])
+    for step in (g, g[::-1].copy(), np.zeros_like(g), g):
+        theirs.apply([keras.ops.convert_to_tensor(step)], [v])
+        ours.apply([step.copy()], [w])
+        np.testing.assert_allclose(w, v.numpy(), 2e-6)
+
+
 def test_what_keras_has_not_is_named():
     for m, message in ((nn.LSTM(3, 4, proj_size=2), "proj_size: expected 0, since Keras has nothing like it, received 2"),
                        (nn.LSTM(3, 4, peephole=True), "peephole: expected False, since Keras has nothing like it"),

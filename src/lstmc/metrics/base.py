@@ -178,7 +178,7 @@ def weighted(values, sample_weight):
     if type(sample_weight) is np.ndarray and sample_weight.dtype == bool and sample_weight.shape == values.shape[:sample_weight.ndim]:
         values, sample_weight = values[sample_weight], None     # the mask of a model
     if sample_weight is None:
-        return float(np.add.reduce(values, None, F64)), float(values.size)
+        return float(np.count_nonzero(values) if values.dtype == bool else np.add.reduce(values, None, F64)), float(values.size)
     w = np.broadcast_to(against(sample_weight, values.shape), values.shape)
     some = w != 0
     return float((values[some] * w[some]).sum()), float(w.sum())

@@ -193,7 +193,11 @@ class Adamax(Moments):
 
 
 class Lion(Optimizer):
-    """w -= learning_rate sign(beta_1 m + (1 - beta_1) g), m the running mean of g by beta_2 (Chen et al. 2023)."""
+    """w -= learning_rate sign(beta_1 m + (1 - beta_1) g), m the running mean of g by beta_2 (Chen et al. 2023).
+
+    Every gradient counts by its sign, however small: those below the smallest normal number too, as in Keras on PyTorch; JAX takes them for 0.
+    A gradient that is 0 but for rounding moves its weight by learning_rate, one way or the other.
+    """
 
     rule = "lion"
     places = ("m",)
