@@ -178,9 +178,17 @@ def test_what_may_be_written_to_before_backward():
 
 def test_second_derivatives_raise():
     module, x = lstmc.torch.LSTM(5, 7), torch.randn(4, 3, 5, requires_grad=True)
-    dx, = torch.autograd.grad(module(x)[0].square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiate twice"):
-        dx.sum().backward()
+    weights = list(module.parameters())
+    for what in (lambda y: y.square().sum(), torch.sum):        # of the latter no incoming gradient depends on anything
+        for inputs in ([x], weights):
+            for again in (torch.Tensor.backward, lambda penalty: torch.autograd.grad(penalty, x), lambda penalty: torch.autograd.grad(penalty, weights)):
+                found = torch.autograd.grad(what(module(x)[0]), inputs, create_graph=True)
+                with pytest.raises(RuntimeError, match="cannot be differentiated twice"):
+                    again(sum(g.square().sum() for g in found))
+    with pytest.raises(RuntimeError, match="cannot be differentiated twice"):
+        torch.autograd.functional.hessian(lambda x: module(x)[0].sum(), x.detach())
+    found = torch.autograd.grad(module(x)[0].sum(), [x, *weights], create_graph=True)
+    assert all(torch.equal(a, b) for a, b in zip(found, torch.autograd.grad(module(x)[0].sum(), [x, *weights]), strict=True))
 
 
 def test_checkpoints_of_torch():

@@ -6,6 +6,7 @@ Needs torch and is therefore collected only when named: python -m pytest tests/p
 import copy
 import importlib.util
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,22 @@ def test_compile_breaks_the_graph_once(allowed, parts):
     assert len(graphs) == parts
     got.sum().backward()
     assert model[1].lstm.weight_hh_l0.grad.any()
+
+
+def test_what_torch_writes_down_is_its_own_layer():
+    model, x = torch.nn.Sequential(torch.nn.LSTM(5, 7, 2, batch_first=True, bidirectional=True)).eval(), torch.randn(3, 4, 5)
+    accelerate(model)
+    want = model(x)[0]
+    def exported(m, strict=False):
+        return torch.export.export(m, (x,), strict=strict).module()
+
+    for write in (lambda m: torch.jit.script(copy.deepcopy(m)), lambda m: torch.jit.trace(m, (x,)), exported, lambda m: exported(m, True)):
+        with warnings.catch_warnings():         # torch's own
+            warnings.simplefilter("ignore")
+            again = write(model)
+        assert torch.allclose(again(x)[0], want, rtol=0, atol=2e-5)
+    assert type(model[0]) is lstmc.torch.LSTM
+    assert torch.equal(model(x)[0], want)
 
 
 def test_autocast_computes_in_the_precision_of_the_weights(monkeypatch):

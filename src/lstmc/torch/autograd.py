@@ -6,7 +6,6 @@ NumPy's memory that torch takes over.
 
 import torch
 from torch import from_numpy
-from torch.autograd.function import once_differentiable
 
 # Whether the backward in progress may be followed by another through the same graph. Where a version of torch does not say, it may.
 keeps_graph = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
@@ -34,14 +33,14 @@ class Sequence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, engine, packing, parts, x, *more):
         y, final, ctx.tape = run(engine, packing, x, more[:parts], True)
-        ctx.engine, ctx.packing, ctx.parts = engine, packing, parts
+        ctx.engine, ctx.packing, ctx.parts, ctx.given = engine, packing, parts, (x, *more)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x)        # the tape reads its memory: torch watches that nobody writes to it
         return y, *final
 
     @staticmethod
     def backward(ctx, *gradients):
-        return (backward_once if torch.is_grad_enabled() else backward)(ctx, *gradients)
+        return (backward_in_graph if torch.is_grad_enabled() else backward)(ctx, *gradients)
 
 
 def apply(*arguments):
@@ -56,10 +55,28 @@ def backward(ctx, dy, *dfinal):
     dx, dstate, grads = ctx.engine.gradients(ctx.tape, ctx.packing, array(dy), structure([array(d) for d in dfinal]), need_dx, need[:parts],
                                              need[parts:], keep)
     if not keep:
-        ctx.tape = None
+        ctx.tape = ctx.given = None
     found = [None if a is None else from_numpy(a) for a in (dx, *dstate, *grads)]
     return None, None, None, *found
 
 
-# For a backward that records a graph of its own: its gradients have a node that raises when they are differentiated.
-backward_once = once_differentiable(backward)
+def backward_in_graph(ctx, *gradients):
+    """For a backward that records a graph of its own: its gradients have a node that raises when they are differentiated, by anything."""
+    given = [t for t in (*ctx.given, *gradients) if t is not None]
+    with torch.no_grad():
+        found = backward(ctx, *gradients)
+    there = [g for g in found if g is not None]
+    once = iter(Once.apply(len(there), *there, *given))
+    return tuple(None if g is None else next(once) for g in found)
+
+
+class Once(torch.autograd.Function):
+    """apply(n, *tensors) -> the first n, which depend on all, in a way that cannot be differentiated."""
+
+    @staticmethod
+    def forward(ctx, n, *tensors):
+        return tensors[:n]
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        raise RuntimeError("lstmc.torch: expected no derivative of a gradient, for its layers cannot be differentiated twice; use lstmc.torch.restore")

@@ -35,9 +35,18 @@ class OnKernels:
         TypeError, ValueError
             A tensor is not on the CPU, or its dtype or shape does not fit; a transform of torch.func is active.
         """
+        if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None:
+            return super().forward(input, hx)           # what is written down is torch's own layer, which runs anywhere
         if torch.compiler.is_compiling() or "torch._dynamo" in sys.modules:
             return _outside_of_graphs(self, input, hx)
         return call(self, input, hx)
+
+    def __prepare_scriptable__(self):
+        """What torch.jit.script takes instead: torch's own layer, with these parameters."""
+        theirs = type(self).__bases__[1]
+        plain = theirs.__new__(theirs)
+        plain.__dict__.update({name: value for name, value in self.__dict__.items() if name != "_engines"})
+        return plain
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -75,8 +84,8 @@ class LSTM(OnKernels, torch.nn.LSTM):
 
     The number of threads is `lstmc.set_num_threads`'; after torch.set_num_threads(1) it is one. Under autocast the computation stays in the
     precision of the weights. torch.compile leaves a call as it is, as of torch's own modules, and with `torch._dynamo.config.allow_rnn = True`
-    compiles what is before and after it. Second derivatives, torch.func's transforms and forward-mode differentiation raise; TorchScript and
-    torch.export cannot follow a call: `restore` a model before.
+    compiles what is before and after it. Second derivatives, torch.func's transforms and forward-mode differentiation raise. torch.export,
+    torch.onnx.export and torch.jit write torch's own layer down.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
