@@ -1,6 +1,6 @@
 """What prediction by engines costs, beside as many plain processes.
 
-    python benchmarks/engines.py [--workers 2] [--engines processes,dask,ray] [--rounds 5] [--seconds N] [--json FILE]
+    python benchmarks/engines.py [--workers 2] [--engines processes,dask,ray] [--layers 1,2] [--rounds 5] [--seconds N] [--json FILE]
 
 20,000 sequences of 20 to 80 steps, scored by W plain processes that read their share from a file and send scores, and by W workers of what is installed of
 `Processes`, Dask and Ray: from functions that read parts of the file, and from a list in this process, which therefore has to be sent. They were started
@@ -113,7 +113,9 @@ def contenders(stack, folder, memory, workers, engines, partition, cold):
     if "processes" in engines:
         live["Processes"] = stack.enter_context(by.Processes(workers, 1))
     if "dask" in engines and importlib.util.find_spec("distributed"):
+        import dask
         import distributed
+        stack.enter_context(dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}))      # as docs/distributed.md says
         cluster = stack.enter_context(distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
         live["Dask"] = stack.enter_context(distributed.Client(cluster))
     if "ray" in engines and importlib.util.find_spec("ray"):
@@ -135,7 +137,7 @@ def measured(options, folder):
     """Seconds by job and contender."""
     write(folder)
     memory, found, start = read(folder, 0, SEQUENCES), {}, time.monotonic()
-    models = {title: job(layers) for title, layers in JOBS.items()}
+    models = {title: job(layers) for title, layers in JOBS.items() if str(layers) in options.layers.split(",")}
     expected = {title: model.predict(memory, verbose=0) for title, model in models.items()}
     for workers in map(int, options.workers.split(",")):
         with contextlib.ExitStack() as stack:
@@ -158,6 +160,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", default="2")
     parser.add_argument("--engines", default="processes,dask,ray")
+    parser.add_argument("--layers", default="1,2", help="of the jobs: 1 is an LSTM(64), 2 two bidirectional ones")
     parser.add_argument("--partition", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold", action="store_true")
