@@ -6,6 +6,7 @@
 `Processes`, Dask and Ray: from functions that read parts of the file, and from a list in this process, which therefore has to be sent. They were started
 before; with `--cold`, plain processes and `Processes` that are started for the call take part as well. Contenders take turns; medians are printed, and
 the shares of the speed of plain processes, alike started. All scores are compared with what the model alone gives.
+`--memory` prints the most memory that a worker of `Processes` ever had.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import functools
 import importlib.util
 import json
 import multiprocessing
+import os
+import re
 import statistics
 import sys
 import tempfile
@@ -120,6 +123,7 @@ def contenders(stack, folder, memory, workers, engines, partition, cold):
         live["Dask"] = stack.enter_context(distributed.Client(cluster))
     if "ray" in engines and importlib.util.find_spec("ray"):
         import ray
+        os.environ.setdefault("RAY_worker_niceness", "0")      # as the others have; on a busy machine Ray's 15 measures who else is there
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
         stack.callback(ray.shutdown)
         live["Ray"] = "ray"
@@ -156,6 +160,30 @@ def measured(options, folder):
     return found
 
 
+def read_and_tell(folder, first, last):
+    """As `read`; the most memory that the process has had so far is in a file."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    Path(folder, f"peak-{os.getpid()}").write_text(re.search(r"VmHWM:\s*(\d+) kB", status)[1], encoding="utf-8")
+    return read(folder, first, last)
+
+
+def print_memory(folder):
+    """The most memory of a worker of `Processes`, by partition and number of sequences; where there is /proc."""
+    from lstmc import distributed as by
+    write(folder)
+    for partition in (250, 1000, 4000):
+        for count in (SEQUENCES // 2, SEQUENCES, 5 * SEQUENCES):
+            with by.Processes(2, 1) as engine:
+                parts = (functools.partial(read_and_tell, folder, i % SEQUENCES, i % SEQUENCES + partition) for i in range(0, count, partition))
+                for _ in by.predict(job(1), parts, engine, verbose=0):
+                    pass
+            files = list(Path(folder).glob("peak-*"))
+            most = max(int(file.read_text(encoding="utf-8")) for file in files) / 1024
+            print(f"partitions of {partition:5}, {count:6} sequences: {most:6.1f} MB a worker", flush=True)
+            for file in files:
+                file.unlink()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", default="2")
@@ -166,8 +194,12 @@ def main():
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="one round each after these")
     parser.add_argument("--json")
+    parser.add_argument("--memory", action="store_true", help="print the most memory of a worker, and nothing else")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if options.memory:
+            print_memory(folder)
+            return
         found = measured(options, folder)
     if options.json:
         Path(options.json).write_text(json.dumps(found), encoding="utf-8")
