@@ -1,11 +1,12 @@
 """What prediction by engines costs, beside as many plain processes.
 
-    python benchmarks/engines.py [--workers 2] [--engines processes,dask,ray] [--rounds 5] [--seconds N] [--json FILE]
+    python benchmarks/engines.py [--workers 2] [--engines processes,dask,ray] [--layers 1,2] [--rounds 5] [--seconds N] [--json FILE]
 
 20,000 sequences of 20 to 80 steps, scored by W plain processes that read their share from a file and send scores, and by W workers of what is installed of
 `Processes`, Dask and Ray: from functions that read parts of the file, and from a list in this process, which therefore has to be sent. They were started
 before; with `--cold`, plain processes and `Processes` that are started for the call take part as well. Contenders take turns; medians are printed, and
 the shares of the speed of plain processes, alike started. All scores are compared with what the model alone gives.
+`--memory` prints the most memory that a worker of `Processes` ever had.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import functools
 import importlib.util
 import json
 import multiprocessing
+import os
+import re
 import statistics
 import sys
 import tempfile
@@ -113,11 +116,14 @@ def contenders(stack, folder, memory, workers, engines, partition, cold):
     if "processes" in engines:
         live["Processes"] = stack.enter_context(by.Processes(workers, 1))
     if "dask" in engines and importlib.util.find_spec("distributed"):
+        import dask
         import distributed
+        stack.enter_context(dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}))      # as docs/distributed.md says
         cluster = stack.enter_context(distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
         live["Dask"] = stack.enter_context(distributed.Client(cluster))
     if "ray" in engines and importlib.util.find_spec("ray"):
         import ray
+        os.environ.setdefault("RAY_worker_niceness", "0")      # as the others have; on a busy machine Ray's 15 measures who else is there
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
         stack.callback(ray.shutdown)
         live["Ray"] = "ray"
@@ -135,7 +141,7 @@ def measured(options, folder):
     """Seconds by job and contender."""
     write(folder)
     memory, found, start = read(folder, 0, SEQUENCES), {}, time.monotonic()
-    models = {title: job(layers) for title, layers in JOBS.items()}
+    models = {title: job(layers) for title, layers in JOBS.items() if str(layers) in options.layers.split(",")}
     expected = {title: model.predict(memory, verbose=0) for title, model in models.items()}
     for workers in map(int, options.workers.split(",")):
         with contextlib.ExitStack() as stack:
@@ -154,17 +160,46 @@ def measured(options, folder):
     return found
 
 
+def read_and_tell(folder, first, last):
+    """As `read`; the most memory that the process has had so far is in a file."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    Path(folder, f"peak-{os.getpid()}").write_text(re.search(r"VmHWM:\s*(\d+) kB", status)[1], encoding="utf-8")
+    return read(folder, first, last)
+
+
+def print_memory(folder):
+    """The most memory of a worker of `Processes`, by partition and number of sequences; where there is /proc."""
+    from lstmc import distributed as by
+    write(folder)
+    for partition in (250, 1000, 4000):
+        for count in (SEQUENCES // 2, SEQUENCES, 5 * SEQUENCES):
+            with by.Processes(2, 1) as engine:
+                parts = (functools.partial(read_and_tell, folder, i % SEQUENCES, i % SEQUENCES + partition) for i in range(0, count, partition))
+                for _ in by.predict(job(1), parts, engine, verbose=0):
+                    pass
+            files = list(Path(folder).glob("peak-*"))
+            most = max(int(file.read_text(encoding="utf-8")) for file in files) / 1024
+            print(f"partitions of {partition:5}, {count:6} sequences: {most:6.1f} MB a worker", flush=True)
+            for file in files:
+                file.unlink()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", default="2")
     parser.add_argument("--engines", default="processes,dask,ray")
+    parser.add_argument("--layers", default="1,2", help="of the jobs: 1 is an LSTM(64), 2 two bidirectional ones")
     parser.add_argument("--partition", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="one round each after these")
     parser.add_argument("--json")
+    parser.add_argument("--memory", action="store_true", help="print the most memory of a worker, and nothing else")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if options.memory:
+            print_memory(folder)
+            return
         found = measured(options, folder)
     if options.json:
         Path(options.json).write_text(json.dumps(found), encoding="utf-8")

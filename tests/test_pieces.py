@@ -248,6 +248,7 @@ def test_a_backup_is_taken_up_by_another_number_of_ranks(tmp_path):
     ("optimizer", lambda m, a: setattr(m.optimizer, "learning_rate", 0.5)),
     ("training data", lambda m, a: a.update(x=X[:30], y=NUMBERS[:30])),
     ("training data", lambda m, a: a.update(x=np.float64(X)[:, :5])),
+    ("training data", lambda m, a: a.update(y=np.int64(NUMBERS))),
     ("arguments", lambda m, a: a.update(batch_size=7)),
 ])
 def test_what_differs_between_ranks_is_named(what, change):
@@ -329,5 +330,12 @@ def test_gradients_of_modules_are_summed_over_ranks_and_pieces():
         assert errors == [None] * ranks
         for one in found:
             assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in expected.items()}
+    again = Pieces()        # whose buffers are used again, and never by what was given
+    before = all_reduce(several, again)
+    kept, layout = {k: v.tobytes() for k, v in before.items()}, again._reduced[1]
+    all_reduce([{k: v + 1 for k, v in several[0].items()}], again)
+    assert again._reduced[1] is layout
+    assert all_reduce({"a": np.float64([1, 2])}, again)["a"].dtype == np.float64
+    assert {k: v.tobytes() for k, v in before.items()} == kept == {k: v.tobytes() for k, v in all_reduce(several, again).items()}
     with pytest.raises(TypeError, match="grads: expected"):
         all_reduce([], Pieces())

@@ -22,8 +22,9 @@ many times as many pieces. With A = 6 W B T / F, the time of one rank alone, and
   16 ranks at 50 microseconds; at H = 1024 (W = 8.4 million, A = 6.4 s), 250.
 - Every rank makes the whole update of the weights, some passes over W numbers, whatever R is.
 
-`benchmarks/distributed.py` measures steps and sums for H from 64 to 1024. The sum of a layer's gradients begins while the layers below go backward, which
-hides at most C (1 - 1 / R) less the lowest layer's part, and only what the MPI library moves by itself. Neither layers nor sequences are divided.
+`benchmarks/ranks.py` measures steps and sums for H from 64 to 1024, and fits l and b. The sum of a layer's gradients begins while the layers
+below go backward, which hides at most C (1 - 1 / R) less the lowest layer's part, and only what the MPI library moves by itself. Neither layers nor
+sequences are divided.
 """
 
 from lstmc import names

@@ -16,6 +16,7 @@ from lstmc.distributed.watch import Watch
 KEY = []        # the key of an MPI communicator's attribute, where it has one of these
 FAILED, TAG = 0, 1      # tags: of that message, and of the first of numbers
 PATIENCE = 2.0      # seconds that others have to say that a rank failed, before the job is ended
+LEFT = 5.0      # seconds that one waits for others after a program has ended on one of them: what that one had sent comes sooner
 LAST = 8.0      # seconds after which who has not waited for a rank that is gone is ended
 
 
@@ -53,8 +54,9 @@ class Communicator:
         self._begun = {}        # lists of requests that are not complete: they keep their buffers
         self.doing = ""
         self._failed, self._gone, self._guards = None, False, 0
+        self._left = None       # (rank, when) of a program that has ended
         if self.size > 1:
-            self._watch = Watch(self, self._miss)
+            self._watch = Watch(self, self._miss, self._leave)
             atexit.register(self._end)
 
     def gather(self, value):
@@ -102,6 +104,8 @@ class Communicator:
             polls += 1
             if polls % 16 == 0:
                 self._listen()
+                if self._left is not None and time.monotonic() - max(start, self._left[1]) > LEFT:
+                    raise RuntimeError(f"rank {self._left[0]} of {self.size} is not there: its program has ended")
                 if time.monotonic() - start > 0.002:
                     time.sleep(5e-5)
         return True
@@ -133,6 +137,10 @@ class Communicator:
                 time.sleep(LAST)
                 if self._guards:
                     os._exit(1)
+
+    def _leave(self, rank):
+        """In a thread."""
+        self._left = rank, time.monotonic()
 
     @contextlib.contextmanager
     def guard(self):

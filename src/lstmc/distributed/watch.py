@@ -28,10 +28,12 @@ class Watch:
         Whose `gather` tells the others where rank 0 is.
     found : callable
         Called in a thread, once, with the rank that is gone.
+    left : callable
+        Called in a thread with a rank that has said farewell: the program has ended there.
     """
 
-    def __init__(self, comm, found):
-        self._found, self._links = found, {}       # links: rank -> socket, of rank 0 to all, of others to rank 0
+    def __init__(self, comm, found, left):
+        self._found, self._left, self._links = found, left, {}       # links: rank -> socket, of rank 0 to all, of others to rank 0
         listener = listening(comm.size) if comm.rank == 0 else None
         with listener or contextlib.nullcontext():
             place = comm.gather((socket.gethostname(), listener.getsockname()[1], secrets.token_bytes(16)) if listener else None)[0]
@@ -76,6 +78,7 @@ class Watch:
                     gone = heard(key.fileobj, key.data)
                     if gone == FAREWELL:
                         waiting.unregister(key.fileobj)
+                        self._left(key.data)
                         continue
                     self._say(gone)
                     self._found(gone)
