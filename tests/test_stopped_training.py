@@ -116,8 +116,8 @@ def test_a_reader_ahead_whose_beginning_is_stopped(monkeypatch):
     def stopped(thread):
         start(thread)
         if "lstmc" in thread.name:
-            begun.append(thread)
             ctrl_c()
+            begun.append(thread)        # a thread is started whole
 
     def read():
         found = batches.ahead(iter(range(100)))

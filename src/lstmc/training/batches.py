@@ -12,6 +12,7 @@ import numpy as np
 from lstmc import seeds
 from lstmc.layers.symbolic import SymbolicTensor
 from lstmc.training import ragged
+from lstmc.training.interrupts import Interrupts
 
 ARRAYS = (np.ndarray, ragged.Sequences, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type, SymbolicTensor)
 RAN_OUT = ("x ran out of data before the epoch had its steps, and the epoch ends here: an epoch goes on where the one before stopped, "
@@ -161,6 +162,16 @@ class Here:
     """What a frame has while it is there."""
 
 
+def start(thread):
+    """Start a thread and meet it. That is done by locks of Python's own, between which Ctrl-C must not come: it waits."""
+    interrupts = Interrupts().install()
+    try:
+        with interrupts:
+            thread.start()
+    finally:
+        interrupts.remove()
+
+
 def ahead(items, most=2):
     """The items of an iterator, taken by a thread up to `most` ahead of their use; an error comes where its item would have come.
 
@@ -189,7 +200,7 @@ def ahead(items, most=2):
 
     thread = threading.Thread(target=read, name="lstmc reads ahead", daemon=True)
     try:
-        thread.start()
+        start(thread)
         while True:
             try:
                 item, error = ready.get(timeout=1)
