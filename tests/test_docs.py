@@ -21,3 +21,10 @@ def test_pages_and_pictures_are_there():
     for text in pages.values():
         for picture in re.findall(r"\{image\} (\S+)", text):
             assert (docs_blocks.PAGES / picture).exists()
+
+
+def test_code_is_as_wide_as_a_page():
+    lines = [line for p in docs_blocks.PAGES.rglob("*.md") for block in re.findall(r"^```.*?^```$", p.read_text(encoding="utf-8"), re.M | re.S)
+             for line in block.splitlines() if not line.startswith(":alt:")]
+    assert len(lines) > 300
+    assert [line for line in lines if len(line) > 90] == []

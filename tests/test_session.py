@@ -202,7 +202,7 @@ def test_workspaces_do_not_pile_up(isa):
         end = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert end - start < 50 * 1024      # the smallest workspace, left behind once a round, would be 200 KiB
+    assert end - start < 100 * 1024     # without the GIL some memory is freed later; the smallest workspace, left behind once a round, would be 200 KiB
 
 
 @pytest.mark.parametrize(("error", "text", "call"), [

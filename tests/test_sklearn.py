@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -422,3 +423,10 @@ def test_the_example_runs(capsys):
     main = runpy.run_path(str(EXAMPLE))["main"]
     assert main(images=300, epochs=2) > 0.2
     assert "test accuracy" in capsys.readouterr().out
+
+
+def test_scikit_learns_threadpoolctl_limits_the_threads():
+    before = lstmc.get_num_threads()
+    with threadpoolctl.threadpool_limits(1, user_api="openmp"):
+        assert lstmc.get_num_threads() == 1
+    assert lstmc.get_num_threads() == before

@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 KINDS = {".py", ".pyi", ".so", ".typed", ".npz", ".txt", ".md"}
+NEEDS = {"numpy", "safetensors"}
 ELSEWHERE = re.compile(rb"/(?:home|root|tmp|Users|build|work|project)/[\w./-]{3,}")
 BESIDE = "$ORIGIN/../../lstmc.libs"     # where auditwheel puts libgomp
 WIDE = re.compile(r"%[yz]mm\d|\bvf(?:n?m(?:add|sub))\w*")
@@ -32,6 +33,15 @@ def wrong_contents(names):
             yield f"{name}: does not belong in a wheel"
     if "lstmc/py.typed" not in names:
         yield "lstmc/py.typed: missing"
+
+
+def wrong_metadata(text):
+    fields = [line.split(": ", 1) for line in text.split("\n\n")[0].splitlines() if ": " in line]
+    needs = {re.match(r"[\w-]+", value)[0] for name, value in fields if name == "Requires-Dist" and "extra ==" not in value}
+    if needs != NEEDS:
+        yield f"METADATA: needs {', '.join(sorted(needs))}"
+    if not {"License-Expression", "License-File"} <= {name for name, _ in fields} or any("License ::" in value for _, value in fields):
+        yield "METADATA: a license is an expression and a file, and no classifier"
 
 
 def wrong_extension(path):
@@ -58,6 +68,7 @@ def main():
     args = parser.parse_args()
     with zipfile.ZipFile(args.wheel) as wheel, tempfile.TemporaryDirectory() as folder:
         wrong = list(wrong_contents(set(wheel.namelist())))
+        wrong += wrong_metadata(wheel.read(next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))).decode())
         extensions = [Path(wheel.extract(name, folder)) for name in wheel.namelist() if name.startswith("lstmc/") and name.endswith(".so")]
         size = sum(file.file_size for file in wheel.infolist())
         if not extensions:

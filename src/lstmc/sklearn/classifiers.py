@@ -191,7 +191,8 @@ class LSTMClassifier(Classifier):
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(["low", "high"], 50)
     >>> X = [rng.standard_normal((rng.integers(5, 20), 2)) + (label == "high") for label in y]
-    >>> model = LSTMClassifier(8, learning_rate_init=0.02, early_stopping=True, random_state=0).fit(X, y)
+    >>> model = LSTMClassifier(8, learning_rate_init=0.02, early_stopping=True,
+    ...                        random_state=0).fit(X, y)
     >>> model.predict([np.zeros((7, 2)), np.ones((9, 2))]).tolist()
     ['low', 'high']
     """

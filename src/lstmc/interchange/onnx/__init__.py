@@ -71,9 +71,10 @@ def from_onnx(obj, node=None, *, partial=False, verify=False):
 
         (name, cell), = lstmc.from_onnx("speech.onnx", partial=True).items()
         x, y = next(iter(cell.inputs)), next(iter(cell.outputs))
-        cut = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(onnx.load("speech.onnx")))
-        before = onnxruntime.InferenceSession(cut.extract_model(["sound"], [x]).SerializeToString())
-        after = onnxruntime.InferenceSession(cut.extract_model([y], ["text"]).SerializeToString())
+        whole = onnx.shape_inference.infer_shapes(onnx.load("speech.onnx"))
+        cut = onnx.utils.Extractor(whole)
+        parts = cut.extract_model(["sound"], [x]), cut.extract_model([y], ["text"])
+        before, after = (onnxruntime.InferenceSession(m.SerializeToString()) for m in parts)
         inside, = before.run(None, {"sound": sound})
         text, = after.run(None, {y: cell({x: inside})[y]})
     """
