@@ -50,6 +50,7 @@ class _Held:
         entries, entry = self._entered.pop()
         with _meeting.now:
             entries.remove(entry)
+            entries[:] = [other for other in entries if other() is not None]
 
     def __exit__(self, *error):
         self._leave()
