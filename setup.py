@@ -78,6 +78,7 @@ LINUX = ("-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 LINUX_LINK = ("-Wl,-s", "-Wl,-z,noseparate-code", "-Wl,--gc-sections")
 
 DIRECTIVES = {
+    "auto_pickle": False,
     "language_level": 3,
     "boundscheck": False,
     "wraparound": False,

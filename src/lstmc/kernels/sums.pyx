@@ -125,7 +125,8 @@ cdef void sum_tiles(const Sums *g, const Batch *b, Py_ssize_t first, Py_ssize_t 
     for q in range(g.groups):
         low, high = (u0 - q + g.groups - 1) // g.groups, (u1 - q + g.groups - 1) // g.groups
         for n in range(g.n_parts):
-            part, from_source = &g.part[n], &g.source[g.part[n].factor]
+            part = &g.part[n]
+            from_source = &g.source[part.factor]
             from_, to = max(low, part.tile0), min(high, part.tile0 + part.tiles)
             single = part.mask and part.blocks == 1     # slots of several groups at once, for sums that fill the registers
             if from_ >= to or single and q % LSTMC_SLOTS:

@@ -98,7 +98,7 @@ cdef tuple loss_rows(bint crossed, y, p, bint values, bint gradient, threads):
     cdef bint labelled = crossed and y.ndim < len(shape)
     cdef Span sp, sy, sv, sd
     cdef const lstmc_kernels *k
-    cdef const int64_t *label = NULL
+    cdef char *labels = NULL
     found, d = np.empty(shape[:len(shape) - 1]) if values else None, np.empty(shape, p.dtype) if gradient else None
     if not labelled and y.dtype != p.dtype:
         y = y.astype(p.dtype)
@@ -112,16 +112,16 @@ cdef tuple loss_rows(bint crossed, y, p, bint values, bint gradient, threads):
     if gradient:
         sd = flat("d", row_major(d), rows * n, es, True)
     if labelled:
-        label = <const int64_t *>sy.p
+        labels = sy.p
         for i in range(rows):
-            if label[i] >= n:
-                raise ValueError(f"y: expected labels below {n}, received {label[i]}")
+            if (<const int64_t *>labels)[i] >= n:
+                raise ValueError(f"y: expected labels below {n}, received {(<const int64_t *>labels)[i]}")
     nt = threads_for(20.0 * rows * n, rows, threads)
     for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
         at, count = i * rows // nt, (i + 1) * rows // nt - i * rows // nt
         if crossed:
             k.crossentropy(<double *>moved(sv.p, at * 8), moved(sd.p, at * n * es), sp.p + at * n * es, sy.p + at * n * es,
-                           NULL if label == NULL else label + at, count, n)
+                           <const int64_t *>moved(labels, at * 8), count, n)
         else:
             k.squared_error(<double *>moved(sv.p, at * 8), moved(sd.p, at * n * es), sp.p + at * n * es, sy.p + at * n * es, count, n)
     return found, d
