@@ -10,7 +10,6 @@
 
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE __attribute__((noinline))
-#define SMALL __attribute__((noinline, cold))     /* little code before speed: once a batch, on few values */
 #define UNROLL _Pragma("GCC unroll 24")
 #define PREFETCH(p) __builtin_prefetch(p)
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)     /* to the second-level cache */

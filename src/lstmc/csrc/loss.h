@@ -7,7 +7,7 @@
  * `value` and `d` may be NULL. A sum of n > 128 elements is that of two halves, the first of whole eights; one of fewer has eight
  * accumulators, which are added in pairs, and then what is left: NumPy's order. */
 #define LOSS_SUM(NAME, A, ARGUMENTS, FIRST, SECOND, TERM) \
-    static SMALL A NAME ARGUMENTS \
+    static A NAME ARGUMENTS \
     { \
         if (n > 128) { \
             const ptrdiff_t half = n / 2 - n / 2 % 8, rest = n - half; \
@@ -35,8 +35,8 @@ INLINE double FN(possible)(double q)
     return q < least ? least : q > most ? most : q;
 }
 
-/* sum of y log q over the classes that y counts, logarithms by the dozen */
-static SMALL double FN(sum_of_logs)(const T *p, const T *y, double sum, ptrdiff_t n)
+/* sum of y log q over the classes that y counts, 64 logarithms at a time */
+static NOINLINE double FN(sum_of_logs)(const T *p, const T *y, double sum, ptrdiff_t n)
 {
     double q[64], weight[64], v = 0;
     ptrdiff_t m = 0;
@@ -54,7 +54,7 @@ static SMALL double FN(sum_of_logs)(const T *p, const T *y, double sum, ptrdiff_
     return v;
 }
 
-static SMALL void FN(squared_error)(double *value, void *d_, const void *p_, const void *y_, ptrdiff_t rows, ptrdiff_t n)
+static void FN(squared_error)(double *value, void *d_, const void *p_, const void *y_, ptrdiff_t rows, ptrdiff_t n)
 {
     const T *p = p_, *y = y_, scale = (T)(2.0 / (double)n);
     T *d = d_;
@@ -62,7 +62,7 @@ static SMALL void FN(squared_error)(double *value, void *d_, const void *p_, con
     for (ptrdiff_t i = 0; d && i < rows * n; i++) d[i] = (p[i] - y[i]) * scale;
 }
 
-static SMALL void FN(crossentropy)(double *value, void *d_, const void *p_, const void *y_, const int64_t *label, ptrdiff_t rows, ptrdiff_t n)
+static void FN(crossentropy)(double *value, void *d_, const void *p_, const void *y_, const int64_t *label, ptrdiff_t rows, ptrdiff_t n)
 {
     for (ptrdiff_t r = 0; value && r < rows; r++) {
         const T *p = (const T *)p_ + r * n;
