@@ -2,15 +2,7 @@
 
 import torch
 
-
-def any_of(masks):
-    """Where a step is valid in any input; None if one has no mask."""
-    if any(m is None for m in masks):
-        return None
-    found = masks[0]
-    for m in masks[1:]:
-        found = found | m
-    return found
+from lstmc.layers.merging import any_of
 
 
 def spread(mask, axes):

@@ -156,7 +156,7 @@ class Recurrent(Exchanged, Module):
             step = self._step
             if step == LAST_STEP:
                 raise ValueError(f"step: expected less than {LAST_STEP} before a training call, received {step}")
-            self.__dict__["_step"] = step + 1
+            self.__dict__["_step"] = step + 1       # at every training call: without the checks of who sets `step`
         return self.seed, step
 
     # Calls -------------------------------------------------------------------------------------------------
