@@ -1,8 +1,11 @@
 """Ctrl-C and losses that are not finite: training stops between two steps, or says which batch it was."""
 
 import gc
+import inspect
+import itertools
 import os
 import signal
+import sys
 import threading
 import warnings
 
@@ -152,6 +155,35 @@ def test_what_a_stopped_thread_holds_is_free_when_its_frames_are_gone(owner, nam
     assert len(found) == 1
 
 
+def test_a_reader_ahead_whose_end_is_stopped():
+    """Before it is told to end: it ends when the frame that would have told it is no more."""
+    lines, first = inspect.getsourcelines(batches.ahead)
+    end = first + next(n for n, line in enumerate(lines) if "over.append" in line)
+
+    def stop(frame, event, argument):
+        if frame.f_code is batches.ahead.__code__ and frame.f_lineno == end:
+            raise KeyboardInterrupt
+        return stop
+
+    def read():
+        sys.settrace(stop)
+        try:
+            found = batches.ahead(itertools.count())
+            assert next(found) == 0
+            with pytest.raises(KeyboardInterrupt):
+                found.close()
+        finally:
+            sys.settrace(before)
+
+    before = sys.gettrace()
+    read()
+    gc.collect()
+    for thread in threading.enumerate():
+        if "lstmc" in thread.name:
+            thread.join(10)
+    assert [t.name for t in threading.enumerate() if "lstmc" in t.name] == []
+
+
 def test_ctrl_c_at_the_beginning_and_at_the_end_of_fit(monkeypatch):
     """Where a handler of its own is there already, or still."""
     model, x, y, _ = build("last")
@@ -165,6 +197,12 @@ def test_ctrl_c_at_the_beginning_and_at_the_end_of_fit(monkeypatch):
                 model.fit(x, y, verbose=0)
         assert signal.getsignal(signal.SIGINT) is before
         assert model._fitting is None
+        if name == "install":
+            with monkeypatch.context() as m:
+                m.setattr(owner, name, lambda *a, real=real: (real(*a), ctrl_c())[0])
+                with pytest.raises(KeyboardInterrupt):
+                    model.train_on_batch(x, y)
+            assert signal.getsignal(signal.SIGINT) is before
     model.fit(x, y, verbose=0)
 
 
