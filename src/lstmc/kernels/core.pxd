@@ -1,5 +1,6 @@
 # core.pxd -- the only extern block: mirrors csrc/lstmc.h. Other kernel modules cimport from here.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 cdef extern from "lstmc.h" nogil:
     enum: LSTMC_NORM_SUMS, LSTMC_SLOTS, LSTMC_MAX_ROWS, LSTMC_MAX_ACC, LSTMC_BLOCK_BYTES, LSTMC_KBLOCK
@@ -211,8 +212,15 @@ cdef struct Span:
 cdef const lstmc_kernels *table(Py_ssize_t itemsize) except NULL
 cdef Span span(object array, bint writable=*) except *
 cdef Span span_or_null(object array, bint writable=*) except *
-cdef lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil
 cpdef Py_ssize_t max_threads() except -1
 cdef Py_ssize_t most_threads() noexcept
 cdef bint alone() noexcept
 cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t mr) noexcept nogil
+
+
+cdef inline lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil:
+    """An operand whose rows are one run of `len` values."""
+    cdef inline lstmc_operand o
+    memset(&o, 0, sizeof(o))
+    o.a, o.row_stride, o.k_stride, o.n_full, o.full_len = a, row_stride, k_stride, 1, len
+    return o

@@ -62,6 +62,7 @@ THREADS_PER_CPU = 4
 cdef const lstmc_kernels *_table32 = NULL
 cdef const lstmc_kernels *_table64 = NULL
 cdef Py_ssize_t _threads = 0        # 0: not set by the user
+cdef str _isa
 
 
 def known_isas():
@@ -87,7 +88,7 @@ def use_isa(name):
     ValueError
         The name is unknown, was not built, or cannot run here.
     """
-    global _table32, _table64
+    global _table32, _table64, _isa
     if name not in known_isas():
         raise ValueError(f"LSTMC_ISA: expected one of {', '.join(known_isas())}, received {name!r}")
     key = name.encode()
@@ -96,11 +97,12 @@ def use_isa(name):
                          f"usable here: {', '.join(usable_isas())}")
     _table32 = lstmc_table(key, 4)
     _table64 = lstmc_table(key, 8)
+    _isa = name
 
 
 def isa():
     """Name of the instruction set in use."""
-    return (<bytes>_table32.isa).decode()
+    return _isa
 
 
 def tile_rows():
@@ -156,14 +158,6 @@ cdef Span span_or_null(object array, bint writable=False) except *:
         return span(array, writable)
     memset(&none, 0, sizeof(none))
     return none
-
-
-cdef lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil:
-    """An operand whose rows are one run of `len` values."""
-    cdef lstmc_operand o
-    memset(&o, 0, sizeof(o))
-    o.a, o.row_stride, o.k_stride, o.n_full, o.full_len = a, row_stride, k_stride, 1, len
-    return o
 
 
 def fingerprint(array, uint64_t seed=0):

@@ -20,12 +20,15 @@ from lstmc.kernels.norm cimport keep_normed
 from lstmc.kernels.options cimport Options
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
-from lstmc.kernels.schedule cimport Rows, Schedule, band_of, bands_of, by_time, chunk_of, len_of, seq
+from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, band_of, bands_of, by_time, chunk_of, len_of, seq, whole_rows
 from lstmc.kernels.states cimport copy_blocks, direction, load_state
 from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of, state_row
 from lstmc.kernels.team cimport Stop, deal, end, end_row, first_row, lstmc_team_size, padded, plan_of_call, raise_error, release
 from lstmc.kernels.weights cimport Operands, Weights
 from lstmc.kernels.workspace cimport GAP, MAX_JOBS, Forward, States, states_of
+
+# Operations, far less than a millisecond's, before the first look at the clock: two looks are a hundredth of a small call.
+cdef enum: UNSEEN_WORK = 1000000
 
 
 cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1:
@@ -33,7 +36,7 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
     cdef Record *r = &f.r
     cdef const Rows *s = &r.s
     cdef const Operands *w = r.w
-    cdef Py_ssize_t es = r.es, nu = r.nu, B = s.B, rows, c_rows, i, cap = 0, held = (1 if w.norm == NULL else 3) * w.cell.slots
+    cdef Py_ssize_t es = r.es, nu = r.nu, B = s.B, rows, c_rows, z_rows, z_size, i, cap = 0, held = (1 if w.norm == NULL else 3) * w.cell.slots
     deal(&f.team, s, plan, w.groups)
     r.ldh, r.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
     f.parts = 1 if f.train or f.team.shared else f.team.threads
@@ -60,10 +63,11 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
             cap = max(cap, end_row(&f.team, i) - first_row(&f.team, i))
         f.z_rows = f.z_steps * cap
         f.z_rs, f.z_gs = (z_blocks(f) * nu, LSTMC_SLOTS * nu) if across(w.cell) or w.norm != NULL else (LSTMC_SLOTS * nu, f.z_rows * LSTMC_SLOTS * nu)
-        f.z = block(scratch, f.team.threads * f.z_rows * z_blocks(f) * nu * es)
-        f.zx = <const void **>block(scratch, f.team.threads * f.z_rows * sizeof(void *))
-        f.z_tiles = <lstmc_tile *>block(scratch, f.team.threads * f.z_rows * sizeof(lstmc_tile))
-        f.z_first = <Py_ssize_t *>block(scratch, f.team.threads * f.z_steps * sizeof(Py_ssize_t))
+        z_rows, z_size = f.team.threads * f.z_rows, f.team.threads * f.z_rows * z_blocks(f) * nu * es
+        f.z = block(scratch, z_size + z_rows * (sizeof(void *) + sizeof(lstmc_tile)) + f.team.threads * f.z_steps * sizeof(Py_ssize_t))
+        f.zx = <const void **>(f.z + z_size)
+        f.z_tiles = <lstmc_tile *>(f.zx + z_rows)
+        f.z_first = <Py_ssize_t *>(f.z_tiles + z_rows)
     if w.norm != NULL:
         keep_normed(f, keep, scratch)
     return 0
@@ -112,7 +116,7 @@ cdef void final_state(const Forward *f, const Span *h, const Span *c) noexcept n
             elif not f.train and len_of(s, j) % 2:
                 row = j + part.j1 - part.j0
             memcpy(h.p + seq(s, j) * h.stride[0] * r.es, part.h + row * r.ldh * r.es, r.w.R * r.es)
-            if r.c != NULL:
+            if r.c != NULL and c.p != NULL:
                 copy_blocks(c.p + seq(s, j) * c.stride[0] * r.es, r.nu * r.es,
                             part.c + c_row * r.nu * r.es, part.c_ps * r.es, r.w.H, r.nu, r.es)
 
@@ -129,18 +133,18 @@ cdef int set_options(Record *r, Options options, Py_ssize_t d) except -1:
     return 0
 
 
-def forward(list weights not None, Schedule schedule not None, x, y, tuple state, tuple final not None, Options options not None,
+def forward(list weights not None, Schedule schedule, x, y, tuple state, tuple final not None, Options options not None,
             bint train=False, threads=None, chunk=None, Py_ssize_t direction0=0, dict forced=None):
     """Run a sequence through one layer; returns a Tape for each direction if train, else None.
 
-    weights: of the forward direction and, if there is one, of the reverse direction: D = 1 or 2. x (T, B, I) with any
-    strides; y (T, B, D*R) or None is written, with 0 at steps that are not live; state: h0 (D, B, R) and, for the LSTM, c0 (D, B, H) with unit feature
-    stride, or None for zeros; final, like it, is written. chunk: (t0, t1), run these steps of the schedule only, from the
+    weights: of the forward direction and, if there is one, of the reverse direction: D = 1 or 2. schedule None: of whole sequences, in
+    inference, and x is (B, T, I). x (T, B, I) with any strides; y (T, B, D*R) or None is written, with 0 at steps that are not live; state: h0 (D, B, R) and, for the LSTM, c0 (D, B, H) with unit feature
+    stride, or None for zeros; final, like it, is written: of an LSTM too h alone, if that is all there is in it. chunk: (t0, t1), run these steps of the schedule only, from the
     state that they begin with. direction0: 1 if the only direction is the reverse one. forced: entries of the plan, for tests.
     """
     cdef Forward f[MAX_JOBS]
-    cdef Rows s
-    cdef Span none, h_in, c_in, h_out, c_out, sh, sc, sx = by_time(span(x), &schedule.rows), sy = by_time(span_or_null(y, True), &schedule.rows)
+    cdef Rows s, rows
+    cdef Span none, h_in, c_in, h_out, c_out, sh, sc, sx = span(x), sy = span_or_null(y, True)
     cdef Weights w = weights[0]
     cdef Py_ssize_t D = len(weights), bands = 1, jobs, i, d, at = 0
     cdef bint dropping = options.o.random and options.recurrent_dropout > 0
@@ -151,17 +155,23 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     cdef uint64_t kind
     cdef Stop stop
     cdef Tape tape
-    memset(f, 0, sizeof(f))
+    memset(f, 0, D * (MAX_BANDS if train else 1) * sizeof(Forward))
     memset(&stop, 0, sizeof(stop))
     memset(&none, 0, sizeof(none))
+    if schedule is None:
+        rows = whole_rows(sx.shape[1], sx.shape[0])
+        sx.stride[0], sx.stride[1] = sx.stride[1], sx.stride[0]
+    else:
+        rows = schedule.rows
+        sx, sy = by_time(sx, &rows), by_time(sy, &rows)
     h_in, c_in = span_or_null(None if state is None else state[0]), span_or_null(None if state is None or len(state) < 2 else state[1])
     h_out, c_out = span(final[0], True), span(final[1], True) if len(final) > 1 else none
     if train:
         f[0].r.w, f[0].r.k, f[0].r.es = &w.o, w.k, w.itemsize
-        load = load_of(&f[0].r, &schedule.rows, D, 1)
-        bands = bands_of(&schedule.rows, <double>load.weights * w.itemsize, w.o.P)
+        load = load_of(&f[0].r, &rows, D, 1)
+        bands = bands_of(&rows, <double>load.weights * w.itemsize, w.o.P)
     jobs = D * bands
-    s = schedule.rows if chunk is None else chunk_of(&schedule.rows, chunk[0], chunk[1])
+    s = rows if chunk is None else chunk_of(&rows, chunk[0], chunk[1])
     for i in range(jobs):
         d = i // bands
         w = weights[d]
@@ -178,6 +188,7 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
     load.x_apart |= dropping and w.o.cell.first > 0
     kind = kind_of(FORWARD, load.pairs, load.weights * load.itemsize, 2 * load.T + train)
     plan = plan_of_call(&load, threads, forced)
+    stop.left = <Py_ssize_t>(UNSEEN_WORK * load.T / max(2.0 * load.pairs * load.weights, 1.0))
     try:
         for i in range(jobs):
             set_up(&f[i], &plan, keep[i // bands], scratch)
@@ -198,11 +209,10 @@ def forward(list weights not None, Schedule schedule not None, x, y, tuple state
                 if not stop.stopped:
                     end(&region, f[at].team.progress)
                 at += plan.at_once
-        raise_error(&stop)
-        with nogil:
-            for i in range(jobs):
+            for i in range(0 if stop.stopped else jobs):
                 sh, sc = direction(h_out, i // bands), direction(c_out, i // bands)
                 final_state(&f[i], &sh, &sc)
+        raise_error(&stop)
     finally:
         for i in range(jobs):
             release(&f[i].team)

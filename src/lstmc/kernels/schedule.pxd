@@ -65,6 +65,9 @@ cdef inline Py_ssize_t time_of(const Rows *s, Py_ssize_t t, Py_ssize_t j, bint r
     return time if s.when == NULL else s.when[seq(s, j) * s.when_ld + time]
 
 
+cdef Rows whole_rows(Py_ssize_t T, Py_ssize_t B) noexcept nogil
+
+
 cdef inline Span by_time(Span a, const Rows *s) noexcept nogil:
     """An array of a call as one of (T, B, features): a packed one (N, features) has its row of a time and a sequence at their sum."""
     if s.packed:

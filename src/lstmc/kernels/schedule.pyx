@@ -59,6 +59,15 @@ cdef Py_ssize_t block_steps(const Rows *s, Py_ssize_t bands) noexcept nogil:
     return max(LSTMC_KBLOCK * s.T // max(s.N // bands, 1), 1)
 
 
+cdef Rows whole_rows(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+    """B sequences of T steps."""
+    cdef Rows s
+    memset(&s, 0, sizeof(Rows))
+    s.T, s.B, s.N, s.length = T if B else 0, B, T * B, T
+    s.whole = s.T
+    return s
+
+
 cdef class Schedule:
     """Schedule(T, B, lengths=None, mask=None, packed=False): lengths is a C-contiguous int64 array of B values in 0..T; mask, instead, a
     (T, B) bool array of the steps that are valid; packed: of arrays with live pairs alone, for lengths that descend and are not all T."""
@@ -69,9 +78,7 @@ cdef class Schedule:
         cdef int64_t *order
         cdef int64_t *times
         cdef Py_ssize_t j, t
-        memset(s, 0, sizeof(Rows))
-        s.T, s.B, s.N, s.length = T if B else 0, B, T * B, T
-        s.whole = s.T
+        s[0] = whole_rows(T, B)
         if mask is not None and B and T:
             lengths = mask.sum(0, dtype=np.int64)
         if lengths is None or B == 0 or (lengths == T).all():
