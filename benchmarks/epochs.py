@@ -5,7 +5,8 @@
 One epoch of 2,560 sequences, batches shuffled, Adam: (a) Embedding(10000, 64), LSTM(64), softmax of 10, T = 80, B = 128; (b) LSTM(128), softmax
 of 6, T = 50 of 16 features, B = 32; (c) LSTM(50, relu), Dropout(0.2), Dense(1), T = 10 of 1 feature, B = 32 (in torch with tanh: its LSTM has no
 other). Every contender is a process of its own, which is stopped while another one's epoch is timed; medians of rounds that take turns are
-printed, with the ratio to lstmc. Keras runs on the backend that KERAS_BACKEND names.
+printed, with the ratio to lstmc. Keras runs on the backend that KERAS_BACKEND names. Last comes what lstmc takes for one row through (c), trained,
+by the shortest and the median of many loops.
 """
 
 import argparse
@@ -100,6 +101,23 @@ def child(peer, case, threads):
         print(time.perf_counter() - start, flush=True)
 
 
+def one_row(threads, loops=400, calls=50):
+    """Print what `predict` of one row takes."""
+    import lstmc
+    lstmc.set_num_threads(threads)
+    x, y = data("c")
+    model = lstmc.Sequential([lstmc.Input(x.shape[1:]), lstmc.layers.LSTM(50, activation="relu"), lstmc.layers.Dropout(0.2), lstmc.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(x[:64], y[:64], verbose=0)
+    row, taken = x[:1], []
+    for _ in range(loops):
+        start = time.perf_counter()
+        for _ in range(calls):
+            model.predict(row, verbose=0)
+        taken.append((time.perf_counter() - start) / calls * 1e6)
+    print(f"(c) predict of one row: {min(taken):.1f} us, median {statistics.median(taken):.1f} us")
+
+
 def compare(case, peers, rounds, threads):
     command = [sys.executable, "-W", "ignore", __file__, "--threads", str(threads), "--child", case]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
@@ -139,6 +157,7 @@ def main():
         return
     for case in arguments.cases.split(","):
         compare(case, [p for p in arguments.peers.split(",") if p], arguments.rounds, arguments.threads)
+    one_row(arguments.threads)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 import lstmc
 from lstmc import Model, Sequential
-from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Concatenate, Dense, Dropout, Embedding, Input, RepeatVector, TimeDistributed
+from lstmc.layers import GRU, LSTM, Activation, Bidirectional, Concatenate, Dense, Dropout, Embedding, Input, RepeatVector, SimpleRNN, TimeDistributed
 from recipes import bits
 
 pytestmark = pytest.mark.once
@@ -77,6 +77,50 @@ def test_predictions_are_no_views_of_the_input():
     p = Sequential([Input((3,)), Activation("linear")]).predict(x, verbose=0)
     p[:] = 7
     assert (x == 1).all()
+
+
+class Doubled(Dense):
+    def forward(self, x, mask=None, training=False, step=0):
+        y, mask, tape = super().forward(x, mask, training, step)
+        return 2 * y, mask, tape
+
+
+class AlwaysDropped(Dropout):
+    def forward(self, x, mask=None, training=False, step=0):
+        return super().forward(x, mask, True, step)
+
+
+def test_outputs_alone_are_those_of_a_run():
+    """Of rows of layers, which keep no account then, of others, and of layers whose forward is a subclass's own."""
+    rows = [
+        *([kind(4, seed=1, **more), Dropout(0.5), Dense(3, "tanh", seed=2)] for kind in (LSTM, GRU, SimpleRNN)
+          for more in ({}, {"return_sequences": True}, {"go_backwards": True}, {"activation": "relu", "use_bias": False})),
+        *([Bidirectional(GRU(4, seed=1), merge), Activation("softmax")] for merge in ("concat", "sum", "mul", "ave")),
+        [Dense(4, seed=1), LSTM(4, seed=2, return_sequences=True), Bidirectional(LSTM(2, seed=3))],
+        [LSTM(4, seed=1), Doubled(2, seed=2)],
+        [LSTM(4, seed=1), AlwaysDropped(0.5, seed=2)],
+        [lstmc.layers.Masking(0.0), LSTM(4, seed=1), Dense(2, seed=2)],
+        [Dropout(0.5), Activation("linear")],
+    ]
+    x, fast = A.astype(np.float32), 0
+    x[0, 2:] = 0
+    for row in rows:
+        model = Sequential([Input((None, 3)), *row])
+        model.build()
+        fast += model.graph.values is not None
+        assert not np.shares_memory(model.predict(x, verbose=0), x)
+        for some in (x, x[:1], x[3:4], x[:0], x[:, :0]):
+            want = model.run((some,)).outputs[0]
+            assert [a.tobytes() for a in (model.predict(some, verbose=0), model.predict_on_batch(some), model(some))] == [want.tobytes()] * 3, row
+            assert model.predict(some, verbose=0).shape == want.shape
+    assert fast == len(rows) - 3
+    assert branched().graph.values is None
+
+
+def test_what_fits_into_no_memory_is_said():
+    model = Sequential([Input((None, 1)), LSTM(4)])
+    with pytest.raises(MemoryError, match="70368744177664 steps of 1 sequences"):
+        model.predict(np.broadcast_to(np.float32(0), (1, 2**46, 1)), verbose=0)
 
 
 def test_more_shapes_than_are_remembered():

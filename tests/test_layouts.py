@@ -59,12 +59,3 @@ def test_orders():
     for wrong in ("ifg", "ifgg", "keras2", None, 4):
         with pytest.raises(ValueError, match="order: expected the letters of 'ifgo'"):
             layouts.order(wrong, "lstm")
-
-
-def test_two_biases_that_lie_together_are_one_view():
-    a = np.arange(6)
-    both = layouts.joined(a[:3], a[3:])
-    both[1, 0] = 9
-    assert a.tolist() == [0, 1, 2, 9, 4, 5]
-    with pytest.raises(ValueError, match="second"):
-        layouts.joined(a[:2], a[4:])

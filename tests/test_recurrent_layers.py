@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import lstmc
+from lstmc.kernels import core
 from lstmc.layers import GRU, LSTM, Bidirectional, Dense, Input, SimpleRNN
+from lstmc.layers.variable import Variable
+from lstmc.nn.params import COUNTS_ARE_EXACT
 from lstmc.training import Sequential
 from test_layers import F64, assert_gradients, inputs
 
@@ -151,6 +154,78 @@ def test_weights_are_live_and_copies_have_their_own(make):
             w[...] = 0
         assert not twin(x).any()
         assert not any(a.any() for _, a in twin.module.named_parameters())
+
+
+@pytest.mark.parametrize("get", [
+    lambda layer: layer.weights,
+    lambda layer: [v.array for v in layer.variables],
+    lambda layer: list(layer.module.state_dict().values()),
+    lambda layer: [w.base for w in layer.weights],
+    lambda layer: [memoryview(w) for w in layer.weights],
+], ids=["weights", "variables", "module", "base", "memoryviews"])
+@pytest.mark.parametrize("make", [LSTM, GRU, lambda n, **d: GRU(n, reset_after=False, **d), lambda n, **d: Bidirectional(GRU(n, **d))],
+                         ids=["LSTM", "GRU", "reset before", "Bidirectional"])
+def test_a_write_is_noticed_whoever_holds_the_array(make, get):
+    """Held over calls or only for the write, and by a copy that shares the module."""
+    layer, x = make(3, seed=1), inputs(2, 4, 5, dtype=np.float32)
+    layer(x)
+    sharing = copy.copy(layer)
+
+    def noticed():
+        fresh = make(3, seed=2)
+        fresh(x)
+        fresh.set_weights(layer.get_weights())
+        return all(np.array_equal(one(x), fresh(x)) for one in (layer, sharing))
+
+    held = get(layer)
+    for owner in (layer, sharing):
+        for n in range(len(held)):
+            for arrays in (held, get(owner)):
+                assert noticed()
+                np.asarray(arrays[n])[...] *= np.float32(1.5)
+                assert noticed()
+    del held, arrays
+    for owner in (layer, sharing):
+        owner.set_weights([w + np.float32(0.25) for w in layer.get_weights()])
+        assert noticed()
+
+
+def test_weights_are_read_again_only_if_someone_may_have_written(monkeypatch):
+    """Also after training, for a model keeps no arrays of its layers."""
+    model, x, read = Sequential([Input((4, 5)), LSTM(3), Dense(1)]), inputs(2, 4, 5, dtype=np.float32), []
+    real, few = core.fingerprint, (1, 0) if COUNTS_ARE_EXACT else (3, 3)
+    monkeypatch.setattr(core, "fingerprint", lambda a: read.append(1) or real(a))
+
+    def reads():
+        read.clear()
+        for _ in range(3):
+            model.predict(x, verbose=0)
+        return len(read)
+
+    model.compile("adam", "mse")
+    assert (reads(), reads()) == few
+    for train in (model.train_on_batch, lambda x, y: model.fit(x, y, epochs=2, verbose=0), lambda x, y: model.set_weights(model.get_weights())):
+        train(x, np.ones(2))
+        assert (reads(), reads()) == few
+    held = model.weights
+    assert reads() == 3
+    del held
+    assert (reads(), reads()) == few
+
+
+def test_a_write_that_ctrl_c_ends_is_noticed(monkeypatch):
+    layer, x = LSTM(3), inputs(2, 4, 5, dtype=np.float32)
+    before = layer(x)
+
+    def stopped(variable, value):
+        variable._array[...] = 0
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Variable, "inward", stopped)
+    for v in layer.variables:
+        with pytest.raises(KeyboardInterrupt):
+            v.set(None)
+    assert not np.array_equal(layer(x), before)
 
 
 def test_the_bias_of_f_begins_as_one():

@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 
+WHOLE = int, np.bool_, np.integer
+
 
 def say(text, end="\n"):
     """Write a text; whether that was possible."""
@@ -38,8 +40,8 @@ def columns():
 
 def verbosity(verbose):
     """0 silent, 1 a line that is redrawn, 2 a line at the end; "auto" is 1 on a terminal and in a notebook, and else 2."""
+    if isinstance(verbose, WHOLE) and verbose in (0, 1, 2):
+        return int(verbose)
     if isinstance(verbose, str) and verbose == "auto":
         return 1 if is_terminal() or is_notebook() else 2
-    if not isinstance(verbose, (int, np.bool_, np.integer)) or verbose not in (0, 1, 2):
-        raise ValueError(f"verbose: expected 0, 1, 2 or 'auto', received {verbose!r}")
-    return int(verbose)
+    raise ValueError(f"verbose: expected 0, 1, 2 or 'auto', received {verbose!r}")

@@ -105,10 +105,3 @@ def biases_out(x, h, cell, layout, biases=None):
     biases = biases or LAYOUTS[layout].biases
     x, h = (reordered(b, cell, "pytorch", layout) for b in (x, h))
     return {"one": lambda: x + h, "rows": lambda: np.stack([x, h]), "joined": lambda: np.concatenate([x, h]), "two": lambda: (x, h)}[biases]()
-
-
-def joined(first, second):
-    """(2, n): two arrays (n,) that lie one after the other in memory, as one view that keeps both."""
-    if first.ctypes.data + first.nbytes != second.ctypes.data or not (first.flags.c_contiguous and second.flags.c_contiguous):
-        raise ValueError("second: expected memory right after that of first, received other memory")
-    return np.lib.stride_tricks.as_strided(first, (2, first.size), (first.nbytes, first.itemsize))

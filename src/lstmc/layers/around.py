@@ -9,14 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc import layouts
 from lstmc.layers.base import Layer, described, reshaping
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks
-from lstmc.nn.passes import forward_pass
+from lstmc.nn.passes import forward_pass, last_of
 from lstmc.whole import Reading, turns_of
+
+MODEST = 2**30      # values, for which no size that follows from them overflows
 
 
 class AroundModule(Layer):
@@ -31,6 +32,7 @@ class AroundModule(Layer):
     module = None
     sources = ()            # of each of `variables` the name of the module's parameter, or those of two biases
     states = None           # of a stateful layer, after its last call
+    _of_last_step = False    # whether all that comes out is made of the last h, and every batch begins with zeros
 
     @property
     def settings(self):
@@ -87,6 +89,7 @@ class AroundModule(Layer):
         self.module = s.module_class._blank(input_shape[2], s.units, bias=s.use_bias, batch_first=True, bidirectional=len(self.ways) == 2,
                                             dtype=self.dtype, seed=self.seed, input_dropout=s.dropout, recurrent_dropout=s.recurrent_dropout,
                                             **s.module_settings())
+        self._of_last_step = not (self.return_sequences or self.return_state or self.stateful or self.go_backwards)
         self.variables = self.live()
 
     def initialize(self, input_shape):
@@ -99,21 +102,19 @@ class AroundModule(Layer):
                 v.array[s.units:2 * s.units] = 1
 
     def live(self):
-        """The variables, as views of the module's parameters."""
-        arrays, cell = self.module.state_dict(), self.settings.cell
-        names = {name: name for name in arrays}
-        self.sources = [one for suffix in self.ways.values() for one in self.by_keras(names, suffix, lambda *biases: biases).values()]
-        return [Variable(prefix + name, w, name != "bias", cell, regularizer=getattr(way, f"{name.removesuffix('_kernel')}_regularizer"))
+        """The variables, as the module's own views of its parameters."""
+        params, cell = self.module._params, self.settings.cell
+        names, pairs = {name: name for name in params.arrays}, {name: (name, name.replace("bias_ih", "bias_hh")) for name in params.pairs}
+        self.sources = [one for suffix in self.ways.values() for one in self.by_keras(names, pairs, suffix).values()]
+        return [Variable(prefix + name, w, name != "bias", cell, regularizer=getattr(way, f"{name.removesuffix('_kernel')}_regularizer"), touch=params.touch)
                 for (prefix, suffix), way in zip(self.ways.items(), self.each_way, strict=True)
-                for name, w in self.by_keras(arrays, suffix, layouts.joined).items()]
+                for name, w in self.by_keras(params.arrays, params.pairs, suffix).items()]
 
-    def by_keras(self, arrays, suffix, two_biases):
-        """Keras' name -> array of one way, from arrays by the module's names; `two_biases` joins two."""
+    def by_keras(self, arrays, pairs, suffix):
+        """Keras' name -> array of one way, from arrays by the module's names and two biases in one by the first's."""
         found = {"kernel": arrays[f"weight_ih{suffix}"], "recurrent_kernel": arrays[f"weight_hh{suffix}"]}
         if self.settings.use_bias:
-            found["bias"] = arrays[f"bias_ih{suffix}"]
-            if self.settings.two_biases:
-                found["bias"] = two_biases(found["bias"], arrays[f"bias_hh{suffix}"])
+            found["bias"] = (pairs if self.settings.two_biases else arrays)[f"bias_ih{suffix}"]
         return found
 
     def gradients_of(self, params):
@@ -174,6 +175,12 @@ class AroundModule(Layer):
             masks += (None,) * (len(out) - self.outputs)
         several = len(out) > 1
         return out if several else out[0], masks if several else masks[0], (m, tape, steps, kept, initial_state is not None) if training else None
+
+    def _value(self, x):
+        """What `forward` makes of an array in inference."""
+        if not self._of_last_step or x.size >= MODEST:
+            return self.forward(x)[0]
+        return self.shown(None, last_of(self.module, x), None, None)[0]
 
     def backward(self, tape, dy, need_dx=True):
         """As `Layer.backward`; with return_state dy is `(d output, *d states)`, each may be None. If there was an initial state, dx is `(dx, *of it)`."""

@@ -141,6 +141,9 @@ class Layer(Fixed):
         -------
         y, mask, tape
             tape is None unless training.
+
+        A class that has a `_value(x)` beside it says with it what y is of an array in inference, x itself or new, and that no mask comes out where
+        none comes in.
         """
         raise NotImplementedError
 

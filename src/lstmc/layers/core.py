@@ -146,14 +146,23 @@ class Dense(Layer):
     def _matrices(self):
         """Kernel and bias, which is None where there is none."""
         found = self.variables
-        return found[0].array, found[1].array if self.use_bias else None
+        return found[0]._array, found[1]._array if self.use_bias else None
 
     def forward(self, x, mask=None, training=False, step=0):
-        flat = in_rows(x)
-        z = np.empty((*x.shape[:-1], self.units), self.dtype)
-        linear.linear_fwd(flat, *self._matrices(), in_rows(z))
+        z = self._product(x)
         y = self.activation.forward(z)
-        return y, mask, (flat, x.shape, self.activation.kept(z, y)) if training else None
+        return y, mask, (in_rows(x), x.shape, self.activation.kept(z, y)) if training else None
+
+    def _value(self, x):
+        """What `forward` makes of an array."""
+        return self.activation.forward(self._product(x))
+
+    def _product(self, x):
+        """x w + b."""
+        flat = in_rows(x)
+        z = np.empty((len(flat), self.units), self.dtype)
+        linear.linear_fwd(flat, *self._matrices(), z)
+        return z if flat is x else z.reshape(*x.shape[:-1], self.units)
 
     def backward(self, tape, dy, need_dx=True, preactivation=False):
         """As `Layer.backward`; with preactivation, dy is the gradient of x w + b."""
@@ -198,6 +207,10 @@ class Activation(Layer):
     def forward(self, x, mask=None, training=False, step=0):
         y = self.activation.forward(x)
         return y, mask, self.activation.kept(x, y) if training else None
+
+    def _value(self, x):
+        """What `forward` makes of an array."""
+        return self.activation.forward(x)
 
     def backward(self, tape, dy, need_dx=True, preactivation=False):
         """As `Layer.backward`; with preactivation, dy is the gradient of the layer's input."""

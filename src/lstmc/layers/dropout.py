@@ -40,6 +40,10 @@ class Dropout(Layer):
         scale = self.scale(x.shape, step)
         return x * scale, mask, scale
 
+    def _value(self, x):
+        """The input: in inference nothing is dropped."""
+        return x
+
     def scale(self, shape, step):
         """What multiplies an input of this shape."""
         if self.noise_shape is None:

@@ -5,6 +5,10 @@ import numpy as np
 from lstmc import layouts
 
 
+def nothing():
+    """To do where nobody keeps what was made of an array."""
+
+
 class Variable:
     """One weight: the live array that kernels read, whether Keras' layout is its transpose, and the cell whose gates it has, if any.
 
@@ -14,18 +18,22 @@ class Variable:
         False for statistics that forward keeps.
     regularizer : lstmc.regularizers.Regularizer or None
         Its penalty is part of the loss.
+    touch : callable
+        Called when the array is lent, and before and after it is written: `lstmc.nn.params` has packed copies of its own.
     """
 
-    __slots__ = ("_array", "cell", "name", "regularizer", "trainable", "transposed")
+    __slots__ = ("_array", "cell", "name", "regularizer", "touch", "trainable", "transposed")
 
-    def __init__(self, name, array, transposed=False, cell=None, trainable=True, regularizer=None):
-        self.name, self._array, self.transposed, self.cell = name, array, transposed, cell
+    def __init__(self, name, array, transposed=False, cell=None, trainable=True, regularizer=None, touch=nothing):
+        self.name, self._array, self.transposed, self.cell, self.touch = name, array, transposed, cell, touch
         self.trainable, self.regularizer = trainable, regularizer
 
     @property
     def array(self):
         """The live array, as a view made for the caller: who sets its shape or dtype in place changes nothing here."""
-        return self._array.view()
+        lent = self._array.view()
+        self.touch()
+        return lent
 
     @property
     def shape(self):
@@ -47,7 +55,9 @@ class Variable:
         return self.outward(self._array).copy()
 
     def set(self, value):
+        self.touch()
         self._array[...] = self.inward(value)
+        self.touch()
 
     # The penalty ---------------------------------------------------------------------------------------------
 
@@ -61,4 +71,4 @@ class Variable:
         return g if self.regularizer.elementwise else np.ascontiguousarray(self.inward(g))
 
     def _regularized(self):
-        return self._array if self.regularizer.elementwise else self.outward(self._array)
+        return self.array if self.regularizer.elementwise else self.outward(self.array)

@@ -8,6 +8,7 @@ Reading all weights is a good part of a small call, so it is left out while nobo
 fingerprint no array was lent, and when it was taken none was out. Reference counts tell, where they are exact.
 """
 
+import itertools
 import math
 import sys
 import weakref
@@ -68,6 +69,9 @@ class Parameters:
         self._memory = np.zeros(at, dtype)      # the base of every view, so within reach of whoever has one: not used itself
         self.flat = self._memory[:]
         self.arrays = self._views(self.flat)
+        # name of the first -> (2, n) view of two biases, which are neighbours, for layers that have them as rows of one
+        self.pairs = {name: self.flat[part.start:then.stop].reshape(2, -1) for (name, part, _), (_, then, _) in itertools.pairwise(self._parts)
+                      if name.startswith("bias_ih")}
         self._count = self._references()
         self._state = object()          # another one after every loan and every write of our own
         self._known = None, 0           # state, fingerprint in it; only from when no array was out
@@ -97,6 +101,10 @@ class Parameters:
         found = {name: array.view() for name, array in self.arrays.items()}
         self._state = object()          # after the references are made: `fingerprint` looks in the other order
         return found
+
+    def touch(self):
+        """Whoever lends or writes `arrays` or `pairs` says so: of a loan when its references are made, of a write before and after, for Ctrl-C may end it."""
+        self._state = object()
 
     def _references(self):
         """References to the memory; every view, and every view of one, is a reference."""

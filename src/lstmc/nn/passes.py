@@ -53,6 +53,13 @@ def forward_pass(m, call, train, threads, result=None, wanted=(False, False), ev
     return m._outside(below, call) if shown else None, m._state_outside(final, call.batched), tape, taps
 
 
+def last_of(m, x):
+    """h (D, B, R) of a module of one layer after whole sequences x (B, T, I), from zeros: nothing else of what a pass gives."""
+    h = np.empty((m.num_directions, len(x), m.output_size), m.dtype)
+    forward(m._weights(False).weights, None, x, None, None, (h,), m._options_of())
+    return h
+
+
 def drop(m, below, layer, schedule, draw, threads):
     """The input of a layer after dropout, and the mask, None if there is none."""
     steps, B, width = (schedule.steps, schedule.sequences, below.shape[1]) if schedule.packed else below.shape

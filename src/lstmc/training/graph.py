@@ -93,8 +93,12 @@ class Graph:
         # The layer that makes an output which nothing else takes: its activation can be part of the loss.
         self.makers = [next((s.layer for s in self.steps if s.outputs == (i,) and s.layer.activity_regularizer is None), None)
                        if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
+        # Where each call takes what the one before it gives, and nobody makes masks: what the layers make of an array in inference.
+        row = all((s.inputs, s.states, s.outputs) == ((n,), (), (n + 1,)) for n, s in enumerate(self.steps)) and self.kept == (len(self.steps),)
+        values = [value_of(s.layer) for s in self.steps]
+        self.values = tuple(values) if row and None not in values else None
         self.regularized = [(layer, v) for layer, v in once(pair for layer in self.layers for pair in layer.owned) if v.regularizer is not None]
-        self.plan = self.trained = self.arrays = None        # of gradients
+        self.plan = self.trained = None        # of gradients
         self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
         self._taken = {}        # shape of the only input -> (a dtype of which nothing is cast, shapes of the outputs)
 
@@ -179,11 +183,23 @@ class Graph:
             tapes.append(tape)
         return Run([values[i] for i in self.kept], [masks[i] for i in self.kept], tapes, penalty)
 
+    def outputs_of(self, xs, training=False, step=0, own=False):
+        """The outputs of `run`, for who wants nothing else; with `own`, in memory that nobody else has.
+
+        A row of layers does it in half the time for a small batch, since no account need be kept.
+        """
+        x = y = xs[0]
+        if self.values is None or training or type(x) is Padded:
+            found = self.run(xs, training, step).outputs
+            return list(map(np.array, found)) if own else found
+        for value in self.values:
+            y = value(y)
+        return [np.array(y) if own and y is x else y]
+
     # Gradients -----------------------------------------------------------------------------------------------
 
     def prepare_gradients(self, every=False):
-        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`,
-        and `arrays` their live arrays.
+        """Fix which weights are trained: `trained` becomes their (layer, Variable) pairs, each once, in the order of `layers`.
 
         With `every`, gradients are those of all weights and of the inputs.
         """
@@ -200,7 +216,12 @@ class Graph:
             ended = tuple(n for n in places if n is not None and n not in met)      # gradients that are complete after this step: no earlier one adds to them
             met.update(ended)
             plan.append((layer, outputs, inputs + states, bool(states or layer.merges), before, bool(own), places, ended))
-        self.plan, self.trained, self.arrays = list(reversed(plan)), pairs, [v.array for _, v in pairs]
+        self.plan, self.trained = list(reversed(plan)), pairs
+
+    @property
+    def arrays(self):
+        """The live arrays of `trained`, not to be kept: while somebody has one, every call looks whether it was written."""
+        return [v.array for _, v in self.trained]
 
     def gradients(self, tapes, dys, preactivation=(), samples=None, told=None):
         """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on."""
@@ -248,6 +269,12 @@ class Graph:
     def recurrent_layers(self):
         """The layers that may keep states."""
         return [layer for layer in self.layers if isinstance(layer, AroundModule)]
+
+
+def value_of(layer):
+    """A layer's `_value`, None if it has none that belongs to its `forward`."""
+    kind = next(kind for kind in type(layer).__mro__ if "_value" in vars(kind) or "forward" in vars(kind))
+    return layer._value if "_value" in vars(kind) else None
 
 
 def once(pairs):

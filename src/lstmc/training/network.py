@@ -91,7 +91,7 @@ class Network:
             shapes = self.graph.taken(x)
             if shapes is not None:
                 return (x,), shapes
-        self.build()
+        self._build_for(x)
         given = self._by_input(x)
         found = []
         for n, (name, a) in enumerate(zip(self.input_names, given, strict=True)):
@@ -108,6 +108,10 @@ class Network:
         if plain and found[0] is x:
             self.graph.remember(x, outputs)
         return tuple(found), outputs
+
+    def _build_for(self, x):
+        """Create the weights if there are none yet, for this x if nothing else says what it is like."""
+        self.build()
 
     def _by_input(self, x):
         """x as a list with an entry for every input."""
@@ -261,7 +265,9 @@ class Network:
 
     def arranged(self, found):
         """What was `found` for every output, as outputs were given: in a dict, alone, or as a list."""
-        return one_or_all(found) if self.output_keys is None else dict(zip(self.output_keys, found, strict=True))
+        if self.output_keys is None:
+            return found[0] if len(found) == 1 else found
+        return dict(zip(self.output_keys, found, strict=True))
 
     def summary(self, print_fn=None):
         """Print a table of the layers.

@@ -168,7 +168,7 @@ class Sequential(Model):
                 x = layer(x)
         self.graph = Graph([tensor], [x])
 
-    def accept(self, x):
+    def _build_for(self, x):
         if not self._layers:
             raise ValueError("layers: expected at least one layer, received none")
         if not self.built:
@@ -180,7 +180,6 @@ class Sequential(Model):
             except ValueError as error:
                 raise ValueError(f"{error}{hints.of_inputs([a.shape], [self.input_shape])}") from None
             self.build(shape)
-        return super().accept(x)
 
     @classmethod
     def from_config(cls, config):

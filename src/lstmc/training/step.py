@@ -183,4 +183,4 @@ class Stepper(Measured):
 
     def _outputs_of(self, x, training):
         found, _ = self.accept(x)
-        return self.run(tuple(map(ragged.whole, found)), training, self.step).outputs
+        return self.graph.outputs_of(tuple(map(ragged.whole, found)), training, self.step)

@@ -261,20 +261,27 @@ class Trainer(Stepper):
             A list of (T_i, ...) arrays where x is a list of sequences and the output has a value per step. A list or dict of all that where the
             model has several outputs.
         """
-        verbose, steps = verbosity(verbose), optional(steps, "steps")
-        if gives_batches(x):
+        verbose = verbosity(verbose)
+        if steps is not None:
+            steps = optional(steps, "steps")
+        if type(x) is not np.ndarray and gives_batches(x):
             source = self._given(x, None, batch_size, None)
-            parts, expected = (tuple(map(ragged.whole, self.accept(part)[0])) for part, _, _ in source.epoch(steps)), steps or source.steps
-            outputs = []
-        else:
-            found, shapes = self.accept(x)
-            n, size = len(found[0]), optional(batch_size, "batch_size")
-            size = size or max(default_size(n, steps), 1)
-            if n <= size and not verbose and callbacks is None and all(type(a) is np.ndarray for a in found):
-                return self.arranged([np.array(y) for y in self.run(found).outputs])       # one batch that nobody follows: in half the time
-            expected = min(k for k in (steps, max(math.ceil(n / size), 1)) if k)
-            parts = itertools.islice((tuple([a[index] for a in found]) for index in arrays.slices(n, size)), steps)
-            outputs = [Collected(shape, self.dtype) for shape in shapes]
+            return self._predict(map(self._whole, source.epoch(steps)), None, steps or source.steps, verbose, callbacks)
+        found, shapes = self.accept(x)
+        n = len(found[0])
+        size = default_size(n, steps) if batch_size is None else optional(batch_size, "batch_size")
+        if n <= size and not verbose and callbacks is None and type(found[0]) is np.ndarray and (len(found) == 1 or set(map(type, found)) == PLAIN):
+            return self.arranged(self.graph.outputs_of(found, own=True))        # one batch that nobody follows
+        expected = min(max(math.ceil(n / size), 1), steps or n + 1)
+        return self._predict(itertools.islice(pieces(found, n, size), steps), shapes, expected, verbose, callbacks)
+
+    def _whole(self, batch):
+        """The inputs of a batch of several parts that a caller gives."""
+        return tuple(map(ragged.whole, self.accept(batch[0])[0]))
+
+    def _predict(self, parts, shapes, expected, verbose, callbacks):
+        """`predict` of the parts of a data set, inputs each: so many are expected, and outputs of these shapes in all, if that is known."""
+        outputs = [Collected(shape, self.dtype) for shape in shapes or ()]
         hooks = CallbackList(callbacks, self, {"verbose": verbose, "epochs": 1, "steps": expected})
         progress = Progress(verbose, expected)
         hooks.call("on_predict_begin")
@@ -292,9 +299,18 @@ class Trainer(Stepper):
         return self.arranged([some.result() for some in outputs])
 
 
+PLAIN = {np.ndarray}
+
+
+def pieces(found, n, size):
+    """So many samples of all inputs at a time."""
+    for index in arrays.slices(n, size):
+        yield tuple([a[index] for a in found])
+
+
 def default_size(n, steps):
     """The batch size of who asks for none: 32, or what makes so many steps of n samples, as in Keras."""
-    return 32 if steps is None else math.ceil(n / steps)
+    return 32 if steps is None else max(math.ceil(n / steps), 1)
 
 
 def optional(value, name):
