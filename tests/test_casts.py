@@ -23,6 +23,16 @@ class Tensor:
         self.__array_interface__, self.keep = a.__array_interface__, a
 
 
+class Frame:
+    """Another library's table: an array if asked for."""
+
+    def __init__(self, a):
+        self.shape, self.values = a.shape, a
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
 def nested(a, leaf):
     """The rows of `a` as leaves of lists."""
     return [[leaf(row) for row in rows] for rows in a]
@@ -78,6 +88,16 @@ def test_what_is_accepted(dtype):
         assert_same_bits(m(value)[0], want)
     assert_same_bits(m([[[1, 0.5]] * 3])[0], m(np.array([[[1, 0.5]] * 3], dtype))[0])
     assert_same_bits(m([[[1, True]] * 3])[0], m(np.ones((1, 3, 2), dtype))[0])
+
+
+@pytest.mark.parametrize("lengths", [(3, 1, 2), (3, 3, 3)])
+def test_sequences_as_tables(lengths):
+    """A list of tables or tensors is one of sequences, also where they have one length, as a list of arrays is."""
+    m, parts = nn.RNN(2, 2, seed=0), [F[0, :n] for n in lengths]
+    for found, wanted in zip(m([Frame(a) for a in parts])[0], m(parts)[0], strict=True):
+        assert_same_bits(found, wanted)
+    with pytest.raises(TypeError, match=r"x\[1\]: expected dtype float32, received float64"):
+        m([Frame(parts[0]), Frame(parts[1].astype(float))])
 
 
 def test_a_list_in_itself():

@@ -21,7 +21,7 @@ class Table:
 
     def __init__(self, values):
         self.values = np.asarray(values)
-        self.ndim = self.values.ndim
+        self.shape = self.values.shape
 
     def __array__(self, dtype=None, copy=None):
         return self.values if dtype is None else self.values.astype(dtype)
@@ -31,6 +31,17 @@ class Table:
 
     def __len__(self):
         return len(self.values)
+
+
+class Column(Table):
+    """As a Series: of one axis, and its own rows if iterated."""
+
+    def __init__(self, rows):
+        super().__init__(np.fromiter(rows, object))
+        self.ndim, self.dtype = 1, self.values.dtype
+
+    def __iter__(self):
+        return iter(self.values)
 
 
 class Foreign:
@@ -82,6 +93,8 @@ WORKS = {
     "lists": lambda: fit(X.tolist(), Y.tolist()),
     "lists of unequal lengths": lambda: words([[1, 2], [3], [4, 5, 6]]),
     "a list of tensors": lambda: fit([Table(x[:n]) for x, n in zip(X, (1, 5, 3), strict=False)], Y[:3], shape=(None, 3)),
+    "a column of lists": lambda: words(Column([[1, 2], [3], [4, 5, 6]])),
+    "a column of arrays": lambda: fit(Column(x[:n] for x, n in zip(X, (1, 5, 3), strict=False)), Y[:3], shape=(None, 3)),
     "whole numbers and booleans": lambda: fit((X > 0), Y.astype(np.uint8)),
     "y as a column": lambda: fit(y=Y[:, None]),
 }
@@ -144,6 +157,8 @@ FAILS = {
     "a table with words": (lambda: fit(Table(np.array([["a", 1]] * 12, object))), "x: expected numbers, received dtype object: text"),
     "numbers as objects": (lambda: fit(X.astype(object)), r"x: expected numbers, received dtype object; if all are numbers, pass x.astype\(\"float32\"\)"),
     "no x": (lambda: fit(None), "x: expected numbers, received None"),
+    "a sequence that is missing": (lambda: words([[1, 2], None, [3]]), r"x\[1\]: expected a sequence, as others are, received NoneType"),
+    "lists of another depth": (lambda: words([[[1], [2, 3]], [[4]]]), r"x\[0\]: expected a rectangular array; lstmc.utils.pad_sequences makes one"),
     "dates": (lambda: fit(np.zeros((12, 5, 3), "M8[D]")), r"x: expected real numbers, received dtype datetime64"),
     "fractions for Embedding": (lambda: words(X[:, :, 0]), "x: expected whole numbers, received 0.1"),
     "a word beyond the vocabulary": (lambda: words(np.full((12, 5), 10)), "embedding: x: expected numbers from 0 to 9, received 10"),
@@ -163,6 +178,8 @@ FAILS = {
     "classes -1 and 1": (lambda: fit(y=Y % 2 * 2 - 1, loss=BINARY, units=1, activation="sigmoid"), r"received values from -1.0 to 1.0; pass \(y \+ 1\) / 2"),
     "one target per sequence": (lambda: fit(y=Y * 1.0, loss="mse", units=1, activation=None, sequences=True),
                                 "last recurrent layer needs return_sequences=False"),
+    "a target per step": (lambda: fit(y=np.zeros((12, 5, 1)), loss="mse", units=1, activation=None),
+                          r"y: expected shape \(12, 1\) of the model's output, received \(12, 5, 1\)"),
     "too few targets": (lambda: fit(y=Y[:5]), "y: expected 12 entries, one per sample of x, received 5"),
     "no targets": (lambda: fit(y=None), "y: expected targets, received None"),
     # other arguments

@@ -157,12 +157,21 @@ def test_tables_are_sequences_of_one_feature():
     (np.full((2, 3, 4), np.inf), ValueError, "X contains infinity"),
     (np.full((2, 3), 1e39), ValueError, "X contains infinity or a value too large"),
     (np.zeros((2, 3, 2)), ValueError, "X has 2 features per step, but LSTMRegressor is expecting 3 features per step"),
+    (np.ma.masked_equal(np.eye(3), 1), ValueError, "X: expected no masked values, .* received 3 of 9"),
     (np.zeros((2, 7)), ValueError, "X has 1 features per step"),
 ])
 def test_what_is_no_sequence(X, error, message):
     model = quick(LSTMRegressor, max_iter=1).fit(X3, Y2)
     with pytest.raises(error, match=message):
         model.predict(X)
+
+
+def test_no_mask_is_dropped():
+    """scikit-learn's own estimators take what is under a mask."""
+    hidden = np.ma.masked_equal(np.arange(len(X3)), 1)
+    for y, more, name in ((hidden, {}, "y"), (Y2, {"sample_weight": hidden}, "sample_weight")):
+        with pytest.raises(ValueError, match=f"^{name}: expected no masked values"):
+            quick(LSTMRegressor).fit(X3, y, **more)
 
 
 # y and weights ----------------------------------------------------------------------------------------------

@@ -11,11 +11,7 @@ def as_floats(value, dtype, name):
     The cast from float64 to float32 rounds and is deliberate: pass dtype="float64" to layers to compute in it. A masked value and a number
     beyond the dtype's range raise.
     """
-    checks.has_dtype(value, name)       # which raises if something is masked
-    try:
-        a = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a rectangular array; pad sequences to one length ({error})") from None
+    a = rectangular(value, name)
     if a.dtype.kind not in "biuf":
         raise no_numbers(value, a, name, "numbers" if a.dtype == object else "real numbers")
     if a.dtype == dtype and a.dtype.isnative and a.flags.aligned:
@@ -29,11 +25,7 @@ def as_floats(value, dtype, name):
 
 def as_numbers(value, name):
     """value as an array of int64: whole numbers, of whatever dtype."""
-    checks.has_dtype(value, name)
-    try:
-        a = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a rectangular array; lstmc.utils.pad_sequences makes one ({error})") from None
+    a = rectangular(value, name)
     if a.dtype == np.int64:
         return a
     if a.dtype.kind not in "biuf":
@@ -44,6 +36,19 @@ def as_numbers(value, name):
     if not np.array_equal(found, a):
         raise ValueError(f"{name}: expected whole numbers, received {a[found != a][0]}")
     return found
+
+
+def rectangular(value, name):
+    """value as an array, of whatever dtype."""
+    checks.has_dtype(value, name)       # which raises if something is masked
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        if isinstance(value, (list, tuple)):
+            odd = next((i for i, s in enumerate(value) if not hasattr(s, "__len__")), None)
+            if odd is not None:
+                raise ValueError(f"{name}[{odd}]: expected a sequence, as others are, received {type(value[odd]).__name__}") from None
+        raise ValueError(f"{name}: expected a rectangular array; lstmc.utils.pad_sequences makes one ({error})") from None
 
 
 def no_numbers(value, a, name, expected):

@@ -164,13 +164,13 @@ def narrowed(values, dtype):
 
 def same_shape(y, shape):
     """y with the shape of the predictions: a last axis of 1 may be missing or extra."""
+    given = y.shape
     if y.ndim + 1 == len(shape) and shape[-1] == 1:
         y = y[..., None]
     elif y.ndim == len(shape) + 1 and y.shape[-1] == 1:
         y = y[..., 0]
     if y.shape != tuple(shape):
-        raise ValueError(f"y: expected shape {checks.shape_text(shape)} of the model's output, "
-                         f"received {checks.shape_text(y.shape)}")
+        raise ValueError(f"y: expected shape {checks.shape_text(shape)} of the model's output, received {checks.shape_text(given)}")
     return y
 
 

@@ -113,7 +113,8 @@ def array(value, name, dtype):
             a = a.astype(dtype)
         return a
     cast = f"; if a cast is meant, write it: np.asarray(..., {str(dtype)!r})" if a.dtype.kind in "fiu" else ""
-    raise TypeError(f"{name}: expected dtype {dtype}, received {a.dtype}{cast}")
+    received = a.dtype if a.ndim or a.dtype != object else "None" if value is None else type(value).__name__
+    raise TypeError(f"{name}: expected dtype {dtype}, received {received}{cast}")
 
 
 def has_dtype(value, name, depth=0):
@@ -149,6 +150,11 @@ def lends_memory(value):
     except TypeError:
         return False
     return True
+
+
+def is_table(value):
+    """Whether value is an array of two axes, or another package's: a DataFrame, a tensor."""
+    return len(getattr(value, "shape", ())) == 2 and (isinstance(value, np.ndarray) or hasattr(value, "__array__"))
 
 
 def plain(value, name):

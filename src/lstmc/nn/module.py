@@ -94,7 +94,7 @@ class Module(Fixed):
 
     def _check(self, x, hx, lengths, mask=None):
         plain = checks.is_plain(x, self.dtype)
-        listed = not plain and isinstance(x, (list, tuple)) and len(x) > 0 and all(isinstance(a, np.ndarray) and a.ndim == 2 for a in x)
+        listed = not plain and isinstance(x, (list, tuple)) and len(x) > 0 and all(map(checks.is_table, x))
         if listed:
             if lengths is not None or mask is not None:
                 raise ValueError(f"x: expected one array with {'mask' if lengths is None else 'lengths'}, received a list of {len(x)} "

@@ -73,6 +73,8 @@ class Estimator(BaseEstimator):
         """(x, y, weights) as the model takes them; whether training goes on, and whether it is known what y may be."""
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        for value, name in ((y, "y"), (sample_weight, "sample_weight")):
+            checks.has_dtype(value, name)           # which raises if something is masked
         x, y = sequences.accepted(self, X, reset=not again), self._targets(y, known)
         check_consistent_length(x, y)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)

@@ -22,6 +22,7 @@ def accepted(estimator, X, reset):
     if is_list(X):
         a = padded(X, dtype)
     else:
+        checks.has_dtype(X, "X")            # which raises if something is masked: scikit-learn takes what is under a mask
         with np.errstate(over="ignore", invalid="ignore"):        # what is too large becomes infinite, which check_array reports
             a = check_array(X, dtype=dtype, allow_nd=True, input_name="X", estimator=estimator)
         if a.ndim > 3 or 0 in a.shape:

@@ -93,16 +93,15 @@ def whole(a):
 
 
 def is_ragged(x):
-    """Whether x is a list (or an object array) of sequences that have not one length."""
-    if isinstance(x, np.ndarray):
-        return x.dtype == object and x.ndim == 1 and len(x) > 0 and all(_is_sequence(s) for s in x)
-    if not isinstance(x, (list, tuple)) or not x or not all(_is_sequence(s) for s in x):
+    """Whether x is a list of sequences that have not one length, or an object array or column of a table with sequences in it."""
+    listed = isinstance(x, (list, tuple))
+    if not (listed or (getattr(x, "ndim", None) == 1 and getattr(x, "dtype", None) == np.dtype(object))) or not len(x) or not all(map(_is_sequence, x)):
         return False
-    return len({len(s) for s in x}) > 1
+    return not listed or len({len(s) for s in x}) > 1
 
 
 def _is_sequence(s):
-    return isinstance(s, (list, tuple)) or (hasattr(s, "__array__") and getattr(s, "ndim", 0) > 0)
+    return isinstance(s, (list, tuple)) or (hasattr(s, "__array__") and len(getattr(s, "shape", ())) > 0)
 
 
 def on_disk(x, layer):
