@@ -245,8 +245,8 @@ def test_rates_of_a_training_reach_the_history(capsys):
     (lambda: callbacks.ReduceLROnPlateau(factor=1.0), ValueError, "factor: expected at least 0 and below 1"),
     (lambda: callbacks.ReduceLROnPlateau(min_lr=-1), ValueError, "min_lr: expected at least 0"),
     (lambda: callbacks.LearningRateScheduler(0.1), TypeError, "schedule: expected a function"),
-    (lambda: rate(lambda epoch: None), TypeError, "schedule: what it gives: expected a number, received NoneType"),
-    (lambda: rate(lambda epoch, rate: math.nan), ValueError, "schedule: what it gives: expected a finite number"),
+    (lambda: rate(lambda epoch: None), TypeError, "schedule: its result: expected a number, received NoneType"),
+    (lambda: rate(lambda epoch, rate: math.nan), ValueError, "schedule: its result: expected a finite number"),
     (lambda: callbacks.CSVLogger("a.csv", separator="::"), ValueError, "separator: expected one character"),
     (lambda: callbacks.LambdaCallback(on_epoch=print), TypeError, "LambdaCallback: expected hooks from"),
 ])  # fmt: skip

@@ -231,6 +231,14 @@ def test_what_is_no_regular_file(model, tmp_path):
     for act in (model.save, lstmc.load):
         with pytest.raises(OSError, match="symbolic links"):
             act(loop)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as error:
         model.save(tmp_path / "none" / KEPT)
+    assert error.value.filename == str(tmp_path / "none" / KEPT)
     assert names(tmp_path) == sorted(p.name for p in (fifo, directory, loop))
+
+
+def test_weights_alone_are_no_model(model, tmp_path):
+    path = tmp_path / KEPT
+    model.save_weights(path)
+    with pytest.raises(lstmc.FormatError, match=r"received 'lstmc\.weights' 1; weights alone are for load_weights"):
+        lstmc.load(path)

@@ -433,7 +433,7 @@ def one():
     (lambda: np.asarray(one()), TypeError, "stands for arrays to come and has no values"),
     (lambda: Sequential([Input((3, 2)), LSTM(2, return_state=True)]), ValueError, "with return_state=True, which has states beside it; lstmc.Model"),
     (lambda: Sequential([Sequential([Dense(2)])]), TypeError, "received the model 'sequential'; add its layers"),
-    (lambda: branched().predict([A]), ValueError, "x: expected a list with an array for each of the 2 inputs 'a', 'b', received 1 of them"),
+    (lambda: branched().predict([A]), ValueError, "x: expected a list with an array for each of the 2 inputs 'a', 'b', received a list of 1"),
     (lambda: branched().predict({"a": A}), ValueError, "x: expected a dict with 'a', 'b', received one with 'a'"),
     (lambda: branched().predict([A, B[:3]]), ValueError, "x: expected as many samples for every input, received 7, 3"),
     (lambda: branched().predict([A, A]), ValueError, r"b: expected input of shape \(batch, any, 2\)"),

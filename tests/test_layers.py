@@ -263,7 +263,7 @@ def test_arguments(make, error, message):
     (Dense(2), np.zeros((4, 3), complex), TypeError, "x: expected real numbers, received dtype complex128"),
     (Dense(2), np.array([["a"]]), TypeError, "x: expected real numbers"),
     (Dense(2), np.array([[None]]), TypeError, "x: expected numbers, received dtype object"),
-    (Dense(2), [[1, 2], [3]], ValueError, "x: expected a rectangular array; pad sequences"),
+    (Dense(2), [[1, 2], [3]], ValueError, "x: expected a rectangular array; lstmc.utils.pad_sequences"),
 ])  # fmt: skip
 def test_wrong_inputs(layer, x, error, message):
     with pytest.raises(error, match=message):
@@ -278,5 +278,5 @@ def test_built_layers_know_their_features():
     with pytest.raises(ValueError, match=r"lstm/bias: expected shape \(8,\), received \(7,\)"):
         layer.set_weights([np.ones((5, 8)), np.ones((2, 8)), np.ones(7)])
     assert (layer.get_weights()[0] != 1).any()
-    with pytest.raises(ValueError, match=r"weights: expected a list of the 3 of lstm \(kernel, recurrent_kernel, bias\), received 1"):
+    with pytest.raises(ValueError, match=r"weights: expected a list of the 3 of lstm \(kernel, recurrent_kernel, bias\), received a list of 1"):
         layer.set_weights([np.ones((5, 8))])

@@ -123,7 +123,7 @@ def test_wrong_models():
     model.build()
     with pytest.raises(ValueError, match="expected to be added before the model is built"):
         model.add(Dense(2))
-    with pytest.raises(ValueError, match="weights: expected 5 arrays, received 1"):
+    with pytest.raises(ValueError, match="weights: expected 5 arrays, received a list of 1"):
         model.set_weights([np.zeros(3)])
     before = bits(model)
     with pytest.raises(ValueError, match=r"dense/bias: expected shape \(2,\)"):

@@ -10,7 +10,7 @@ from lstmc import names
 from lstmc.layers import Activation, Dense
 from processes import printed
 
-NAMESPACES = ("activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers", "optimizers.schedules",
+NAMESPACES = ("activations", "callbacks", "initializers", "datasets", "layers", "losses", "metrics", "models", "nn", "optimizers", "optimizers.schedules",
               "regularizers", "utils")
 
 
@@ -27,11 +27,15 @@ def test_dir_shows_public_names_that_exist(where):
 
 def test_what_is_missing_names_an_alternative():
     for where, missing, instead in names.MISSING:
-        module = importlib.import_module(f"lstmc.{where}" if where else "lstmc")
+        if where == "nn.Module":
+            has, what = lstmc.nn.LSTM(2, 2), "'LSTM' object"
+        else:
+            has = importlib.import_module(f"lstmc.{where}" if where else "lstmc")
+            what = f"module {has.__name__!r}"
         for name in missing.split():
             with pytest.raises(AttributeError) as error:
-                getattr(module, name)
-            assert str(error.value) == f"module {module.__name__!r} has no attribute {name!r}; {instead}"
+                getattr(has, name)
+            assert str(error.value) == f"{what} has no attribute {name!r}; {instead}"
     with pytest.raises(AttributeError, match=r"^module 'lstmc.layers' has no attribute 'LSTN'$"):
         lstmc.layers.LSTN   # noqa: B018
 

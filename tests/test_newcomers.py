@@ -85,6 +85,7 @@ def layer(kind=LSTM):
 
 WORKS = {
     "a layer on Input": layer,
+    "an argument that Keras takes without naming it": lambda: LSTM(4, implementation=2),
     "a list of one loss": lambda: model(["mse"], units=1, activation=None).fit(X, Y, verbose=0),
     "metrics that are no list": lambda: model().compile("adam", SPARSE, metrics="accuracy"),
     "predict on a generator": lambda: model().predict((X for _ in range(2)), verbose=0),
@@ -124,6 +125,8 @@ FAILS = {
     "a misspelt activation": (lambda: Dense(3, "sofmax"), "activation: expected one of .*softmax.* received 'sofmax'"),
     "a function of NumPy": (lambda: Activation(np.tanh), "activation: expected one of"),
     "Bidirectional of units": (lambda: Bidirectional(4), "layer: expected an LSTM, GRU or SimpleRNN layer, received int"),
+    "Bidirectional of a class": (lambda: Bidirectional(LSTM), r"layer: expected an LSTM, .* received the class LSTM; write LSTM\(...\)"),
+    "an array of weights": (lambda: Embedding(10, 4, weights=np.ones((10, 4))), r"Embedding: weights=ndarray is not supported .*; call set_weights"),
     # Models
     "a layer that is in no list": (lambda: Sequential(LSTM(3)), "layers: expected a list of layers, received LSTM"),
     "a class for a layer": (lambda: Sequential([Input((5, 3)), LSTM]), r"layer: expected an lstmc.layers.Layer, received the class LSTM; write LSTM\(...\)"),
@@ -133,13 +136,14 @@ FAILS = {
     "outputs for inputs": (lambda: Model(layer(), Input((5, 3))), "outputs: expected what layers give .* inputs come first: Model"),
     "NumPy on symbolic tensors": (lambda: np.tanh(Input((5, 3))), "stands for arrays to come and has no values: make an lstmc.Model"),
     "an unknown layer": (lambda: model().get_layer("lstm_7"), "name: expected one of 'lstm', 'dense', received 'lstm_7'"),
-    "weights of another model": (lambda: model().set_weights([X]), "weights: expected 5 arrays, received 1"),
+    "weights of another model": (lambda: model().set_weights([X]), "weights: expected 5 arrays, received a list of 1"),
     # compile
     "lr": (lambda: optimizers.Adam(lr=0.1), "Adam: .*lr.*learning_rate"),
     "a rate as text": (lambda: optimizers.Adam(learning_rate="0.01"), "learning_rate: expected a number"),
+    "a class for an optimizer": (lambda: model().compile(optimizers.Adam, "mse"), r"optimizer: .* received the class Adam; write Adam\(...\)"),
     "a misspelt optimizer": (lambda: model().compile("adamm", "mse"), "optimizer: expected one of .*adam.* received 'adamm'"),
     "a penalty twice": (lambda: lstmc.layers.ActivityRegularization(0.1, activity_regularizer="l2"), "activity_regularizer: expected l1 and l2 in its place"),
-    "a class for a model": (lambda: lstmc.layers.TimeDistributed(lstmc.Sequential), "layer: expected a layer that computes something, received type"),
+    "a class for a model": (lambda: lstmc.layers.TimeDistributed(lstmc.Sequential), "computes something, received the class Sequential; write Sequential"),
     "a misspelt loss": (lambda: model("cross_entropy"), "loss: expected one of .*mean_squared_error.* received 'cross_entropy'"),
     "a misspelt metric": (lambda: model().compile("adam", "mse", metrics=["acurracy"]), "metrics: expected .*accuracy.* received 'acurracy'"),
     "a loss of TensorFlow's operations": (lambda: model(lambda y, p: (y - p) ** 2), "loss: expected .* subclass of Loss gives"),
@@ -183,8 +187,8 @@ FAILS = {
     "too few targets": (lambda: fit(y=Y[:5]), "y: expected 12 entries, one per sample of x, received 5"),
     "no targets": (lambda: fit(y=None), "y: expected targets, received None"),
     # other arguments
-    "a class for a callback": (lambda: fit(callbacks=[callbacks.TerminateOnNaN]), "callbacks: expected"),
-    "x alone to validate": (lambda: fit(validation_data=X), r"validation_data: expected \(x, y\) or \(x, y, sample_weight\)"),
+    "a class for a callback": (lambda: fit(callbacks=[callbacks.TerminateOnNaN]), r"callbacks: .* the class TerminateOnNaN; write"),
+    "x alone to validate": (lambda: fit(validation_data=X), r"validation_data: expected \(x, y\) or \(x, y, sample_weight\), received ndarray"),
     "a split in per cent": (lambda: fit(validation_split=20), "validation_split: expected 0 or a fraction below 1, received 20"),
     "balanced weights": (lambda: fit(class_weight="balanced"), "class_weight: expected a dict of class to weight, received str"),
     "a batch size as text": (lambda: fit(batch_size="32"), "batch_size: expected an int, received str"),

@@ -127,7 +127,7 @@ def test_states_come_back_and_go_in(kind):
 
 
 @pytest.mark.parametrize(("layer", "state", "message"), [
-    (LSTM(4), [np.zeros((3, 4))], "initial_state: expected a list of the 2 states of lstm, received 1 of them"),
+    (LSTM(4), [np.zeros((3, 4))], "initial_state: expected a list of the 2 states of lstm, received a list of 1"),
     (LSTM(4), np.zeros((2, 3, 4)), "initial_state: expected a list of the 2 states of lstm, received ndarray"),
     (GRU(4), [np.zeros((2, 4))], r"gru: initial_state\[0\]: expected shape \(batch, units\) = \(3, 4\), received \(2, 4\)$"),
     (Bidirectional(GRU(4)), [np.zeros((3, 4))], "expected a list of the 2 states of bidirectional"),

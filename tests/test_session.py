@@ -210,7 +210,7 @@ def test_workspaces_do_not_pile_up(isa):
     (ValueError, r"x_t: expected shape \(B, I\) = \(3, 4\), received \(6, 3, 4\)", lambda s, x: s.step(x)),
     (ValueError, r"x_t: expected shape \(B, I\) = \(3, 4\), received \(4,\)", lambda s, x: s.step(x[0, 0])),
     (TypeError, "x_t: expected dtype float64, received float32", lambda s, x: s.step(x[0].astype(np.float32))),
-    (TypeError, "x_t: expected dtype float64, received object", lambda s, x: s.step(None)),
+    (TypeError, "x_t: expected dtype float64, received None", lambda s, x: s.step(None)),
     (TypeError, "out: expected an ndarray of float64, received float32", lambda s, x: s.step(x[0], np.empty((3, 2), np.float32))),
     (TypeError, "out: expected an ndarray of float64, received list", lambda s, x: s.step(x[0], [[0.0] * 2] * 3)),
     (TypeError, "out: expected an ndarray of float64, received >f8|out: expected an ndarray of float64, received <f8",

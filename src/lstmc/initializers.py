@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from lstmc import names
+from lstmc import names, received
 from lstmc.kernels import linear
 from lstmc.nn import checks
 from lstmc.reprs import constructed
@@ -262,7 +262,7 @@ def get(identifier, argument="initializer"):
         return type(get(identifier.get("class"), argument))(**identifier.get("config", {}))
     if not isinstance(identifier, str) or identifier not in _BY_NAME:
         known = ", ".join(sorted(n for n in _BY_NAME if n.islower()))
-        raise ValueError(f"{argument}: expected one of {known}, or an lstmc.initializers object; received {identifier!r}")
+        raise ValueError(f"{argument}: expected one of {known}, or an lstmc.initializers object; received {received.short(identifier)}")
     return _BY_NAME[identifier]()
 
 

@@ -1,4 +1,4 @@
-"""What a namespace shows, and what it says about the names that Keras has there and this package has not.
+"""What a namespace shows, and what it says about the names that Keras or PyTorch has there and this package has not.
 
 One table for all namespaces: (namespace, names, what to use instead).
 """
@@ -9,6 +9,17 @@ MISSING = (
     ("", "keras backend ops tree random distribution device name_scope Variable KerasTensor Function Operation", "arrays are NumPy's: use numpy"),
     ("", "applications preprocessing", "this package has recurrent networks; lstmc.utils.pad_sequences pads sequences"),
     ("", "mixed_precision dtype_policies DTypePolicy quantizers", 'pass dtype="float32" or dtype="float64" to layers'),
+    ("", "LSTM GRU RNN", "lstmc.nn has PyTorch's layers, lstmc.layers Keras's"),
+    ("", "tensor Tensor from_numpy no_grad", "arrays are NumPy's: use numpy"),
+    ("", "optim", "use lstmc.optimizers, or torch's with lstmc.torch"),
+    ("nn", "LSTMCell GRUCell RNNCell", "a session of LSTM, GRU or RNN goes step by step"),
+    ("nn", "Module ModuleList Sequential Linear Embedding Dropout Parameter functional init utils CrossEntropyLoss MSELoss",
+     "lstmc.layers and lstmc.Sequential make models; lstmc.torch has LSTM, GRU and RNN for PyTorch's"),
+    ("nn.Module", "train eval", "a call is inference, and `forward` training"),
+    ("nn.Module", "to cpu cuda", "modules compute on the CPU"),
+    ("nn.Module", "double float half bfloat16", 'dtype="float64" of the constructor, or "float32"'),
+    ("nn.Module", "zero_grad requires_grad_", "`backward` returns the gradients, and keeps none"),
+    ("nn.Module", "flatten_parameters", "weights are packed where that pays"),
     ("", "constraints", "a callback can change weights with set_weights"),
     ("", "Layer", "use lstmc.layers.Layer"),
     ("", "Loss", "use lstmc.losses.Loss"),
@@ -67,6 +78,12 @@ MISSING = (
 _INSTEAD = {(where, name): instead for where, names, instead in MISSING for name in names.split()}
 
 
+def absent(what, where, name):
+    """The AttributeError for a name that is not there, with what to use instead if that is known."""
+    instead = _INSTEAD.get((where, name))
+    return AttributeError(f"{what} has no attribute {name!r}" + (f"; {instead}" if instead else ""))
+
+
 def face(module, public, lazy=None):
     """(__getattr__, __dir__) of a module that shows the names in `public`; `lazy` says which module has a name that is imported at its first use."""
     where = module.partition(".")[2]
@@ -75,8 +92,7 @@ def face(module, public, lazy=None):
         if lazy and name in lazy:
             found = importlib.import_module(lazy[name])
             return found if found.__name__ == f"{module}.{name}" else getattr(found, name)
-        instead = _INSTEAD.get((where, name))
-        raise AttributeError(f"module {module!r} has no attribute {name!r}" + (f"; {instead}" if instead else ""))
+        raise absent(f"module {module!r}", where, name)
 
     def names():
         return sorted(public)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from lstmc import curves
+from lstmc import curves, received
 from lstmc.nn import checks
 from lstmc.reprs import constructed
 
@@ -131,7 +131,7 @@ class CallbackList(Callback):
     def append(self, callback):
         """Add `callback` at the end."""
         if not isinstance(callback, Callback):
-            raise TypeError(f"callbacks: expected lstmc.callbacks.Callback objects, received {type(callback).__name__}")
+            raise TypeError(f"callbacks: expected lstmc.callbacks.Callback objects, received {received.kind(callback)}")
         callback.set_params(self.params)
         callback.set_model(self.model)
         self.callbacks.append(callback)

@@ -25,7 +25,7 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, optimizer.learning_rate) if takes(self.schedule, epoch, 0.0) else self.schedule(epoch)
-        optimizer.learning_rate = checks.number(rate, "schedule: what it gives")
+        optimizer.learning_rate = checks.number(rate, "schedule: its result")
         if self.verbose:
             say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {optimizer.learning_rate}.")
 

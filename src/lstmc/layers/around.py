@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc.layers.base import Layer, described, reshaping
+from lstmc import received
+from lstmc.layers.base import Layer, reshaping
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.layers.variable import Variable
@@ -219,7 +220,7 @@ class AroundModule(Layer):
         if isinstance(states, np.ndarray) and D * parts == 1:
             states = [states]
         if not isinstance(states, (list, tuple)) or len(states) != D * parts:
-            raise ValueError(f"{name}: expected a list of the {D * parts} states of {self.name}, received {described(states)}")
+            raise ValueError(f"{name}: expected a list of the {D * parts} states of {self.name}, received {received.length(states)}")
         shape, found = (B, self.settings.units), []
         for n, s in enumerate(states):
             s = as_floats(s, self.dtype, f"{name}[{n}]")

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc import regularizers, seeds
+from lstmc import received, regularizers, seeds
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, first_call, is_symbolic
 from lstmc.locks import Lock
@@ -42,7 +42,7 @@ def refuse(kind, arguments, known, cls=None):
             meant = [RENAMED[name]] if name in RENAMED else difflib.get_close_matches(name, arguments_of(cls) if cls else ())
             raise TypeError(f"{kind}: unexpected argument {name!r}" + (f"; did you mean {meant[0]}?" if meant else ""))
         if not (value is default or (isinstance(value, (bool, int, float, str)) and value == default)):
-            raise ValueError(f"{kind}: {name}={value!r} is not supported (only {default!r}); {instead}")
+            raise ValueError(f"{kind}: {name}={received.short(value)} is not supported (only {default!r}); {instead}")
 
 
 class Layer(Fixed):
@@ -270,7 +270,7 @@ class Layer(Fixed):
         """Replace the weights by arrays in Keras' order and layout; nothing is written unless all fit."""
         if not isinstance(weights, (list, tuple)) or len(weights) != len(self.variables):
             raise ValueError(f"weights: expected a list of the {len(self.variables)} of {self.name} "
-                             f"({', '.join(v.name for v in self.variables) or 'none'}), received {described(weights)}")
+                             f"({', '.join(v.name for v in self.variables) or 'none'}), received {received.length(weights)}")
         found = [as_floats(w, self.dtype, f"{self.name}/{v.name}") for v, w in zip(self.variables, weights, strict=True)]
         for v, w in zip(self.variables, found, strict=True):
             if w.shape != v.shape:
@@ -309,11 +309,6 @@ def declared(input_shape, batch_shape):
         raise ValueError(f"{name}: expected a tuple, received {shape!r}")
     sizes = [None if n is None else checks.size(n, name) for n in shape]
     return tuple(sizes) if batch_shape is not None else (None, *sizes)
-
-
-def described(value):
-    """What was given instead of a list of some length."""
-    return f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value).__name__
 
 
 def text_name(name, thing):

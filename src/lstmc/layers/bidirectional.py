@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from lstmc import received
 from lstmc.layers.around import AroundModule
 from lstmc.layers.base import Layer
 from lstmc.layers.recurrent import GRU, LSTM, REGULARIZERS, Recurrent, SimpleRNN
@@ -36,7 +37,7 @@ class Bidirectional(AroundModule):
 
     def __init__(self, layer, merge_mode="concat", backward_layer=None, *, name=None, dtype=None, seed=None, **arguments):
         if not isinstance(layer, Recurrent):
-            raise TypeError(f"layer: expected an LSTM, GRU or SimpleRNN layer, received {type(layer).__name__}")
+            raise TypeError(f"layer: expected an LSTM, GRU or SimpleRNN layer, received {received.kind(layer)}")
         super().__init__(name, layer.dtype if dtype is None else dtype, layer.seed if seed is None else seed, **arguments)
         if merge_mode is not None and (not isinstance(merge_mode, str) or merge_mode not in self.MERGES):
             raise ValueError(f"merge_mode: expected one of {', '.join(map(repr, self.MERGES))}, or None, received {merge_mode!r}")

@@ -13,6 +13,7 @@ UNSUPPORTED = {
     "kernel_constraint": (None, NO_CONSTRAINT),
     "recurrent_constraint": (None, NO_CONSTRAINT),
     "bias_constraint": (None, NO_CONSTRAINT),
+    "implementation": (2, "both of Keras's give the same, and there is one"),
     "unroll": (False, "the loop over time is compiled"),
     "use_cudnn": ("auto", "the package runs on the CPU"),
 }

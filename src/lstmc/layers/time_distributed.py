@@ -1,6 +1,6 @@
 """TimeDistributed: a layer on every step of a sequence."""
 
-from lstmc import layers, seeds
+from lstmc import layers, received, seeds
 from lstmc.layers.base import Layer, building
 from lstmc.layers.symbolic import is_symbolic
 from lstmc.nn import checks
@@ -24,7 +24,7 @@ class TimeDistributed(Layer):
         if hasattr(layer, "as_layer") and not isinstance(layer, type):
             layer = layer.as_layer()
         if not isinstance(layer, Layer) or isinstance(layer, layers.InputLayer):
-            raise TypeError(f"layer: expected a layer that computes something, received {'Input' if is_symbolic(layer) else type(layer).__name__}")
+            raise TypeError(f"layer: expected a layer that computes something, received {'Input' if is_symbolic(layer) else received.kind(layer)}")
         if getattr(layer, "return_state", False) or getattr(layer, "stateful", False):
             raise ValueError(f"layer: expected return_state=False and stateful=False, since every step is a sample of its own, received {layer.name!r}")
         super().__init__(name, layer.dtype if dtype is None else dtype, seed, **arguments)

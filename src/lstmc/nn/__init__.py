@@ -5,6 +5,7 @@ Reading order: `recurrent.py` (what all share), `passes.py` (the loops over laye
 `session.py` (streaming).
 """
 
+from lstmc import names
 from lstmc.nn.gru import GRU
 from lstmc.nn.lstm import LSTM
 from lstmc.nn.rnn import RNN
@@ -12,3 +13,5 @@ from lstmc.nn.session import Session, step_many
 from lstmc.nn.tape import Gradients
 
 __all__ = ["GRU", "LSTM", "RNN", "Gradients", "Session", "step_many"]
+
+__getattr__, __dir__ = names.face(__name__, __all__)

@@ -6,6 +6,8 @@ set later would describe other memory than there is.
 
 from typing import ClassVar
 
+from lstmc import received
+
 
 class Fixed:
     """Refuses to set or delete the attributes that a class names in `fixed`, once the object has them.
@@ -18,7 +20,7 @@ class Fixed:
 
     def __setattr__(self, name, value):
         if name in self.fixed and (self._made_with or name) in self.__dict__:
-            raise self._is_fixed(name, shown(value))
+            raise self._is_fixed(name, received.short(value))
         super().__setattr__(name, value)
 
     def __delattr__(self, name):
@@ -26,13 +28,7 @@ class Fixed:
             raise self._is_fixed(name, "none")
         super().__delattr__(name)
 
-    def _is_fixed(self, name, received):
+    def _is_fixed(self, name, wanted):
         kind = type(self).__name__
-        return AttributeError(f"{name}: expected to stay {shown(getattr(self, name, None))}, as this {kind} was made, received {received}; "
+        return AttributeError(f"{name}: expected to stay {received.short(getattr(self, name, None))}, as this {kind} was made, received {wanted}; "
                               f"build a new {kind}")
-
-
-def shown(value):
-    """A short value, or the type of a long one."""
-    text = repr(value)
-    return text if len(text) < 80 and "\n" not in text else f"a {type(value).__name__}"

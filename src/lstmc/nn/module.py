@@ -5,10 +5,11 @@ Inside, arrays are time-major (T, B, ·) views; batch_first and unbatched calls 
 
 import numpy as np
 
+from lstmc import names, received
 from lstmc.kernels.schedule import Schedule
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
-from lstmc.nn.tape import Call, describe
+from lstmc.nn.tape import Call
 
 MAX_UNITS = checks.MOST
 
@@ -31,6 +32,9 @@ class Module(Fixed):
     """
 
     _made_with = "_params"
+
+    def __getattr__(self, name):        # of names that are not there
+        raise names.absent(f"{type(self).__name__!r} object", "nn.Module", name)
 
     def __getstate__(self):
         """For copy and pickle: everything but the packed weights, which the next call makes again.
@@ -161,7 +165,7 @@ class Module(Fixed):
         if len(parts) == 1:
             state = (state,)
         elif not isinstance(state, (tuple, list)) or len(state) != len(parts):
-            raise ValueError(f"{name}: expected a pair ({', '.join(map(part_name.format, parts))}), received {describe(state)}")
+            raise ValueError(f"{name}: expected a pair ({', '.join(map(part_name.format, parts))}), received {received.length(state)}")
         LD, found = self.num_layers * self.num_directions, []
         for value, part, width in zip(state, parts, self._widths, strict=True):
             if value is None and optional:
@@ -172,7 +176,7 @@ class Module(Fixed):
                 a = value
             else:
                 if len(parts) == 1 and isinstance(value, (tuple, list)) and any(isinstance(a, np.ndarray) for a in value):
-                    raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {describe(value)}")
+                    raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {received.length(value)}")
                 letter = "P" if part == "h" and self.output_size != self.hidden_size else "H"
                 a = checks.shaped(value, name if len(parts) == 1 else f"{name}: {part_name.format(part)}", self.dtype, shape,
                                   f"(L*D, B, {letter})" if batched else f"(L*D, {letter})")
@@ -182,7 +186,7 @@ class Module(Fixed):
     def _check_dy(self, dy, call, y_shape):
         if call.listed is not None:
             if not isinstance(dy, (list, tuple)) or len(dy) != len(call.listed):
-                raise ValueError(f"dy: expected a list of {len(call.listed)} arrays, shaped like y, received {describe(dy)}")
+                raise ValueError(f"dy: expected a list of {len(call.listed)} arrays, shaped like y, received {received.length(dy)}")
             return self._together([checks.shaped(a, f"dy[{i}]", self.dtype, (n, y_shape[2]), "(T, D*R)")
                                    for i, (a, n) in enumerate(zip(dy, call.listed, strict=True))])
         T, B, width = y_shape

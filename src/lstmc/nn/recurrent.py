@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from lstmc import received
 from lstmc.kernels import core
 from lstmc.kernels.cells import gate_count
 from lstmc.kernels.weights import Weights
@@ -21,7 +22,7 @@ from lstmc.nn.module import MAX_UNITS, Module
 from lstmc.nn.params import KINDS, Packed, Parameters, torch_shapes
 from lstmc.nn.passes import backward_pass, forward_pass
 from lstmc.nn.session import Session
-from lstmc.nn.tape import Tape, describe
+from lstmc.nn.tape import Tape
 
 MAX_LAYERS = 1000
 LAST_STEP = 2**64 - 1
@@ -259,7 +260,7 @@ class Recurrent(Exchanged, Module):
             tape is no tape, or a dtype does not fit.
         """
         if not isinstance(tape, Tape):
-            raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {describe(tape)}")
+            raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {received.length(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
         call, B = tape.call, tape.y_shape[1]

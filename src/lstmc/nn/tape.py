@@ -77,9 +77,3 @@ class Tape(Fixed):
     def __reduce_ex__(self, protocol):
         raise TypeError("Tape: expected to be used by the module that made it, cannot be copied or pickled; "
                         "the Gradients from backward(tape) can")
-
-
-def describe(value):
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return type(value).__name__

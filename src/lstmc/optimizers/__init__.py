@@ -1,6 +1,6 @@
 """Optimizers with Keras' arguments, defaults and equations, on kernels whose bits do not depend on threads."""
 
-from lstmc import names
+from lstmc import names, received
 from lstmc.optimizers import schedules
 from lstmc.optimizers.base import Optimizer
 from lstmc.optimizers.rules import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop
@@ -15,7 +15,7 @@ def get(identifier):
         return identifier
     if not isinstance(identifier, str) or identifier.lower() not in _BY_NAME:
         raise ValueError(f"optimizer: expected one of {', '.join(_BY_NAME)}, or an lstmc.optimizers object; "
-                         f"received {identifier!r}")
+                         f"received {received.kind(identifier) if isinstance(identifier, type) else repr(identifier)}")
     return _BY_NAME[identifier.lower()]()
 
 

@@ -1,8 +1,8 @@
 """What layers of one model have together: one dtype, and each a name of its own."""
 
+from lstmc import received
 from lstmc.layers import Layer
 from lstmc.layers.base import default_name
-from lstmc.training import hints
 
 
 def any_dtype(layer):
@@ -15,7 +15,7 @@ def unique_names(layers):
     taken, given = set(), {layer.name for layer in layers if not layer.auto_named}
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {hints.kind_of(layer)}")
+            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {received.kind(layer)}")
         if layer.name in taken or (layer.auto_named and layer.name in given):
             if not layer.auto_named:
                 raise ValueError(f"name: expected a unique name, received {layer.name!r} twice")

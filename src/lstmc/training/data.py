@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstmc.layers.base import described
+from lstmc import received
 from lstmc.losses.base import spread
 from lstmc.nn import checks
 from lstmc.training import hints, ragged
@@ -152,7 +152,7 @@ def by_output(value, names, what, arrays=False):
         return [value[0] if alone else value]
     if not isinstance(value, (list, tuple)) or len(value) != len(names):
         raise ValueError(f"{what}: expected a list with an entry for each of the {len(names)} outputs {', '.join(map(repr, names))}, "
-                         f"received {described(value)}")
+                         f"received {received.length(value)}")
     return list(value)
 
 
@@ -211,7 +211,7 @@ def split(data, fraction):
 def unpack(validation_data):
     """(x, y, sample_weight) of validation_data."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-        raise ValueError("validation_data: expected (x, y) or (x, y, sample_weight)")
+        raise ValueError(f"validation_data: expected (x, y) or (x, y, sample_weight), received {received.length(validation_data)}")
     return (*validation_data, None)[:3]
 
 

@@ -58,7 +58,11 @@ def write(path, content):
     target = Path(os.path.realpath(path))
     mode = mode_of(target)
     remove_leftovers(target.parent)
-    part, f = unfinished(target.parent)
+    try:
+        part, f = unfinished(target.parent)
+    except OSError as error:
+        error.filename = os.fspath(path)        # which the caller knows
+        raise
     try:
         f.write(content)
         if mode is not None:

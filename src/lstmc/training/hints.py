@@ -43,14 +43,6 @@ def warn_of_one_softmax(activation, shape, y):
         warnings.warn('activation="softmax" of one unit is always 1 and learns nothing; "sigmoid" is for two classes', UserWarning, stacklevel=5)
 
 
-def kind_of(thing):
-    """The name of a thing's type, with its module if that is of another package."""
-    if isinstance(thing, type):
-        return f"the class {thing.__name__}; write {thing.__name__}(...)"
-    kind = type(thing)
-    return kind.__name__ if kind.__module__.partition(".")[0] in ("builtins", "lstmc", "__main__") else f"{kind.__module__}.{kind.__name__}"
-
-
 def of_inputs(shapes, declared):
     """For inputs of shapes that a model of these declared ones refused."""
     for shape, wanted in zip(shapes, declared, strict=True):

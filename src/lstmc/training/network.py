@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lstmc.layers.base import described
+from lstmc import received
 from lstmc.layers.symbolic import apply, is_symbolic
 from lstmc.nn import checks
 from lstmc.training import hints, ragged
@@ -125,7 +125,8 @@ class Network:
                 and x[0].ndim == self.graph.inputs[0].ndim
             return [x[0] if alone else x]
         if not isinstance(x, (list, tuple)) or len(x) != len(names):
-            raise ValueError(f"x: expected a list with an array for each of the {len(names)} inputs {', '.join(map(repr, names))}, received {described(x)}")
+            raise ValueError(f"x: expected a list with an array for each of the {len(names)} inputs {', '.join(map(repr, names))}, "
+                             f"received {received.length(x)}")
         return list(x)
 
     @staticmethod
@@ -215,7 +216,7 @@ class Network:
         self.build()
         count = len(self.variables)
         if not isinstance(weights, (list, tuple)) or len(weights) != count:
-            raise ValueError(f"weights: expected {count} arrays, received {described(weights)}")
+            raise ValueError(f"weights: expected {count} arrays, received {received.length(weights)}")
         before, at = self.get_weights(), 0
         with Changing(turns_of(self, *self.layers)):
             try:

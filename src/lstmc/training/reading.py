@@ -151,7 +151,8 @@ def _read_header(f, formats):
     start, entries = read_table(f)
     header = json.loads((entries.pop("__metadata__", None) or {})[KEY], object_pairs_hook=unique)
     if header["format"] not in formats or type(header["version"]) is not int or header["version"] != VERSION:
-        raise FormatError(f"expected {' or '.join(formats)}, version {VERSION}, received {header['format']!r} {header['version']!r}")
+        instead = "; weights alone are for load_weights of a model that has just these" if header["format"] == WEIGHTS else ""
+        raise FormatError(f"expected {' or '.join(formats)}, version {VERSION}, received {header['format']!r} {header['version']!r}{instead}")
     return start, entries, header
 
 

@@ -1,5 +1,6 @@
 """Sequential: a row of layers, whose graph comes about when the shape of its input is known."""
 
+from lstmc import received
 from lstmc.layers import InputLayer, Layer
 from lstmc.layers.base import building
 from lstmc.layers.symbolic import SymbolicTensor
@@ -67,7 +68,7 @@ class Sequential(Model):
             raise TypeError(f"layer: expected an lstmc.layers.Layer, received the model {layer.name!r}; add its layers one by one, or call it on Input: "
                             "lstmc.Model takes models in models")
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {hints.kind_of(layer)}")
+            raise TypeError(f"layer: expected an lstmc.layers.Layer, received {received.kind(layer)}")
         if self.built:
             raise ValueError(f"layer: expected to be added before the model is built, received {layer.name!r} afterwards")
         if any(layer is other for other in self._layers):
