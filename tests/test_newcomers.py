@@ -48,6 +48,21 @@ class Foreign:
     pass
 
 
+class Squared(losses.Loss):
+    def call(self, y_true, y_pred):
+        return (y_true - y_pred) ** 2
+
+
+class Plain(optimizers.Optimizer):
+    def update_step(self, gradient, variable, learning_rate):
+        variable -= gradient * learning_rate
+
+
+class Doubled(lstmc.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
 Foreign.__module__ = "keras.src.layers"
 
 
@@ -118,6 +133,7 @@ FAILS = {
     "a misspelt argument of a base class": (lambda: Dense(4, trainabel=False), r"did you mean trainable\?"),
     "an argument of Keras 1": (lambda: LSTM(4, inner_activation="tanh"), r"did you mean recurrent_activation\?"),
     "an argument that means nothing": (lambda: Dropout(0.5, zzz=1), r"Dropout: unexpected argument 'zzz'$"),
+    "a layer with Keras's call": (lambda: Doubled()(X), r"Doubled: expected its own forward\(x, mask, training, step\) and backward"),
     "units as a float": (lambda: LSTM(32.0), "units: expected an int, received float"),
     "units as a list": (lambda: LSTM([4, 4]), "units: expected an int, received list"),
     "no units": (lambda: LSTM(), "missing 1 required positional argument: 'units'"),
@@ -126,6 +142,7 @@ FAILS = {
     "a function of NumPy": (lambda: Activation(np.tanh), "activation: expected one of"),
     "Bidirectional of units": (lambda: Bidirectional(4), "layer: expected an LSTM, GRU or SimpleRNN layer, received int"),
     "Bidirectional of a class": (lambda: Bidirectional(LSTM), r"layer: expected an LSTM, .* received the class LSTM; write LSTM\(...\)"),
+    "weights of a layer that has none yet": (lambda: model().layers[0].set_weights([X]), r"weights: expected that lstm is built, by build\(\) of its model"),
     "an array of weights": (lambda: Embedding(10, 4, weights=np.ones((10, 4))), r"Embedding: weights=ndarray is not supported .*; call set_weights"),
     # Models
     "a layer that is in no list": (lambda: Sequential(LSTM(3)), "layers: expected a list of layers, received LSTM"),
@@ -147,6 +164,8 @@ FAILS = {
     "a misspelt loss": (lambda: model("cross_entropy"), "loss: expected one of .*mean_squared_error.* received 'cross_entropy'"),
     "a misspelt metric": (lambda: model().compile("adam", "mse", metrics=["acurracy"]), "metrics: expected .*accuracy.* received 'acurracy'"),
     "a loss of TensorFlow's operations": (lambda: model(lambda y, p: (y - p) ** 2), "loss: expected .* subclass of Loss gives"),
+    "a loss with Keras's call": (lambda: fit(loss=Squared(), units=1, activation=None), r"Squared: expected its own values\(y, p\) and gradient"),
+    "an optimizer with Keras's step": (lambda: optimizers.Optimizer.apply(Plain(0.1), [X], [X]), r"Plain: expected its own apply\(grads, weights\)"),
     "fit before compile": (lambda: Sequential([Input((5, 3)), LSTM(3)]).fit(X, Y), r"fit: expected compile\(optimizer, loss\) first"),
     # x
     "2-D x": (lambda: fit(X[:, :, 0], shape=(5, 1)),
@@ -204,7 +223,7 @@ FAILS = {
 @pytest.mark.parametrize("name", FAILS)
 def test_what_the_message_says(name):
     make, message = FAILS[name]
-    with pytest.raises((TypeError, ValueError, AttributeError), match=message):
+    with pytest.raises((TypeError, ValueError, AttributeError, NotImplementedError), match=message):
         make()
 
 

@@ -23,7 +23,7 @@ def main(arguments=None):
 def parser():
     """The argparse parser of the whole command line."""
     top = argparse.ArgumentParser(
-        prog="python -m lstmc", description="LSTM networks on CPUs: what this installation is, a demonstration, and how fast it is.",
+        prog="python -m lstmc", description="recurrent networks on CPUs: what this installation is, a demonstration, and how fast it is.",
         epilog="The environment variables LSTMC_ISA and LSTMC_NUM_THREADS choose instruction set and threads.")
     top.add_argument("--version", action="version", version=f"lstmc {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -145,7 +145,8 @@ class Layer(Fixed):
         A class that has a `_value(x)` beside it says with it what y is of an array in inference, x itself or new, and that no mask comes out where
         none comes in.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected its own forward(x, mask, training, step) and backward, received neither; `call` of "
+                                  "a layer of Keras has no gradient here")
 
     def backward(self, tape, dy, need_dx=True):
         """Gradients of one `forward(training=True)`.
@@ -269,8 +270,9 @@ class Layer(Fixed):
     def set_weights(self, weights):
         """Replace the weights by arrays in Keras' order and layout; nothing is written unless all fit."""
         if not isinstance(weights, (list, tuple)) or len(weights) != len(self.variables):
-            raise ValueError(f"weights: expected a list of the {len(self.variables)} of {self.name} "
-                             f"({', '.join(v.name for v in self.variables) or 'none'}), received {received.length(weights)}")
+            what = f"a list of the {len(self.variables)} of {self.name} ({', '.join(v.name for v in self.variables) or 'none'})"
+            raise ValueError(f"weights: expected {what if self.built else f'that {self.name} is built, by build() of its model or a call'}, "
+                             f"received {received.length(weights)}")
         found = [as_floats(w, self.dtype, f"{self.name}/{v.name}") for v, w in zip(self.variables, weights, strict=True)]
         for v, w in zip(self.variables, found, strict=True):
             if w.shape != v.shape:

@@ -60,7 +60,8 @@ class Loss:
 
     def values(self, y, p):
         """(B, ...) float64 losses of targets y and predictions p (B, ..., C)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected its own values(y, p) and gradient(y, p, fused), received none; "
+                                  "`call` of a loss of Keras has no gradient here")
 
     def gradient(self, y, p, fused=False):
         """d values / d p, or with respect to the input of the activation `fuses`; shaped like p."""

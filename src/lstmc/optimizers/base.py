@@ -153,6 +153,8 @@ class Optimizer:
         grads, weights : lists of C-contiguous arrays, pairwise of one shape and dtype
             Always the same weights in the same order. A gradient may be `lstmc.layers.rows.Rows`.
         """
+        if self.rule is None:
+            raise NotImplementedError(f"{type(self).__name__}: expected its own apply(grads, weights), or a rule of the kernels, received neither")
         if not self.state and weights:
             self.build(weights)
         if len(self.state) != len(weights) or len(grads) != len(weights):
