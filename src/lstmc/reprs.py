@@ -84,3 +84,10 @@ def _same(a, b):
         return (type(a) is not bool and bool(a == b)) or a is b
     except ValueError:      # arrays
         return False
+
+
+def text_name(name, thing):
+    """name, or a thing's default name if it is None."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name: expected a string, received {type(name).__name__}")
+    return name or default_name(type(thing).__name__)

@@ -5,19 +5,19 @@ A layer keeps weights and settings only. Whatever belongs to one call is in the 
 is free.
 """
 
-import difflib
 import re
 from typing import ClassVar
 
 import numpy as np
 
 from lstmc import received, regularizers, seeds
+from lstmc.arguments import refuse
 from lstmc.layers.casts import as_floats, as_mask
 from lstmc.layers.symbolic import apply, first_call, is_symbolic
 from lstmc.locks import Lock
 from lstmc.nn import checks
 from lstmc.nn.fixed import Fixed
-from lstmc.reprs import arguments_of, constructed, default_name
+from lstmc.reprs import constructed, text_name
 from lstmc.turn import Turn, in_turn
 from lstmc.whole import Changing, Reading, turns_of
 
@@ -28,21 +28,6 @@ COMMON = {
 }
 # Held where layers and models are built. A fork may leave one half built: it is built from the beginning then, from the same seed.
 building = Lock()
-NO_CONSTRAINT = "change the weights in a callback with set_weights"
-
-
-RENAMED = {"lr": "learning_rate", "init": "kernel_initializer", "inner_activation": "recurrent_activation", "p": "rate", "return_seq": "return_sequences"}
-
-
-def refuse(kind, arguments, known, cls=None):
-    """Raise for arguments of Keras that are not supported, unless they have Keras' default: name -> (default, advice)."""
-    for name, value in arguments.items():
-        default, instead = known.get(name, (None, None))
-        if instead is None:
-            meant = [RENAMED[name]] if name in RENAMED else difflib.get_close_matches(name, arguments_of(cls) if cls else ())
-            raise TypeError(f"{kind}: unexpected argument {name!r}" + (f"; did you mean {meant[0]}?" if meant else ""))
-        if not (value is default or (isinstance(value, (bool, int, float, str)) and value == default)):
-            raise ValueError(f"{kind}: {name}={received.short(value)} is not supported (only {default!r}); {instead}")
 
 
 class Layer(Fixed):
@@ -81,12 +66,9 @@ class Layer(Fixed):
     def __init__(self, name=None, dtype=None, seed=None, *, trainable=True, input_shape=None, batch_shape=None, batch_input_shape=None,
                  activity_regularizer=None, **arguments):
         refuse(type(self).__name__, arguments, {**COMMON, **self.unsupported}, type(self))
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name: expected a string, received {type(name).__name__}")
+        self.auto_named, self.name = name is None, text_name(name, self)
         if name is not None and not re.fullmatch(r"[A-Za-z0-9_.\-]+", name):
             raise ValueError(f"name: expected letters, digits and _ . -, received {name!r}")
-        self.auto_named = name is None
-        self.name = name or default_name(type(self).__name__)
         self.dtype = checks.float_dtype("float32" if dtype is None else dtype)
         self.seed = None if seed is None else seeds.check_seed(seed)
         self.declared_shape = declared(input_shape, batch_shape if batch_input_shape is None else batch_input_shape)
@@ -311,10 +293,3 @@ def declared(input_shape, batch_shape):
         raise ValueError(f"{name}: expected a tuple, received {shape!r}")
     sizes = [None if n is None else checks.size(n, name) for n in shape]
     return tuple(sizes) if batch_shape is not None else (None, *sizes)
-
-
-def text_name(name, thing):
-    """name, or a thing's default name if it is None."""
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f"name: expected a string, received {type(name).__name__}")
-    return name or default_name(type(thing).__name__)

@@ -6,9 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import initializers, regularizers
+from lstmc.arguments import NO_CONSTRAINT
 from lstmc.kernels import linear
 from lstmc.layers import activations
-from lstmc.layers.base import NO_CONSTRAINT, Layer, reshaping
+from lstmc.layers.base import Layer, reshaping
 from lstmc.layers.symbolic import Call
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks

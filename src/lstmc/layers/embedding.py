@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import initializers, regularizers
+from lstmc.arguments import NO_CONSTRAINT
 from lstmc.kernels import rows
-from lstmc.layers.base import NO_CONSTRAINT, Layer
+from lstmc.layers.base import Layer
 from lstmc.layers.casts import as_numbers
 from lstmc.layers.rows import summed
 from lstmc.layers.variable import Variable

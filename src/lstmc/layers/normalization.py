@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import initializers, regularizers
+from lstmc.arguments import NO_CONSTRAINT
 from lstmc.initializers import at_least_0
-from lstmc.layers.base import NO_CONSTRAINT, Layer
+from lstmc.layers.base import Layer
 from lstmc.layers.sums import onto, total
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks

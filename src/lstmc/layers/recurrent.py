@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from lstmc import initializers, layouts, nn, regularizers
+from lstmc.arguments import NO_CONSTRAINT
 from lstmc.layers import activations
 from lstmc.layers.around import AroundModule
-from lstmc.layers.base import NO_CONSTRAINT, Layer
+from lstmc.layers.base import Layer
 from lstmc.layers.masks import held, held_bwd
 from lstmc.nn import checks
 

@@ -9,10 +9,9 @@ import math
 
 import numpy as np
 
-from lstmc.layers.base import text_name
 from lstmc.layers.casts import as_floats
 from lstmc.nn import checks
-from lstmc.reprs import constructed
+from lstmc.reprs import constructed, text_name
 
 EPSILON = 1e-7      # Keras'
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none")

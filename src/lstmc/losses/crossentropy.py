@@ -8,10 +8,10 @@ import numpy as np
 
 from lstmc.kernels import train
 from lstmc.layers import activations
-from lstmc.layers.base import default_name
 from lstmc.layers.casts import as_floats
 from lstmc.losses.base import EPSILON, Loss, check_range, last_axis, mean_of_last, plain, shared, within
 from lstmc.nn import checks
+from lstmc.reprs import default_name
 
 
 class BinaryCrossentropy(Loss):

@@ -6,7 +6,6 @@ weights, so that masked steps count in no metric; sample weights are not applied
 """
 
 from lstmc import losses, names
-from lstmc.layers.base import default_name
 from lstmc.metrics import accuracies
 from lstmc.metrics.accuracies import (
     Accuracy,
@@ -39,6 +38,7 @@ from lstmc.metrics.errors import (
 )
 from lstmc.metrics.scores import F1Score, FBetaScore, R2Score
 from lstmc.metrics.wrapper import FUNCTIONS, MeanMetricWrapper
+from lstmc.reprs import default_name
 
 _PAIRS = (Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy,
           MeanSquaredError, RootMeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, LogCoshError,

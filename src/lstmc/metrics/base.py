@@ -9,10 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc.layers.base import text_name
 from lstmc.layers.casts import as_floats
 from lstmc.nn import checks
-from lstmc.reprs import constructed
+from lstmc.reprs import constructed, text_name
 
 F64 = np.dtype(np.float64)
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from lstmc.arguments import refuse
 from lstmc.kernels import train
-from lstmc.layers.base import refuse
 from lstmc.nn import checks
 from lstmc.optimizers import schedules
 from lstmc.reprs import constructed

@@ -2,7 +2,7 @@
 
 from lstmc import received
 from lstmc.layers import Layer
-from lstmc.layers.base import default_name
+from lstmc.reprs import default_name
 
 
 def any_dtype(layer):

@@ -4,7 +4,7 @@ import numpy as np
 
 from lstmc import losses, optimizers, seeds
 from lstmc import metrics as measures
-from lstmc.layers.base import refuse
+from lstmc.arguments import refuse
 from lstmc.layers.rows import Rows
 from lstmc.layers.symbolic import is_symbolic
 from lstmc.nn import checks
