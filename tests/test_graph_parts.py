@@ -59,7 +59,7 @@ def test_pop_and_get_layer():
     model.fit(np.ones((3, 4, 2)), np.ones((3, 2)), verbose=0)
     with pytest.raises(ValueError, match="name: expected one of 'lstm', 'dense', received 'gru'"):
         model.get_layer("gru")
-    with pytest.raises(ValueError, match="expected one of the two"):
+    with pytest.raises(ValueError, match="expected one of the two, received neither"):
         model.get_layer()
 
 

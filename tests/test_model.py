@@ -105,7 +105,7 @@ def test_wrong_models():
         Sequential([layer, layer])
     with pytest.raises(TypeError, match=r"layer: expected an lstmc\.layers\.Layer, received str"):
         Sequential(["lstm"])
-    with pytest.raises(ValueError, match="Input as the first layer only"):
+    with pytest.raises(ValueError, match="Input as the first layer only, received 'input_layer' behind 'dense'"):
         Sequential([Dense(2), Input((3,))])
     with pytest.raises(ValueError, match="input_shape: expected Input"):
         Sequential([Dense(2)]).build()

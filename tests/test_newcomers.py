@@ -94,6 +94,15 @@ def stateful():
     made.fit(X[:6], Y[:6], batch_size=4, shuffle=False, verbose=0)
 
 
+def own_metric():
+    def rmse(y, p):
+        return np.sqrt(((y - p) ** 2).mean())
+
+    made = Sequential([Input((5, 3)), LSTM(4), Dense(1)])
+    made.compile("adam", "mse", metrics=[rmse])
+    made.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping("rmse")])
+
+
 def layer(kind=LSTM):
     return kind(4)(Input((5, 3)))
 
@@ -207,6 +216,7 @@ FAILS = {
     "no targets": (lambda: fit(y=None), "y: expected targets, received None"),
     # other arguments
     "a class for a callback": (lambda: fit(callbacks=[callbacks.TerminateOnNaN]), r"callbacks: .* the class TerminateOnNaN; write"),
+    "a metric of one's own to stop by": (own_metric, "mode: expected 'min' or 'max' for 'rmse', of which it is not known which is better, received 'auto'"),
     "x alone to validate": (lambda: fit(validation_data=X), r"validation_data: expected \(x, y\) or \(x, y, sample_weight\), received ndarray"),
     "a split in per cent": (lambda: fit(validation_split=20), "validation_split: expected 0 or a fraction below 1, received 20"),
     "balanced weights": (lambda: fit(class_weight="balanced"), "class_weight: expected a dict of class to weight, received str"),

@@ -51,7 +51,7 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         directions = self.model.directions()
         if directions.get(name) is None:
-            raise ValueError(f"{type(self).__name__}: pass mode='min' or mode='max'; it is not known which is better for {self.monitor!r}")
+            raise ValueError(f"mode: expected 'min' or 'max' for {self.monitor!r}, of which it is not known which is better, received 'auto'")
         return "min" if directions[name] == "down" else "max"
 
 

@@ -170,7 +170,7 @@ def weights_of(sample_weight, names, shapes, n):
             continue
         w = _numbers(one).astype(np.float64)
         if None in shape[1:] and w.ndim > 1:
-            raise ValueError("sample_weight: expected a weight per sample, or a list of sequences as x is one")
+            raise ValueError(f"sample_weight: expected a weight per sample, or a list of sequences as x is one, received shape {checks.shape_text(w.shape)}")
         yield spread(w, (n, *shape[1:]))
 
 

@@ -232,7 +232,7 @@ class Network:
     def get_layer(self, name=None, index=None):
         """The layer of a name, or of an index in `layers`."""
         if (name is None) == (index is None):
-            raise ValueError("name, index: expected one of the two")
+            raise ValueError(f"name, index: expected one of the two, received {'neither' if name is None else 'both'}")
         if name is None:
             index = checks.integer(index, "index", -len(self.layers), len(self.layers) - 1)
             return self.layers[index]

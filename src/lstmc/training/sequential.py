@@ -81,7 +81,7 @@ class Sequential(Model):
         if layer.merges:
             raise ValueError(f"layer: expected one input, received {layer.name!r}, which takes a list; lstmc.Model has such layers")
         if isinstance(layer, InputLayer) and self._layers:
-            raise ValueError("layer: expected Input as the first layer only")
+            raise ValueError(f"layer: expected Input as the first layer only, received {layer.name!r} behind {self._layers[-1].name!r}")
         one_dtype([*self._layers, layer])
         unique_names([*self._layers, layer])
         self._layers.append(layer)
