@@ -136,6 +136,13 @@ class Loss:
         return dict(vars(self))
 
 
+class Simple(Loss):
+    """A loss without settings of its own: its arguments are in the order of Keras' losses, not of their base."""
+
+    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
+        super().__init__(name, reduction, dtype)
+
+
 def pair(loss, y_true, y_pred):
     """(targets, predictions) of a call on a caller's arrays, from which a last axis of 1 may be missing in either."""
     p = checks.plain(y_pred, "y_pred")

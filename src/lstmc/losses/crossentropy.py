@@ -14,7 +14,18 @@ from lstmc.nn import checks
 from lstmc.reprs import default_name
 
 
-class BinaryCrossentropy(Loss):
+class Crossentropy(Loss):
+    """Of the probabilities that an activation gives, or with from_logits of what goes into it."""
+
+    _activation = "softmax"
+
+    @property
+    def fuses(self):
+        """The activation before the loss that its gradient can be taken through, None with from_logits."""
+        return None if self.from_logits else self._activation
+
+
+class BinaryCrossentropy(Crossentropy):
     """mean of -(y log p + (1 - y) log(1 - p)) over the last axis.
 
     Parameters
@@ -27,16 +38,13 @@ class BinaryCrossentropy(Loss):
         -1.
     """
 
+    _activation = "sigmoid"
+
     def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None, dtype=None):
         super().__init__(name, reduction, dtype)
         self.from_logits = checks.flag(from_logits, "from_logits")
         self.label_smoothing = checks.probability(label_smoothing, "label_smoothing")
         self.axis = last_axis(axis)
-
-    @property
-    def fuses(self):
-        """The activation before the loss that its gradient can be taken through, None with from_logits."""
-        return None if self.from_logits else "sigmoid"
 
     def targets(self, y, shape, dtype):
         return smoothed(super().targets(y, shape, dtype), self, 2)
@@ -55,7 +63,7 @@ class BinaryCrossentropy(Loss):
         return binary_gradient(y, p, p.dtype.type(1 / p.shape[-1]))
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(Crossentropy):
     """-sum of y log p over the last axis, p scaled to sum to 1.
 
     Parameters
@@ -73,11 +81,6 @@ class CategoricalCrossentropy(Loss):
         self.from_logits = checks.flag(from_logits, "from_logits")
         self.label_smoothing = checks.probability(label_smoothing, "label_smoothing")
         self.axis = last_axis(axis)
-
-    @property
-    def fuses(self):
-        """The activation before the loss that its gradient can be taken through, None with from_logits."""
-        return None if self.from_logits else "softmax"
 
     def targets(self, y, shape, dtype):
         return smoothed(one_hot(y, shape, dtype), self, shape[-1])
@@ -103,7 +106,7 @@ class CategoricalCrossentropy(Loss):
         return (kept.sum(-1, keepdims=True) / s - kept / np.maximum(p, EPSILON * s)).astype(p.dtype)
 
 
-class SparseCategoricalCrossentropy(Loss):
+class SparseCategoricalCrossentropy(Crossentropy):
     """-log of the probability of the true class, given as an integer label.
 
     Parameters
@@ -121,11 +124,6 @@ class SparseCategoricalCrossentropy(Loss):
         self.from_logits = checks.flag(from_logits, "from_logits")
         self.ignore_class = None if ignore_class is None else checks.integer(ignore_class, "ignore_class", -2**31, 2**31)
         self.axis = last_axis(axis)
-
-    @property
-    def fuses(self):
-        """The activation before the loss that its gradient can be taken through, None with from_logits."""
-        return None if self.from_logits else "softmax"
 
     def targets(self, y, shape, dtype):
         """(B, ...) labels; -1 for those that do not count."""

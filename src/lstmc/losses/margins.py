@@ -2,14 +2,11 @@
 
 import numpy as np
 
-from lstmc.losses.base import Loss, mean_of_last, shared
+from lstmc.losses.base import Simple, mean_of_last, shared
 
 
-class Hinge(Loss):
+class Hinge(Simple):
     """mean of max(1 - y p, 0) over the last axis."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def targets(self, y, shape, dtype):
         y = super().targets(y, shape, dtype)
@@ -40,11 +37,8 @@ class SquaredHinge(Hinge):
         return d
 
 
-class CategoricalHinge(Loss):
+class CategoricalHinge(Simple):
     """max(1 + largest of (1 - y) p - sum of y p, 0), both over the last axis, for one-hot y. Of equals, the first is the largest."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def values(self, y, p):
         p = p.astype(np.float64)

@@ -2,14 +2,11 @@
 
 import numpy as np
 
-from lstmc.losses.base import EPSILON, Loss, check_range, mean_of_last, within
+from lstmc.losses.base import EPSILON, Simple, check_range, mean_of_last, within
 
 
-class Poisson(Loss):
+class Poisson(Simple):
     """mean of p - y log(p + 1e-7) over the last axis: for counts y with mean p."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def values(self, y, p):
         p = p.astype(np.float64)
@@ -22,11 +19,8 @@ class Poisson(Loss):
             return (1 - y / (p + p.dtype.type(EPSILON))) * p.dtype.type(1 / p.shape[-1])
 
 
-class KLDivergence(Loss):
+class KLDivergence(Simple):
     """sum of y log(y / p) over the last axis, y and p within 1e-7 and 1."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def targets(self, y, shape, dtype):
         y = super().targets(y, shape, dtype)

@@ -8,15 +8,12 @@ import numpy as np
 from lstmc.kernels import train
 from lstmc.layers import activations
 from lstmc.layers.casts import as_floats
-from lstmc.losses.base import EPSILON, Loss, difference, last_axis, mean_of_last, plain, same_shape, shared
+from lstmc.losses.base import EPSILON, Loss, Simple, difference, last_axis, mean_of_last, plain, same_shape, shared
 from lstmc.nn import checks
 
 
-class MeanSquaredError(Loss):
+class MeanSquaredError(Simple):
     """mean of (p - y)^2 over the last axis."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def both(self, y, p, fused=False):
         """As `Loss.both`, in one pass."""
@@ -29,11 +26,8 @@ class MeanSquaredError(Loss):
         return train.squared_error(y, p, values=False)[1]
 
 
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(Simple):
     """mean of abs(p - y) over the last axis."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def values(self, y, p):
         d = difference(y, p)
@@ -44,11 +38,8 @@ class MeanAbsoluteError(Loss):
         return shared(np.sign(d, out=d), p.shape[-1])
 
 
-class MeanAbsolutePercentageError(Loss):
+class MeanAbsolutePercentageError(Simple):
     """100 times the mean of abs(p - y) / max(abs(y), 1e-7) over the last axis."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def values(self, y, p):
         d = difference(y, p)
@@ -62,11 +53,8 @@ class MeanAbsolutePercentageError(Loss):
         return d
 
 
-class MeanSquaredLogarithmicError(Loss):
+class MeanSquaredLogarithmicError(Simple):
     """mean of (log(1 + p) - log(1 + y))^2 over the last axis, where p and y are at least 1e-7."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     @staticmethod
     def _difference(y, p):
@@ -107,11 +95,8 @@ class Huber(Loss):
         return shared(np.minimum(np.maximum(p - y, -delta), delta), p.shape[-1])
 
 
-class LogCosh(Loss):
+class LogCosh(Simple):
     """mean of log(cosh(p - y)) over the last axis."""
-
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name, reduction, dtype)
 
     def values(self, y, p):
         e = np.abs(difference(y, p))        # log((exp(e) + exp(-e)) / 2) without overflow
