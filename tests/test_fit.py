@@ -63,7 +63,7 @@ def test_early_stopping():
     with pytest.warns(UserWarning, match="'val_loss' is not among the results: accuracy, loss"):
         model.fit(x, y, callbacks=[callbacks.EarlyStopping()], verbose=0)
     add = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(lr=1.0))
-    with pytest.raises(ValueError, match="mode='min' or mode='max'"):
+    with pytest.raises(ValueError, match="mode: expected 'min' or 'max' for 'lr', of which it is not known"):
         model.fit(x, y, epochs=2, callbacks=[add, callbacks.EarlyStopping("lr")], verbose=0)
 
 
