@@ -83,6 +83,29 @@ def test_default_threads_follow_openmp_and_affinity():
 
 # Threads ----------------------------------------------------------------------------------------------------
 
+def test_the_stack_that_musl_gives_a_thread_is_enough():
+    assert printed("""
+        import threading
+
+        def run():
+            import numpy as np
+            from lstmc import nn
+            from lstmc.kernels import contention
+            contention.start_with(3600.0)
+            for kind in (nn.LSTM, nn.GRU, nn.RNN):
+                for dtype in ("float32", "float64"):
+                    m = kind(24, 40, bidirectional=True, dtype=dtype)
+                    tape = m.forward(np.ones((5, 70, 24), dtype), train=True, threads=2)[2]
+                    m.backward(tape, threads=2)
+            print("done")
+
+        threading.stack_size(128 << 10)
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    """, OMP_STACKSIZE="128K") == "done"
+
+
 @pytest.fixture
 def thread_setting():
     before = core.threads_setting()
