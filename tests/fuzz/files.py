@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS)]
+sys.path[:0] = [str(Path(__file__).parents[1])]
 
 import lstmc  # noqa: E402
 from recipes import RECIPES, bits, build, settings  # noqa: E402
@@ -72,8 +71,9 @@ def kill(path, rng, seconds):
     model, *_ = build("last")
     model.save(path)
     want, killed, read, end = bits(model), 0, 0, time.monotonic() + seconds
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}    # the tests and this lstmc, wherever it was found
     while time.monotonic() < end:
-        writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, cwd=TESTS) for _ in range(3)]
+        writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, env=env) for _ in range(3)]
         begun = [w.stdout.readline() for w in writers]
         stop = time.monotonic() + 0.1 * rng.random()
         while time.monotonic() < stop:
