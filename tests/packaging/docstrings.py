@@ -64,7 +64,8 @@ class Public(Validator):
 
 def inherited(name, owner):
     """The docstring of what a member overrides."""
-    return next((doc for c in owner.__mro__[1:] if (doc := getattr(vars(c).get(name.rpartition(".")[2]), "__doc__", None))), "") if owner else ""
+    member = name.rpartition(".")[2]
+    return next((doc for c in owner.__mro__[1:] if member in vars(c) and (doc := vars(c)[member].__doc__)), "") if owner else ""
 
 
 @functools.cache
