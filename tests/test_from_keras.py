@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 2e-5
 WHOLE = [(3, "row.keras"), (3, "row.h5"), (3, "graph.keras"), (3, "graph.h5"), (3, "kinds.keras"), (3, "masked.keras"), (2, "masked.keras"), (2, "masked.h5"),
          (2, "row.keras"), (2, "row.h5"), (2, "graph.keras"),
-         (2, "graph.h5"), (2, "kinds.keras"), (2, "cudnn.h5"), (2, "keras1.h5")]
+         (2, "graph.h5"), (2, "kinds.keras"), (2, "cudnn.h5"), (2, "keras1.h5"), (3, "inner.keras"), (3, "inner.h5"), (2, "inner.keras"), (2, "inner.h5")]
 ALONE = [(3, "row.weights.h5", "row.h5"), (2, "row.weights.h5", "row.h5"), (2, "row_weights.h5", "row.h5"), (2, "cudnn_weights.h5", "cudnn.h5"),
          (2, "keras1_weights.h5", "keras1.h5")]
 
@@ -59,7 +59,7 @@ def test_training_goes_on_as_in_keras(tmp_path, version):
     """Three more steps after three of Keras: with the state of its optimizer, not without it."""
     shutil.unpack_archive(GOLDEN / f"keras_trained_{version}.zip", tmp_path)
     paths = sorted(p for p in tmp_path.iterdir() if p.suffix != ".npz")
-    assert len(paths) == (8 if version == 2 else 5)
+    assert len(paths) == (11 if version == 2 else 6)
     for path in paths:
         want = np.load(path.with_suffix(".npz"))
 
@@ -71,7 +71,7 @@ def test_training_goes_on_as_in_keras(tmp_path, version):
             model.fit(want["x"], want["y"], batch_size=4, epochs=3, shuffle=False, verbose=0)
             return max(np.abs(w - want[f"w{n}"]).max() for n, w in enumerate(model.get_weights()))
 
-        assert difference(False) < 1e-5, path.name
+        assert difference(False) < (3e-4 if path.stem == "old_plain_rmsprop" else 1e-5), path.name     # which adds epsilon outside of the root
         assert difference(True) > 3e-4 or path.name == "plain.keras", path.name
 
 
@@ -116,6 +116,50 @@ def test_whole_models_predict_as_keras_does(found, version, name):
     model = lstmc.from_keras(str(path))
     assert type(model) is (lstmc.Model if name.startswith(("graph", "masked")) else lstmc.Sequential)
     check(model, xs, want)
+
+
+def test_models_in_time_distributed_are_those_of_this_package(found, tmp_path):
+    """Built here of the same weights: the same bits before and after training, and in a file."""
+    path, (x,), _ = case(found, 3, "inner.keras")
+    model = lstmc.from_keras(path)
+    assert type(model.optimizer).__name__ == "Adam"
+    i, shared = la.Input((3,)), la.Dense(3)
+    twice = lstmc.Model(i, la.Add()([shared(shared(i)), i]))
+    lines = lstmc.Sequential([la.Input((4, 3)), la.TimeDistributed(twice), la.TimeDistributed(la.Dense(2)), la.GRU(3)])
+    words = lstmc.Sequential([la.Input((3,)), la.Dense(4, "relu"), la.Dropout(0.1, seed=3), la.Dense(3)])
+    ours = lstmc.Sequential([la.Input((2, 4, 3)), la.TimeDistributed(la.TimeDistributed(words)), la.TimeDistributed(lines), la.LSTM(2)])
+    ours.compile(lstmc.optimizers.Adam(0.01), "mse")
+    ours.set_weights(model.get_weights())
+    model.layers[0].layer.layer.found[2].seed = 3
+    model.shuffle_seed = ours.shuffle_seed = 1
+    assert [w.shape for _, w in model.variables] == [w.shape for _, w in ours.variables]
+    assert model.count_params() == ours.count_params() == 16 + 15 + 12 + 8 + 63 + 48
+    for _ in range(2):
+        assert np.array_equal(model.predict(x, verbose=0), ours.predict(x, verbose=0))
+        for m in (model, ours):
+            m.fit(x, np.ones((3, 2), np.float32), batch_size=2, epochs=2, verbose=0)
+    model.save(tmp_path / "m.safetensors")
+    again = lstmc.load(tmp_path / "m.safetensors")
+    assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), ours.get_weights(), strict=True))
+    assert np.array_equal(again.predict(x, verbose=0), ours.predict(x, verbose=0))
+
+
+def nested(depth):
+    """A Dense in models in TimeDistributed."""
+    layer, shape = ("Dense", {"name": "d", "units": 2}), [3]
+    for n in range(depth):
+        rows = [{"class_name": layer[0], "config": layer[1]}]
+        model = {"class_name": "Sequential", "config": {"name": "m", "layers": rows, "build_input_shape": [None, *shape]}}
+        layer, shape = ("TimeDistributed", {"name": f"t{n}", "layer": model}), [1, *shape]
+    return [("InputLayer", {"batch_input_shape": [None, *shape], "name": "i"}), layer]
+
+
+def test_models_in_each_other_are_taken_in_no_time(tmp_path):
+    """Not in 3^40 steps: each of them asks the one inside for its shapes more than once. And too many are refused."""
+    model = read(h5(nested(40), [("t39", DENSE[0][1])]), tmp_path)
+    assert model.predict(np.ones((2, *[1] * 40, 3), np.float32), verbose=0).ravel().tolist() == [3.0] * 4
+    with pytest.raises(lstmc.FormatError, match=r"layer 't59' \(TimeDistributed\): layer 't10' \(TimeDistributed\): expected at most 50 models"):
+        read(h5(nested(60), [("t59", DENSE[0][1])]), tmp_path)
 
 
 @pytest.mark.parametrize(("version", "name", "whole"), ALONE)
@@ -191,6 +235,10 @@ REFUSED = [
     (("Bidirectional", {"name": "d", "layer": {"class_name": "ConvLSTM1D", "config": {}}}),
      r"layer 'd' \(Bidirectional\): ConvLSTM1D: this class is not supported"),
     (("RNN", {"name": "d", "cell": {"class_name": "StackedRNNCells", "config": {}}}), r"layer 'd' \(RNN\): expected one of the cells LSTMCell"),
+    (("TimeDistributed", {"name": "d", "layer": {"class_name": "Sequential", "config": {"name": "s", "build_input_shape": [None, 3], "layers": [
+        {"class_name": "Lambda", "config": {"name": "l"}}]}}}), r"layer 'd' \(TimeDistributed\): layer 'l' \(Lambda\): it holds code, which is never run"),
+    (("TimeDistributed", {"name": "d", "layer": {"class_name": "Sequential", "config": {"name": "s", "build_input_shape": [None, 3], "layers": [
+        {"class_name": "BatchNormalization", "config": {"name": "b"}}]}}}), r"layer 'd' \(TimeDistributed\): layer: expected layers that treat samples alone"),
     (("Dense", {"name": "d", "units": 7}), r"layer 'd' \(Dense\): expected the weights kernel \(3, 7\), bias \(7,\), received d/kernel:0 \(3, 2\)"),
 ]
 
@@ -254,6 +302,16 @@ def test_constraints_and_optimizers_that_are_left_out_are_warned_about(tmp_path)
         f.attrs["training_config"] = json.dumps({"loss": "mse", "metrics": [], "optimizer_config": {"class_name": "Ftrl", "config": {}}})
     with pytest.warns(UserWarning, match="the model is not compiled, since its settings are not all supported: optimizer: expected one of SGD"):
         assert lstmc.from_keras(path).optimizer is None
+
+
+def test_one_loss_for_all_outputs(tmp_path):
+    rows = [(*START, []), ("Dense", {"name": "d", "units": 2}, [[["i", 0, 0, {}]]])]
+    path = tmp_path / "m.h5"
+    path.write_bytes(h5(rows, DENSE, kind="Functional", input_layers=[["i", 0, 0]], output_layers=[["d", 0, 0], ["i", 0, 0]]))
+    with h5py.File(path, "a") as f:
+        f.attrs["training_config"] = json.dumps({"loss": "mse", "metrics": None, "optimizer_config": {"class_name": "SGD", "config": {}}})
+    x = np.ones((1, 4, 3), np.float32)
+    assert lstmc.from_keras(path).evaluate(x, [x[..., :2], x], verbose=0, return_dict=True)["loss"] == 4.0
 
 
 def test_a_row_without_an_input_layer(tmp_path):

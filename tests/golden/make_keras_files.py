@@ -125,6 +125,17 @@ def kinds():
         la.Dense(2, use_bias=False, activation="elu")], name="kinds"))
 
 
+def inner():
+    """Models in TimeDistributed: a row, a row in two of them, a graph that calls a layer twice in another row."""
+    i, shared = la.Input((3,)), la.Dense(3)
+    twice = keras.Model(i, la.Add()([shared(shared(i)), i]), name="twice")
+    lines = keras.Sequential([la.Input((4, 3)), la.TimeDistributed(twice), la.TimeDistributed(la.Dense(2)), la.GRU(3)])
+    words = keras.Sequential([la.Input((3,)), la.Dense(4, activation="relu"), la.Dropout(0.1), la.Dense(3)])
+    model = keras.Sequential([la.Input((2, 4, 3)), la.TimeDistributed(la.TimeDistributed(words)), la.TimeDistributed(lines), la.LSTM(2)], name="inner")
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return drawn(model)
+
+
 # Keras 2 and 1 ------------------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +224,7 @@ def main():
         keep(z, "graph", graph(), [sequences(3, False), rng.standard_normal((3, 4)).astype(np.float32)], [".keras", ".h5"])
         keep(z, "masked", masked(), [words(), sequences(3)], [".keras"] + [".h5"] * (VERSION == 2))
         keep(z, "kinds", kinds(), [sequences(3)], [".keras"])
+        keep(z, "inner", inner(), [rng.standard_normal((3, 2, 4, 3)).astype(np.float32)], [".keras", ".h5"])
         if VERSION == 2:
             cudnn(z)
             keras_1(z)

@@ -107,6 +107,39 @@ def test_a_row_and_a_graph():
     there_and_back(drawn(keras.Model([a, b], [q, y, both[0], la.Dot(1)([z, h])])), x(padded=False), x(4)[:, 0])
 
 
+def test_models_in_time_distributed(tmp_path):
+    """Predictions of objects and files, and three steps of training."""
+    def words(n):
+        return keras.Sequential([la.Dense(4, "tanh"), la.Dense(n)])
+
+    def lines():
+        i, shared = la.Input((5, 3)), la.Dense(3)
+        return keras.Model(i, la.Bidirectional(la.GRU(2))(la.TimeDistributed(words(2))(la.Add()([shared(shared(la.Masking()(i))), i]))))
+
+    a = la.Input((2, 5, 3))
+    again = la.TimeDistributed(lines())
+    found = [keras.Sequential([la.Input((5, 3)), la.Masking(), la.TimeDistributed(words(3)), la.LSTM(2)]),
+             keras.Sequential([la.TimeDistributed(la.TimeDistributed(words(2))), la.TimeDistributed(la.Flatten()), la.SimpleRNN(2)]),
+             keras.Model(a, [la.LSTM(2)(again(a)), again(la.TimeDistributed(la.TimeDistributed(words(3)))(a))])]
+    for model, given in zip(found, (x(), np.stack([x(), x()], 1), np.stack([x(), x()], 1)), strict=True):
+        want = arrays(model(given))
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        targets = [np.ones_like(y) for y in want] if len(want) > 1 else np.ones_like(want[0])
+        ours = there_and_back(drawn(model), given)
+        assert ours.count_params() == model.count_params()
+        for suffix in (".keras", ".h5"):
+            model.save(tmp_path / f"m{suffix}")
+            check(model(given), lstmc.from_keras(tmp_path / f"m{suffix}").predict_on_batch(given))
+        for _ in range(3):
+            model.train_on_batch(given, targets)
+            ours.train_on_batch(given, targets)
+        check(lstmc.from_keras(model).get_weights(), ours.get_weights())
+    alone = la.TimeDistributed(words(2))
+    alone.build((None, 5, 3))
+    given = x()
+    check(alone(given), lstmc.from_keras(alone).predict_on_batch(given))
+
+
 @pytest.mark.parametrize(("made", "x_shape"), [
     (lambda: nn.LSTM(3, 4, seed=0), (2, 5, 3)), (lambda: nn.LSTM(3, 4, bidirectional=True, bias=False, seed=0), (2, 5, 3)),
     (lambda: nn.LSTM(3, 4, activations=(("hard_sigmoid", 1 / 6, 0.5), "softsign", "softsign"), dtype="float64", seed=0), (2, 5, 3)),

@@ -95,14 +95,17 @@ def built(source, model=None):
     plan = keras_graphs.Plan(source.entry, source.version, getattr(source, "input_shape", None))
     found = [leaf.layer for leaf in plan.leaves]
     expected = architecture.expected_weights(found, plan.config)
-    wanted = [{name.partition("/")[2]: shape for name, shape in expected.items() if name.startswith(f"{layer.name}/")} for layer in found]
-    values = arranged(source, plan.leaves, wanted)
+    held = keras_graphs.holders(plan.leaves)
+    leaves = [leaf for leaf, _ in held]
+    wanted = [{name.removeprefix(start): shape for name, shape in expected.items() if name.startswith(start)} for _, start in held]
+    values = arranged(source, leaves, wanted)
     made = architecture.model(kinds()[plan.kind], plan.config, found, draw=False)
     if plan.kind == "Sequential":
         made.build(plan.config["input_shape"], draw=False)
-    put(found, values)
+    holders = [leaf.layer for leaf in leaves]
+    put(holders, values)
     keras_compile.apply(made, source.compiled)
-    keras_optimizer.apply(made, found, source)
+    keras_optimizer.apply(made, holders, source)
     return made
 
 

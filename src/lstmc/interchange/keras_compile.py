@@ -18,8 +18,9 @@ def apply(model, config):
     try:
         made = config.get("optimizer_config") or config["optimizer"]
         settings = {key: things(config.get(key)) for key in ("metrics", "weighted_metrics")}
-        n = len(model.output_names)
-        model.compile(optimizer(made), mapped(loss, config.get("loss")), loss_weights=plain(config.get("loss_weights")),
+        n, of = len(model.output_names), mapped(loss, config.get("loss"))
+        of = of if n == 1 or of is None or isinstance(of, (list, dict)) else [of] * n       # one for every output
+        model.compile(optimizer(made), of, loss_weights=plain(config.get("loss_weights")),
                       **{key: by_output(value, n) for key, value in settings.items()})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         warnings.warn(f"the model is not compiled, since its settings are not all supported: {error}", UserWarning, stacklevel=2)
@@ -47,6 +48,9 @@ def optimizer(entry):
             found["learning_rate"] = schedule(value) if isinstance(value, dict) else value
         elif key != "name":
             found[key] = value
+    if kind == "RMSprop" and not found.get("momentum") and "decay" in entry["config"]:
+        e = found.get("epsilon") or 1e-7
+        found["epsilon"] = e * e        # g / (sqrt(v) + e) before Keras 2.11, nearly that with e^2 where it is now; only steps by tiny g differ
     return optimizers.CLASSES[kind](**found)
 
 

@@ -17,6 +17,8 @@ OTHER_NAMES = {
 }
 CELLS = {"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "SimpleRNN"}
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+SEQUENTIAL, GRAPHS = ("Sequential",), ("Functional", "Model")
+MODELS = SEQUENTIAL + GRAPHS
 MERGED = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot", "cos": "Dot"}
 # Keras 1's arguments, of all layers and of some.
 RENAMED = {
@@ -108,6 +110,8 @@ def translated(kind, config, version, depth):
             found["seed"] = value if type(value) is int and 0 <= value < 2**64 else None
         elif key == "trainable":
             found["trainable"] = bool(value)
+        elif key == "layer" and cls == "TimeDistributed" and named(value)[0] in MODELS:
+            found[key] = {"class": value["class_name"], "config": value}        # for `keras_graphs.py`
         elif key in ("layer", "backward_layer"):
             found[key] = None if value is None else dict(zip(("class", "config"), layer(value, version, depth + 1), strict=True))
         elif (key == "data_format" and value in (None, "channels_last")) or (key == "input_dim" and cls != "Embedding"):
@@ -140,7 +144,8 @@ def of_class(cls, kind, found, config, version):
     if cls == "Bidirectional":
         both_ways(found)
     if cls == "TimeDistributed" and "dtype" in found:
-        found["dtype"] = found["layer"]["config"].get("dtype", found["dtype"])
+        inner = found["layer"]
+        found["dtype"] = None if inner["class"] in MODELS else inner["config"].get("dtype", found["dtype"])
     return found
 
 

@@ -123,10 +123,9 @@ class Tree:
 
     def _of(self, leaf):
         group, where = self.f, ""
-        for key, _ in leaf.path:
-            where += f"/layers/{key}"
-            layers = hdf5.subgroup(group, "layers")
-            group = None if layers is None else hdf5.subgroup(layers, key)
+        for name in [part for key, _ in leaf.path for part in f"layers/{key}".split("/")]:
+            where += f"/{name}"
+            group = hdf5.subgroup(group, name)
             if group is None:
                 raise FormatError(f"layer {leaf.layer.name!r}: expected its weights in {where}, received no such group")
         return self._below(group, leaf.layer)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from lstmc import layers
 from lstmc.interchange import keras_configs as configs
+from lstmc.interchange.keras_configs import GRAPHS, MODELS, SEQUENTIAL
 from lstmc.interchange.keras_nodes import listed, node, refs
 from lstmc.layers.around import AroundModule
 from lstmc.reprs import default_name
 from lstmc.training import architecture
+from lstmc.training.model_layer import ModelLayer
 
-SEQUENTIAL, GRAPHS = ("Sequential",), ("Functional", "Model")
-MODELS = SEQUENTIAL + GRAPHS
 OPERATION = "operation"         # the kind of what is no layer: Keras 3 writes down how it computes masks, in HDF5 files without a module
 OF_MASKS = ("NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ZerosLike", "OnesLike")
 
@@ -24,12 +24,14 @@ OF_MASKS = ("NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ZerosLi
 class Leaf(NamedTuple):
     """A layer: its number here (-1 for the inputs of a model in a model, which are no layers of the whole), and where its weights are.
 
-    path: for each model around it and for itself (the name that Keras 3 gives its weights in a file, its name).
+    path: for each model around it and for itself (the name that Keras 3 gives its weights in a file, its name); "/layer" ends that name of a
+    TimeDistributed around a model, once for each around the other. inside: of a TimeDistributed around a model, the Leafs of that.
     """
 
     number: int
     layer: layers.Layer
     path: tuple
+    inside: tuple = ()
 
 
 class Part(NamedTuple):
@@ -55,16 +57,16 @@ class Plan:
     kind : {"Sequential", "Model"}
     """
 
-    def __init__(self, entry, version, input_shape=None):
-        """input_shape: that of a row whose layers do not say it."""
-        self.version, self.leaves, self.taken = version, [], set()
+    def __init__(self, entry, version, input_shape=None, path=(), depth=0):
+        """input_shape: that of a row whose layers do not say it; path, depth: of the layers around, which the model is in."""
+        self.version, self.depth, self.leaves, self.taken = version, depth, [], set()
         self.calls, self.given = [], []      # of each call how many tensors it gives
         self.masks, self.origins = {}, {}    # tensor -> number of what its mask comes from, None if it has none; what -> number
         self.implied = None                  # the InputLayer of a row that has none
         kind, config = configs.named(entry)
         if kind not in MODELS:
             raise ValueError(f"model: expected a Sequential, a functional model or a layer, received {kind}; what a subclass computes is in its code")
-        top = self._declared(entry, (), {}, 0)
+        top = self._declared(entry, path, {}, 0)
         shape = input_shape or declared_shape(config)
         inputs = self._inputs(top, shape)
         outputs = self._called(top, inputs, [])
@@ -103,18 +105,32 @@ class Plan:
         if len(self.leaves) >= architecture.MAX_LAYERS:
             raise ValueError(f"expected at most {architecture.MAX_LAYERS} layers, received more")
         try:
-            made = layers.from_config(kind, {**config, "name": name})
+            made, inside = self._made(kind, {**config, "name": name}, path)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
+            if self.depth and str(error).startswith("layer '"):     # the innermost layer and the outermost are named
+                raise
             raise ValueError(f"layer {config.get('name')!r} ({kind}): {error}") from None
-        found = Leaf(len(self.leaves) if kept else -1, made, path)
+        found = Leaf(len(self.leaves) if kept else -1, made, path, inside)
         if kept:
             self.taken.add(name)
             self.leaves.append(found)
         return found
 
+    def _made(self, kind, config, path):
+        """(layer, Leafs of the model inside) of a class and a config here."""
+        if kind != "TimeDistributed":
+            return layers.from_config(kind, config), ()
+        inner, rest = config["layer"], {key: value for key, value in config.items() if key != "layer"}
+        path = (*path[:-1], (f"{path[-1][0]}/layer", path[-1][1]))
+        if inner["class"] not in MODELS:
+            layer, inside = self._made(inner["class"], inner["config"], path)
+            return layers.TimeDistributed(layer, **rest), inside
+        plan = Plan(inner["config"], self.version, None, path, self.depth + 1)
+        return layers.TimeDistributed(ModelLayer(plan.kind, plan.config, [leaf.layer for leaf in plan.leaves]), **rest), tuple(plan.leaves)
+
     def _declared(self, entry, path, used, depth):
         """The Part of an entry, with its layers; used: how often each name of a class came before it; depth: how many models it is in."""
-        if depth > configs.MAX_DEPTH:
+        if self.depth + depth > configs.MAX_DEPTH:
             raise ValueError(f"expected at most {configs.MAX_DEPTH} models in each other, received more")
         if depth and is_operation(entry):
             return Part(OPERATION, entry["name"], f"the operation {entry['class_name']} of {entry.get('module', 'Keras')}", {}, [], [], [])
@@ -283,6 +299,15 @@ def is_operation(entry):
         return False
     where = entry.get("module")
     return ".ops" in where if isinstance(where, str) else entry["class_name"] in OF_MASKS
+
+
+def holders(leaves, prefix=""):
+    """[(Leaf, what the names of its weights begin with)] of all layers that hold weights themselves: of a model in a TimeDistributed the layers."""
+    found = []
+    for leaf in leaves:
+        name = f"{prefix}{leaf.layer.name}/"
+        found += holders(leaf.inside, name) if leaf.inside else [(leaf, name)]
+    return found
 
 
 def gives(layer):

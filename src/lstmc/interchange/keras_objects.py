@@ -55,8 +55,11 @@ class Source:
 
     def _of(self, leaf):
         obj = self.obj
-        for _, name in leaf.path[self.alone:]:
-            obj = next(layer for layer in obj.layers if layer.name == name)
+        for n, (key, name) in enumerate(leaf.path):
+            if n or not self.alone:
+                obj = next(layer for layer in obj.layers if layer.name == name)
+            for _ in range(key.count("/")):
+                obj = obj.layer
         named = [str(getattr(w, "path", w.name)) for w in obj.weights]
         arrays = [np.asarray(a) for a in obj.get_weights()]
         return [(name, keras_weights.Held(a)) for name, a in zip(named, arrays, strict=True)]

@@ -2,6 +2,8 @@
 
 Keras keeps them in one list: the steps, the learning rate in some versions, then the arrays. From Keras 2.11 on, arrays that belong together follow
 each other weight by weight; before, and in the legacy optimizers of Keras 2, kind by kind. Names, where there are such, tell the two apart.
+The product of momentums that Nadam has besides follows from the steps. Keras writes it nowhere; in a graph of Keras 2 it is another one, since
+each step counts there once for every weight, and training goes on differently.
 """
 
 import re

@@ -30,6 +30,7 @@ class ModelLayer(Layer):
         fixed = [layer for layer in found if not getattr(layer, "any_dtype", False)] or found
         super().__init__(name=None, dtype=fixed[0].dtype)
         self.kind, self.config, self.found, self.model = kind, config, found, model
+        self.last = None        # what `_traced` was asked, and found
         self.name, self.turns = config["name"], tuple(t for layer in found for t in layer.turns)
         for layer in found:
             refuse(layer)
@@ -120,7 +121,10 @@ class ModelLayer(Layer):
     # Shapes --------------------------------------------------------------------------------------------------
 
     def _traced(self, shape):
-        return architecture.traced(self._in_order(), {**self.get_config(), "input_shape": list(shape)}, [tuple(shape)])
+        asked = self.built, tuple(shape)
+        if self.last is None or self.last[0] != asked:      # every layer around asks three times, and so those around it
+            self.last = asked, architecture.traced(self._in_order(), {**self.get_config(), "input_shape": list(shape)}, [tuple(shape)])
+        return self.last[1]
 
     def cast(self, x):
         return next(layer for layer in self.found if not getattr(layer, "any_dtype", False)).cast(x) if not self.built else self.graph.caster(0).cast(x)
