@@ -14,7 +14,7 @@ import pytest
 
 import lstmc
 from lstmc import layers as la
-from lstmc.interchange import keras_configs, keras_graphs, keras_weights
+from lstmc.interchange import keras_configs, keras_graphs, keras_nodes, keras_weights
 
 pytestmark = pytest.mark.once
 GOLDEN = Path(__file__).parent / "golden"
@@ -302,6 +302,16 @@ def test_constraints_and_optimizers_that_are_left_out_are_warned_about(tmp_path)
         f.attrs["training_config"] = json.dumps({"loss": "mse", "metrics": [], "optimizer_config": {"class_name": "Ftrl", "config": {}}})
     with pytest.warns(UserWarning, match="the model is not compiled, since its settings are not all supported: optimizer: expected one of SGD"):
         assert lstmc.from_keras(path).optimizer is None
+
+
+def test_outputs_by_key_and_tuples_of_them(tmp_path):
+    rows = [(*START, []), ("Dense", {"name": "d", "units": 2}, [[["i", 0, 0, {}]]])]
+    model = read(h5(rows, DENSE, kind="Functional", input_layers=[["i", 0, 0]], output_layers={"q": ["i", 0, 0], "p": ["d", 0, 0]}), tmp_path)
+    assert {key: y.shape for key, y in model.predict(np.ones((1, 4, 3)), verbose=0).items()} == {"p": (1, 4, 2), "q": (1, 4, 3)}
+    assert keras_nodes.refs((["a", 0, 1], ["a", 0, 2]), "m") == [("a", 0, 1), ("a", 0, 2)]
+    rows = [rows[0], ("GetItem", {"name": "g"}, [{"args": [["i", 0, 0], {"class_name": "__slice__", "config": {"stop": None}}], "kwargs": {}}])]
+    with pytest.raises(lstmc.FormatError, match=r"layer 'g' \(GetItem\): this class is not supported"):
+        read(h5(rows, kind="Functional", input_layers=[["i", 0, 0]], output_layers=[["g", 0, 0]]), tmp_path)
 
 
 def test_one_loss_for_all_outputs(tmp_path):

@@ -107,6 +107,18 @@ def test_a_row_and_a_graph():
     there_and_back(drawn(keras.Model([a, b], [q, y, both[0], la.Dot(1)([z, h])])), x(padded=False), x(4)[:, 0])
 
 
+def test_inputs_and_outputs_by_key_and_a_model_that_gives_a_tuple():
+    a, b, i = la.Input((5, 3), name="z"), la.Input((5, 3), name="y"), la.Input((5, 3))
+    encoder = keras.Model(i, la.LSTM(4, return_state=True)(i)[1:])
+    model = drawn(keras.Model({"z": a, "y": b}, {"q": la.LSTM(4)(a, initial_state=encoder(b)), "p": la.GRU(2)(b)}))
+    model.compile("sgd", {"q": "mse", "p": "mae"})
+    given = {"z": x(), "y": x()}
+    want, ours = model(given), lstmc.from_keras(model, verify=True)
+    got = ours.predict_on_batch(given)
+    assert got.keys() == want.keys() == ours.loss.keys()
+    check([want[key] for key in got], list(got.values()))
+
+
 def test_models_in_time_distributed(tmp_path):
     """Predictions of objects and files, and three steps of training."""
     def words(n):

@@ -92,6 +92,9 @@ class Plan:
                        "calls": [{"layer": n, "inputs": [number(t) for t in taken], "states": [number(t) for t in states]}
                                  for n, taken, states in self.calls],
                        "outputs": [number(t) for t in outputs]}
+        keys = config.get("output_layers") if kind in GRAPHS else None
+        if isinstance(keys, dict) and keys.get("class_name") != "__tuple__":
+            self.config["output_keys"] = sorted(keys)
 
     # Layers -------------------------------------------------------------------------------------------------------
 
@@ -140,9 +143,10 @@ class Plan:
             raise ValueError(f"name: expected a string, received {str(name)[:100]}")
         if depth:
             path = (*path, (unique(snake(kind), used), name))
+        leaf = None if kind in MODELS else self._leaf(entry, path, kind != "InputLayer" or depth == 1)
         nodes = [node(n, name) for n in listed(entry.get("inbound_nodes", []), f"{name}: inbound_nodes")]
-        if kind not in MODELS:
-            return Part(kind, name, self._leaf(entry, path, kind != "InputLayer" or depth == 1), {}, nodes, [], [])
+        if leaf:
+            return Part(kind, name, leaf, {}, nodes, [], [])
         rows = config if isinstance(config, list) else listed(config.get("layers"), f"{name}: layers")
         children, counts = {}, {}
         for row in rows:

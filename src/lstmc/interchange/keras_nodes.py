@@ -57,8 +57,9 @@ def tensors(value, name):
 
 
 def refs(value, what):
-    """The references in input_layers or output_layers: one, a list of them, or a dict."""
-    value = list(value.values()) if isinstance(value, dict) else listed(value, what)
+    """The references in input_layers or output_layers: one, a list of them, or a dict, which Keras flattens by the order of its keys."""
+    value = plain(value)
+    value = [value[key] for key in sorted(value)] if isinstance(value, dict) else listed(value, what)
     return tensors(value, what)
 
 

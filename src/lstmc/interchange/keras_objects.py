@@ -85,10 +85,11 @@ def verified(obj, model):
     """Raise ValueError unless Keras and `model` agree; obj is an object of Keras or a path."""
     theirs = obj if is_keras(obj) else opened(obj)
     several = len(model.inputs) > 1
+    keys = sorted(theirs.input) if several and isinstance(theirs.input, dict) else None
 
     def run_theirs(inputs):
-        found = theirs([inputs[name] for name in model.input_names] if several else inputs[model.input_names[0]])
-        return outputs(found)
+        given = [inputs[name] for name in model.input_names]
+        return outputs(theirs(dict(zip(keys, given, strict=True)) if keys else given if several else given[0]))
 
     def run_ours(inputs):
         return outputs(model.predict_on_batch([inputs[name] for name in model.input_names] if several else inputs[model.input_names[0]]))
@@ -107,7 +108,7 @@ def opened(path):
 
 def outputs(found):
     """Outputs by number, of one array or several."""
-    found = found if isinstance(found, (list, tuple)) else [found]
+    found = [found[key] for key in sorted(found)] if isinstance(found, dict) else found if isinstance(found, (list, tuple)) else [found]
     return {f"output {n}": np.asarray(a.detach().cpu() if hasattr(a, "detach") else a) for n, a in enumerate(found)}
 
 
