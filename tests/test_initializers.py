@@ -47,7 +47,7 @@ def test_seeds():
 @pytest.mark.parametrize(("name", "deviation"), [
     ("glorot_uniform", np.sqrt(2 / 500)), ("glorot_normal", np.sqrt(2 / 500)), ("he_uniform", np.sqrt(2 / 200)),
     ("he_normal", np.sqrt(2 / 200)), ("lecun_uniform", np.sqrt(1 / 200)), ("lecun_normal", np.sqrt(1 / 200)),
-    ("random_normal", 0.05), ("random_uniform", 0.1 / np.sqrt(12)), ("orthogonal", np.sqrt(1 / 300)),
+    ("random_normal", 0.05), ("truncated_normal", 0.05 * 0.87962566), ("random_uniform", 0.1 / np.sqrt(12)), ("orthogonal", np.sqrt(1 / 300)),
 ])  # fmt: skip
 def test_initializers(name, deviation):
     initializer = initializers.get(name)
@@ -56,6 +56,22 @@ def test_initializers(name, deviation):
     assert abs(values.std() / deviation - 1) < 0.02
     again = initializers.get(initializers.config_of(initializer))
     assert np.array_equal(values, again((200, 300), np.random.default_rng(0)))
+
+
+def test_truncated_normal_ends_at_two_deviations():
+    values = initializers.TruncatedNormal(1.0, 0.5)((100, 300), np.random.default_rng(0))
+    assert 1.99 < values.max() <= 2
+    assert 0 <= values.min() < 0.01
+
+
+def test_identity_keeps_the_state_of_a_relu_network():
+    layer = lstmc.layers.SimpleRNN(5, activation="relu", kernel_initializer="zeros", recurrent_initializer=initializers.Identity(), return_sequences=True)
+    start = np.arange(10, dtype=np.float32).reshape(2, 5)
+    assert np.array_equal(layer(np.ones((2, 3, 4), np.float32), initial_state=start), np.repeat(start[:, None], 3, 1))
+    wide = initializers.get(initializers.config_of(initializers.Identity(0.5)))((2, 3), None)
+    assert wide.tolist() == [[0.5, 0, 0], [0, 0.5, 0]]
+    with pytest.raises(ValueError, match=r"identity: expected a matrix shape, received \(3,\)"):
+        initializers.get("identity")((3,), None)
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (70, 50), (33, 32), (1, 5)], ids=str)

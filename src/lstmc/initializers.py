@@ -87,6 +87,21 @@ class RandomNormal(Initializer):
         return rng.normal(self.mean, self.stddev, shape)
 
 
+class TruncatedNormal(RandomNormal):
+    """Normal distribution of this `mean` and `stddev`, of which values beyond two `stddev` from `mean` are drawn again, as in Keras."""
+
+    def values(self, shape, rng):
+        return self.mean + self.stddev * truncated(shape, rng)
+
+
+def truncated(shape, rng):
+    """Standard normal values within +-2."""
+    values = rng.standard_normal(shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.standard_normal(np.count_nonzero(outside))
+    return values
+
+
 class RandomUniform(Initializer):
     """Uniform distribution on [minval, maxval)."""
 
@@ -129,11 +144,8 @@ class VarianceScaling(Initializer):
         variance = self.scale / max(1.0, fan)
         if self.distribution == "uniform":
             return rng.uniform(-math.sqrt(3 * variance), math.sqrt(3 * variance), shape)
-        values = rng.standard_normal(shape)
-        while (outside := np.abs(values) > 2).any():
-            values[outside] = rng.standard_normal(np.count_nonzero(outside))
         # 0.8796... is the standard deviation of a standard normal variable truncated at +-2.
-        return values * (math.sqrt(variance) / 0.87962566103423978)
+        return truncated(shape, rng) * (math.sqrt(variance) / 0.87962566103423978)
 
 
 class _Scaled(VarianceScaling):
@@ -199,6 +211,22 @@ class Orthogonal(Initializer):
         return self.gain * (q if shape == (rows, columns) else q.T)
 
 
+class Identity(Initializer):
+    """gain on the diagonal of a matrix, which need not be square, and else 0: a ReLU network begins by keeping its state (Le et al. 2015)."""
+
+    def __init__(self, gain=1.0):
+        super().__init__()
+        self.gain = checks.number(gain, "gain")
+
+    def values(self, shape, rng):
+        if len(shape) != 2:
+            raise ValueError(f"identity: expected a matrix shape, received {shape}")
+        return self.gain * np.eye(*shape)
+
+    def get_config(self):
+        return {"gain": self.gain}
+
+
 def orthonormal(a, block=32):
     """The columns of a (M, N), M >= N of full rank, made orthonormal in order: Q of the QR with a positive diagonal.
 
@@ -242,15 +270,15 @@ def transposed_times(a, b):
 
 
 _ALL = (
-    Zeros, Ones, Constant, RandomNormal, RandomUniform, VarianceScaling, GlorotUniform, GlorotNormal, HeUniform, HeNormal,
-    LecunUniform, LecunNormal, Orthogonal,
+    Zeros, Ones, Constant, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling, GlorotUniform, GlorotNormal, HeUniform, HeNormal,
+    LecunUniform, LecunNormal, Orthogonal, Identity,
 )
 CLASSES = {c.__name__: c for c in _ALL}
 _BY_NAME = CLASSES | {
     "zeros": Zeros, "ones": Ones, "constant": Constant, "random_normal": RandomNormal, "random_uniform": RandomUniform,
     "variance_scaling": VarianceScaling, "glorot_uniform": GlorotUniform, "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform, "he_normal": HeNormal, "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal,
-    "orthogonal": Orthogonal, "normal": RandomNormal, "uniform": RandomUniform,
+    "orthogonal": Orthogonal, "identity": Identity, "truncated_normal": TruncatedNormal, "normal": RandomNormal, "uniform": RandomUniform,
 }  # fmt: skip
 
 

@@ -20,6 +20,10 @@ class HeNormal(VarianceScaling):
 class HeUniform(VarianceScaling):
     def __init__(self, seed: _Seed = None) -> None: ...
 
+class Identity(Initializer):
+    gain: float
+    def __init__(self, gain: float = 1.0) -> None: ...
+
 class Initializer:
     seed: Any
     def __init__(self, seed: _Seed = None) -> None: ...
@@ -49,6 +53,9 @@ class RandomUniform(Initializer):
     minval: float
     maxval: float
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: _Seed = None) -> None: ...
+
+class TruncatedNormal(RandomNormal):
+    ...
 
 class VarianceScaling(Initializer):
     scale: float

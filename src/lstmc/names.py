@@ -73,7 +73,6 @@ MISSING = (
     ("optimizers.schedules", "serialize deserialize", "use schedule.get_config() and from_config of its class"),
     ("callbacks", "TensorBoard RemoteMonitor ProgbarLogger", "write History.history, or the logs in LambdaCallback(on_epoch_end=...) or CSVLogger"),
     ("callbacks", "SwapEMAWeights OrbaxCheckpoint", "use ModelCheckpoint"),
-    ("initializers", "Identity TruncatedNormal", "use RandomNormal or Orthogonal, or set_weights"),
 )
 _INSTEAD = {(where, name): instead for where, names, instead in MISSING for name in names.split()}
 
