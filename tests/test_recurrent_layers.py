@@ -228,6 +228,22 @@ def test_a_write_that_ctrl_c_ends_is_noticed(monkeypatch):
     assert not np.array_equal(layer(x), before)
 
 
+def test_a_write_is_noticed_though_weights_are_read_meanwhile(monkeypatch):
+    layer, x = LSTM(3, seed=1), inputs(2, 4, 5, dtype=np.float32)
+    y = layer(x)
+
+    def reading(variable, value):
+        layer(x)
+        return value
+
+    monkeypatch.setattr(Variable, "inward", reading)
+    for v in layer.variables:
+        before, y = y, None
+        v.set(np.full(v._array.shape, 0.75))
+        y = layer(x)
+        assert not np.array_equal(y, before)
+
+
 def test_the_bias_of_f_begins_as_one():
     layer = LSTM(3)
     layer.build((None, None, 2))
