@@ -112,7 +112,7 @@ class AroundModule(Layer):
                 for name, w in self.by_keras(params.arrays, params.pairs, suffix).items()]
 
     def by_keras(self, arrays, pairs, suffix):
-        """Keras' name -> array of one way, from arrays by the module's names and two biases in one by the first's."""
+        """Keras' name -> array of one way, from `arrays` by the module's names and `pairs` of biases by that of the first."""
         found = {"kernel": arrays[f"weight_ih{suffix}"], "recurrent_kernel": arrays[f"weight_hh{suffix}"]}
         if self.settings.use_bias:
             found["bias"] = (pairs if self.settings.two_biases else arrays)[f"bias_ih{suffix}"]
