@@ -71,7 +71,7 @@ FLAGS = (
 # every step: a sixth less code again.
 MODULE_FLAGS = ("-O2",)
 SMALL_MODULE_FLAGS = ("-Os",)
-SMALL = ("arena", "cells", "core", "linear", "options", "plan", "probe", "random", "schedule", "tape", "train", "weights")
+SMALL = ("arena", "backward", "cells", "core", "linear", "options", "parts", "plan", "probe", "random", "schedule", "tape", "train", "weights")
 # No unwind tables, which in C serve debuggers only: 4 % of the whole, none of the code.
 LINUX = ("-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 # No symbol table, no padding between segments: a tenth of each module.
