@@ -220,7 +220,7 @@ cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, P
 
 cdef inline lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil:
     """An operand whose rows are one run of `len` values."""
-    cdef inline lstmc_operand o
+    cdef lstmc_operand o
     memset(&o, 0, sizeof(o))
     o.a, o.row_stride, o.k_stride, o.n_full, o.full_len = a, row_stride, k_stride, 1, len
     return o
