@@ -12,8 +12,7 @@ from lstmc.nn.tape import Call
 
 pytestmark = pytest.mark.once
 LENGTHS = np.array([7, 7, 5, 4, 4, 1])
-T, B = 7, len(LENGTHS)
-LIVE = np.arange(T)[:, None] < LENGTHS      # the rows of packed arrays, in their order
+MANY = np.arange(33, 0, -2)        # sequences and steps enough for two bands
 KINDS = {
     "lstm": lambda **more: nn.LSTM(5, 19, 2, bidirectional=True, **more),
     "projected": lambda **more: nn.LSTM(5, 19, 2, bidirectional=True, proj_size=3, **more),
@@ -24,36 +23,42 @@ KINDS = {
 }
 
 
-def numbers(m):
-    rng = np.random.default_rng(3)
+def live(lengths):
+    """The rows of packed arrays, in their order."""
+    return np.arange(lengths[0])[:, None] < lengths
+
+
+def numbers(m, lengths):
+    rng, T, B = np.random.default_rng(3), lengths[0], len(lengths)
     x, dy = rng.standard_normal((T, B, 5), dtype=np.float32), rng.standard_normal((T, B, m.num_directions * m.output_size), dtype=np.float32)
     state = tuple(rng.standard_normal(s.shape, dtype=np.float32) for s in m._new_state(B))
     return x, dy, state
 
 
-def padded(m):
-    x, dy, state = numbers(m)
-    y, final, tape = m.forward(x, state if len(state) > 1 else state[0], LENGTHS)
-    g = m.backward(tape, dy)
-    return named(y[LIVE], final, g._replace(x=g.x[LIVE]))
+def padded(m, lengths=LENGTHS):
+    x, dy, state = numbers(m, lengths)
+    y, final, tape = m.forward(x, state if len(state) > 1 else state[0], lengths)
+    g, rows = m.backward(tape, dy), live(lengths)
+    return named(y[rows], final, g._replace(x=g.x[rows]))
 
 
-def packed(m, again=False):
+def packed(m, lengths=LENGTHS, again=False):
     """again: from states alone, as after a lack of memory."""
-    x, dy, state = numbers(m)
-    call = Call(x[LIVE], state, Schedule(T, B, LENGTHS, packed=True), True, None)
+    (x, dy, state), rows = numbers(m, lengths), live(lengths)
+    call = Call(x[rows], state, Schedule(*rows.shape, lengths, packed=True), True, None)
     y, final, tape, _ = passes.forward_pass(m, call, True, None)
     if again:
         tape.take()
         passes.renew(m, tape)
-    return named(y, final, passes.backward_pass(m, tape, dy[LIVE], None, m._params.like(), True, None))
+    return named(y, final, passes.backward_pass(m, tape, dy[rows], None, m._params.like(), True, None))
 
 
+@pytest.mark.parametrize("lengths", [LENGTHS, MANY], ids=["few", "many"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_packed_arrays_have_the_bits_of_padded_ones(kind):
-    want = padded(KINDS[kind](seed=4))
-    assert_same_bits(packed(KINDS[kind](seed=4)), want)
-    assert_same_bits(packed(KINDS[kind](seed=4), again=True), want)
+def test_packed_arrays_have_the_bits_of_padded_ones(kind, lengths):
+    want = padded(KINDS[kind](seed=4), lengths)
+    assert_same_bits(packed(KINDS[kind](seed=4), lengths), want)
+    assert_same_bits(packed(KINDS[kind](seed=4), lengths, again=True), want)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,7 +71,7 @@ def test_what_is_not_wanted_is_not_computed(kind, monkeypatch):
 
     monkeypatch.setattr(passes, "backward", spied)
     m = KINDS[kind](seed=4)
-    x, dy, state = numbers(m)
+    x, dy, state = numbers(m, LENGTHS)
     state = state if len(state) > 1 else state[0]
 
     def backward(names, need_dx, need_state):

@@ -11,6 +11,7 @@ a masked sequence's arithmetic with other times and strides.
 
 A large batch is trained in two bands, halves of its rows with a tape and sums over pairs of their own: then threads
 of one band never need what those of the other wrote. Where the two have no cache in common, that is 5 to 30 % of the time.
+If sequences differ in length, every other one of the sorted rows is in a band: both have as many steps, but for one sequence's.
 A long one is trained in chunks of time, whose states are computed again: a chunk is a schedule too.
 """
 
@@ -22,28 +23,62 @@ from lstmc.kernels.core cimport LSTMC_KBLOCK, span
 
 import numpy as np
 
-# Two bands from so many rows and pairs on, and up to so many bytes of weights: each band passes all weights at every
-# step, and has sums as large as the weights. These constants are part of the order of summation, so of every bit.
+# Two bands from so many pairs and rows on, from more rows if a core's own cache does not hold the weights, which each band passes at every
+# step, and up to so many bytes of them, for each band has sums as large. On two threads T10 B32 H50 takes 0.73 of the time of one band, T60 B16
+# H128 0.94, ragged batches 0.89 to 0.96; on one thread 1.00 to 1.03. These constants are part of the order of summation, so of every bit.
 cdef enum:
-    BAND_ROWS = 24
-    BAND_PAIRS = 512
+    BAND_PAIRS = 256
+    BAND_ROWS = 16
+    BAND_FAR_ROWS = 24
+    BAND_NEAR_WEIGHTS = 768 * 1024
     BAND_WEIGHTS = 3 * 1024 * 1024
 
 
 cdef Py_ssize_t bands_of(const Rows *s, double weight_bytes, Py_ssize_t P) noexcept nogil:
     """Number of bands in which a layer with that much in its matrices and a projection to P (0: none) is trained."""
-    cdef bint large = s.B >= BAND_ROWS and s.N >= BAND_PAIRS and not s.ragged
+    cdef bint large = s.N >= BAND_PAIRS and s.B >= (BAND_ROWS if weight_bytes <= BAND_NEAR_WEIGHTS else BAND_FAR_ROWS)
     return MAX_BANDS if large and not P and weight_bytes <= BAND_WEIGHTS else 1
 
 
 cdef Rows band_of(const Rows *s, Py_ssize_t b, Py_ssize_t bands) noexcept nogil:
-    """The rows of band b."""
+    """The rows of band b, of a schedule or of a chunk of it."""
     cdef Rows band = s[0]
-    if bands > 1:
+    cdef Py_ssize_t *at
+    cdef Py_ssize_t i
+    if bands == 1:
+        return band
+    if not s.ragged:
         band.first = b * s.B // bands
         band.B = (b + 1) * s.B // bands - band.first
         band.N = band.T * band.B
+        return band
+    at = s.offset + s.whole + 1
+    for i in range(b + 1):
+        band.B = (s.B + MAX_BANDS - 1 - i) // MAX_BANDS
+        at = place(&band, at)
+    band.N = row_of(&band, band.T)
     return band
+
+
+cdef Py_ssize_t *place(Rows *s, Py_ssize_t *at) noexcept nogil:
+    """The arrays of ragged rows, one after the other; returns where they end. Those of a schedule are followed by those of its bands."""
+    s.perm, s.lens = at, at + s.B
+    s.active = s.lens + s.B
+    s.offset = s.active + s.whole
+    return s.offset + s.whole + 1
+
+
+cdef void count_live(Rows *s) noexcept nogil:
+    """How many rows are live at each step, from their lengths."""
+    cdef Py_ssize_t j = s.B, t
+    s.N = 0
+    for t in range(s.whole):
+        while j > 0 and s.lens[j - 1] <= t:
+            j -= 1
+        s.active[t] = j
+        s.offset[t] = s.N
+        s.N += j
+    s.offset[s.whole] = s.N
 
 
 cdef Rows chunk_of(const Rows *s, Py_ssize_t t0, Py_ssize_t t1) noexcept nogil:
@@ -77,7 +112,9 @@ cdef class Schedule:
         cdef int64_t *by_row
         cdef int64_t *order
         cdef int64_t *times
-        cdef Py_ssize_t j, t
+        cdef Py_ssize_t *at
+        cdef Py_ssize_t i, j, t
+        cdef Rows band
         s[0] = whole_rows(T, B)
         if mask is not None and B and T:
             lengths = mask.sum(0, dtype=np.int64)
@@ -87,24 +124,19 @@ cdef class Schedule:
         sorting = np.argsort(-lengths, kind="stable").astype(np.int64, copy=False)
         by_row, order = <int64_t *>span(lengths).p, <int64_t *>span(sorting).p
         s.T = s.whole = by_row[order[0]]
-        s.perm = <Py_ssize_t *>malloc((2 * B + 2 * s.T + 1) * sizeof(Py_ssize_t))
-        if s.perm == NULL:
+        at = <Py_ssize_t *>malloc((4 * B + (1 + MAX_BANDS) * (2 * s.T + 1)) * sizeof(Py_ssize_t))
+        if at == NULL:
             raise MemoryError
-        s.lens = s.perm + B
-        s.active = s.lens + B
-        s.offset = s.active + s.T
+        place(s, at)
         for j in range(B):
             s.perm[j] = order[j]
             s.lens[j] = by_row[order[j]]
-        s.N = 0
-        j = B
-        for t in range(s.T):
-            while j > 0 and s.lens[j - 1] <= t:
-                j -= 1
-            s.active[t] = j
-            s.offset[t] = s.N
-            s.N += j
-        s.offset[s.T] = s.N
+        count_live(s)
+        for i in range(MAX_BANDS):
+            band = band_of(s, i, MAX_BANDS)
+            for j in range(band.B):
+                band.perm[j], band.lens[j] = s.perm[i + MAX_BANDS * j], s.lens[i + MAX_BANDS * j]
+            count_live(&band)
         if packed:
             s.packed, s.when = True, s.offset
             return
