@@ -23,12 +23,13 @@ from lstmc.kernels.core cimport LSTMC_KBLOCK, span
 
 import numpy as np
 
-# Two bands from so many pairs and rows on, from more rows if a core's own cache does not hold the weights, which each band passes at every
-# step, and up to so many bytes of them, for each band has sums as large. On two threads T10 B32 H50 takes 0.73 of the time of one band, T60 B16
-# H128 0.94, ragged batches 0.89 to 0.96; on one thread 1.00 to 1.03. These constants are part of the order of summation, so of every bit.
+# Two bands from so many pairs and, on average over steps, live rows on, more of these if a core's own cache does not hold the weights, which each
+# band passes at every step; and up to so many bytes of weights, for each band has sums as large. On two threads T10 B32 H50 takes 0.73 of the
+# time of one band, T60 B12 and B16 H128 0.94, ragged T100 B32 H64 0.94; on one thread 1.00 to 1.03. Ragged B16, of which 8 are live, would take
+# 1.02 to 1.07. These constants are part of the order of summation, so of every bit.
 cdef enum:
     BAND_PAIRS = 256
-    BAND_ROWS = 16
+    BAND_ROWS = 12
     BAND_FAR_ROWS = 24
     BAND_NEAR_WEIGHTS = 768 * 1024
     BAND_WEIGHTS = 3 * 1024 * 1024
@@ -36,7 +37,7 @@ cdef enum:
 
 cdef Py_ssize_t bands_of(const Rows *s, double weight_bytes, Py_ssize_t P) noexcept nogil:
     """Number of bands in which a layer with that much in its matrices and a projection to P (0: none) is trained."""
-    cdef bint large = s.N >= BAND_PAIRS and s.B >= (BAND_ROWS if weight_bytes <= BAND_NEAR_WEIGHTS else BAND_FAR_ROWS)
+    cdef bint large = s.N >= BAND_PAIRS and s.N >= s.T * (BAND_ROWS if weight_bytes <= BAND_NEAR_WEIGHTS else BAND_FAR_ROWS)
     return MAX_BANDS if large and not P and weight_bytes <= BAND_WEIGHTS else 1
 
 
