@@ -29,6 +29,7 @@ RUNS = {
     "blocks of a weight gradient": (nn.LSTM, 131, 17, 3, 5, {}, None, {}),
     "two bands": (nn.LSTM, 23, 25, 5, 17, {"bidirectional": True}, None, {}),
     "two ragged bands": (nn.LSTM, 29, 23, 5, 17, {"bidirectional": True}, [3, *range(29, 0, -2), 0, *[29] * 6], {}),
+    "many rows, few of them live": (nn.LSTM, 41, 13, 5, 17, {}, [7, *range(41, 0, -4), 41], {}),
     "ragged stack": (nn.LSTM, 12, 9, 6, 19, {"num_layers": 2, "bidirectional": True}, [3, 12, 0, 7, 12, 1, 9, 5, 2], {}),
     "ragged projection": (nn.LSTM, 11, 7, 5, 65, {"num_layers": 2, "proj_size": 9}, [4, 11, 11, 0, 2, 8, 5], {}),
     "masked": (nn.LSTM, 12, 9, 6, 19, {"num_layers": 2, "bidirectional": True}, None, {"mask": True}),
