@@ -105,6 +105,26 @@ def test_strides():
     assert not outs[0].base[:, 1::3].any()
 
 
+def test_a_batch_of_matrices_that_overlap():
+    """x (B, R, K) that is a view of sequences (B, T, F) has the bits of its copy, forward and backward."""
+    for dtype, (B, T, F, size, stride) in itertools.product((np.float32, np.float64), ((3, 150, 7, 5, 1), (5, 31, 16, 3, 2), (1, 9, 1, 9, 1))):
+        sequences = problem(B * T, F, 1, dtype)[0].reshape(B, T, F)
+        windows = np.lib.stride_tricks.sliding_window_view(sequences.reshape(B, -1), size * F, 1)[:, ::stride * F]
+        rows = np.ascontiguousarray(windows).reshape(-1, size * F)
+        _, w, b, dy = problem(len(rows), size * F, 18, dtype)
+        want = run(rows, w, b, dy)
+        for threads in (1, 3):
+            y, dx, dw, db = (np.full_like(a, np.nan) for a in want)
+            linear.linear_fwd(windows, w, b, y.reshape(B, -1, 18)[:, ::-1], threads)
+            linear.linear_bwd(windows, w, dy.reshape(B, -1, 18), dx.reshape(windows.shape), dw, db, threads)
+            y = np.ascontiguousarray(y.reshape(B, -1, 18)[:, ::-1]).reshape(y.shape)
+            for got, expected in zip((y, dx, dw, db), want, strict=True):
+                assert got.tobytes() == expected.tobytes()
+    for wrong in (windows[..., :-1], windows[:, :-1], windows[None]):
+        with pytest.raises(ValueError, match=r"^[xy]: expected shape"):
+            linear.linear_fwd(wrong, w, b, y)
+
+
 def test_absent_parts():
     x, w, b, dy = problem(9, 6, 20, np.float64)
     y, dw, full = np.empty_like(dy), np.empty_like(w), run(x, w, np.zeros_like(b), dy)

@@ -4,8 +4,8 @@ w has Keras' shape (K, N). Every element of y and dx is one fused multiply-add c
 gradient is summed over blocks of KBLOCK rows in row order, each block from zero. Threads share output tiles
 and never a sum, so no bit depends on their number or on the instruction set (among those with FMA).
 
-Arrays may have any strides. The callers own dtypes; shapes are compared here because a mistake would write
-outside an array.
+Arrays may have any strides, and x may be a batch (B, R, K) of matrices, which may overlap: windows of sequences, read
+where they are. The callers own dtypes; shapes are compared here because a mistake would write outside an array.
 """
 
 from cython.parallel cimport prange
@@ -32,6 +32,25 @@ cdef int agree(str name, Span s, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t it
     return 0
 
 
+cdef Span matrix(object array, bint writable=False) except *:
+    """The span of a matrix; that of a batch of them (B, R, K), as one of B R rows, has R as shape[2] and the way to the next as stride[2]."""
+    cdef Span s = span(array, writable)
+    cdef Py_ssize_t B = 1, hop = 0
+    if s.ndim == 3:
+        B, hop, s.ndim = s.shape[0], s.stride[0], 2
+        s.shape[0], s.shape[1], s.stride[0], s.stride[1] = s.shape[1], s.shape[2], s.stride[1], s.stride[2]
+    s.shape[2], s.stride[2] = s.shape[0], hop
+    s.shape[0] *= B
+    return s
+
+
+cdef void point(const void **rows, const Span *s) noexcept nogil:
+    """Where the rows of a `matrix` begin."""
+    cdef Py_ssize_t i
+    for i in range(s.shape[0]):
+        rows[i] = s.p + (i // s.shape[2] * s.stride[2] + i % s.shape[2] * s.stride[0]) * s.itemsize
+
+
 cdef Span vector(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint writable) except *:
     cdef Span s = span(array, writable)
     if s.ndim != 1 or s.shape[0] != n or s.itemsize != itemsize:
@@ -51,20 +70,20 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
     cdef Region region
     cdef char *columns
     cdef char *bias = NULL
-    cdef void **rows
+    cdef const void **rows
     cdef lstmc_tile *tiles
     if M == 0 or N == 0:
         return 0
     nt = threads_for(2.0 * M * K * N, most, threads)
-    columns = block(keep, (K + 1) * wide * es + M * sizeof(void *) + most * sizeof(lstmc_tile))
-    rows = <void **>(columns + (K + 1) * wide * es)
-    tiles = <lstmc_tile *>(rows + M)
+    columns = block(keep, (K + 1) * wide * es + 2 * M * sizeof(void *) + most * sizeof(lstmc_tile))
+    rows = <const void **>(columns + (K + 1) * wide * es)
+    tiles = <lstmc_tile *>(rows + 2 * M)
     with nogil:
         if b != NULL:
             bias = columns + K * wide * es
             k.pack_columns(bias, b.p, 0, b.stride[0], 1, N, NULL, 0, 0, groups)
-        for j in range(M):
-            rows[j] = y.p + j * y.stride[0] * es
+        point(rows, &x)
+        point(rows + M, &y)
         n_tiles = balanced(tiles, 0, M, k.mr)
         if nt == 1:
             k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, 0, groups)
@@ -82,7 +101,7 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
     return 0
 
 
-cdef void multiply(const lstmc_kernels *k, Span x, Py_ssize_t K, char *columns, char *bias, void **rows, Py_ssize_t outs,
+cdef void multiply(const lstmc_kernels *k, Span x, Py_ssize_t K, char *columns, char *bias, const void **rows, Py_ssize_t outs,
                    Py_ssize_t N, lstmc_tile *tiles, Py_ssize_t n_tiles) noexcept nogil:
     cdef lstmc_walk s
     cdef Py_ssize_t step = max(ROW_CHUNK // k.mr, 1), done = 0
@@ -90,12 +109,13 @@ cdef void multiply(const lstmc_kernels *k, Span x, Py_ssize_t K, char *columns, 
     s.begins = s.ends = True
     s.n_products, s.product[0].n_operands = 1, 1
     s.k1 = s.product[0].K = K
-    s.product[0].a[0] = dense(x.p, x.stride[0], x.stride[1], K)
+    s.product[0].a[0] = dense(NULL, 0, x.stride[1], K)
+    s.product[0].a[0].rows = rows
     s.product[0].b = columns
     s.blocks = round_up(N, k.nu) // k.nu
     s.q1 = round_up(s.blocks, LSTMC_SLOTS) // LSTMC_SLOTS
     s.start, s.start_gs = bias, LSTMC_SLOTS * k.nu
-    s.N, s.out, s.outs = N, rows, outs
+    s.N, s.out, s.outs = N, <void **>(rows + x.shape[0]), outs
     while done < n_tiles:
         s.tiles = tiles + done
         s.n_tiles = min(step, n_tiles - done)
@@ -108,14 +128,14 @@ def linear_fwd(x, w, b, y, threads=None):
 
     Parameters
     ----------
-    x : (M, K) array
+    x : (M, K) or (B, R, K) array, B R = M
     w : (K, N) array
     b : (N,) array or None
     y : (M, N) array, written
     threads : int, optional
         Overrides the rule that decides by the amount of work.
     """
-    cdef Span sx = span(x), sw = span(w), sy = span(y, True), sb
+    cdef Span sx = matrix(x), sw = span(w), sy = matrix(y, True), sb
     cdef const lstmc_kernels *k = table(sw.itemsize)
     cdef Py_ssize_t es = sw.itemsize, K = sw.shape[0], N = sw.shape[1]
     agree("w", sw, K, N, es)
@@ -193,7 +213,7 @@ def linear_bwd(x, w, dy, dx, dw, db, threads=None):
 
     Parameters
     ----------
-    x : (M, K) array
+    x : (M, K) or (B, R, K) array, B R = M
     w : (K, N) array
     dy : (M, N) array
     dx : (M, K) array, written, or None
@@ -202,7 +222,7 @@ def linear_bwd(x, w, dy, dx, dw, db, threads=None):
     threads : int, optional
         Overrides the rule that decides by the amount of work.
     """
-    cdef Span sx = span(x), sw = span(w), sdy = span(dy), sdw = span(dw, True), sdx, sdb
+    cdef Span sx = matrix(x), sw = span(w), sdy = matrix(dy), sdw = span(dw, True), sdx, sdb
     cdef const lstmc_kernels *k = table(sw.itemsize)
     cdef Py_ssize_t es = sw.itemsize, M = sx.shape[0], K = sw.shape[0], N = sw.shape[1]
     agree("w", sw, K, N, es)
@@ -213,7 +233,7 @@ def linear_bwd(x, w, dy, dx, dw, db, threads=None):
     if db is not None:
         sdb = vector("db", db, N, es, True)
     if dx is not None:
-        sdx = span(dx, True)
+        sdx = matrix(dx, True)
         agree("dx", sdx, M, K, es)
         rows_times_columns(k, sdy, sw.p, sw.stride[1], sw.stride[0], N, K, NULL, sdx, threads)
     weight_gradient(k, sx, sdy, sdw, sdb, threads)
@@ -243,8 +263,7 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
         g.dy, g.dys = packs + nt * pack_size, g.wide
     g.rows = <const void **>(packs + nt * pack_size + dy_size)
     with nogil:
-        for i in range(g.M):
-            g.rows[i] = x.p + i * x.stride[0] * es
+        point(g.rows, &x)
         if g.M == 0:
             memset(g.sums, 0, sums_size)
         if nt == 1:
