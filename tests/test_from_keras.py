@@ -18,7 +18,8 @@ GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 2e-5
 WHOLE = [(3, "row.keras"), (3, "row.h5"), (3, "graph.keras"), (3, "graph.h5"), (3, "kinds.keras"), (3, "masked.keras"), (2, "masked.keras"), (2, "masked.h5"),
          (2, "row.keras"), (2, "row.h5"), (2, "graph.keras"),
-         (2, "graph.h5"), (2, "kinds.keras"), (2, "cudnn.h5"), (2, "keras1.h5"), (3, "inner.keras"), (3, "inner.h5"), (2, "inner.keras"), (2, "inner.h5")]
+         (2, "graph.h5"), (2, "kinds.keras"), (2, "cudnn.h5"), (2, "keras1.h5"), (3, "inner.keras"), (3, "inner.h5"), (2, "inner.keras"), (2, "inner.h5"),
+         *((version, f"windows.{kind}") for version in (2, 3) for kind in ("keras", "h5"))]
 ALONE = [(3, "row.weights.h5", "row.h5"), (2, "row.weights.h5", "row.h5"), (2, "row_weights.h5", "row.h5"), (2, "cudnn_weights.h5", "cudnn.h5"),
          (2, "keras1_weights.h5", "keras1.h5")]
 

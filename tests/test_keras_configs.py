@@ -41,7 +41,9 @@ DENSE = [("d", [("d/kernel:0", np.ones((3, 2), np.float32)), ("d/bias:0", np.zer
 START = ("InputLayer", {"batch_input_shape": [None, None, 3], "name": "i"})
 REFUSED = [
     (("Lambda", {"name": "d", "function": ["4wEAAAA=", None, None]}), r"layer 'd' \(Lambda\): it holds code, which is never run; change the array before"),
-    (("Conv1D", {"name": "d"}), r"layer 'd' \(Conv1D\): this class is not supported; compute the features"),
+    (("Conv2D", {"name": "d"}), r"layer 'd' \(Conv2D\): this class is not supported; compute the features"),
+    (("Conv1D", {"name": "d", "filters": 4, "kernel_size": [3], "groups": 2}), r"layer 'd' \(Conv1D\): .*groups=2 is not supported \(only 1\)"),
+    (("Conv1D", {"name": "d", "filters": 4, "kernel_size": [3], "data_format": "channels_first"}), "data_format='channels_first' is not supported"),
     (("Mine>Dense", {"name": "d"}), r"layer 'd': Mine>Dense of None is not supported: it is not a class of Keras"),
     (("Dense", {"name": "d", "units": 2, "activation": "sparsemax"}), r"layer 'd' \(Dense\): activation: expected one of"),
     (("Dense", {"name": "d", "units": 2, "activation": {"class_name": "function", "config": "os.system"}}), r"layer 'd' \(Dense\): activation: expected"),

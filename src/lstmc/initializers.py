@@ -1,7 +1,7 @@
 """Initial weights, by Keras' names and distributions (its random numbers themselves are TensorFlow's and differ).
 
 An initializer is called with a shape and a NumPy generator and returns float64; fan-in and fan-out are those of
-a (inputs, outputs) matrix. Results are the same on any number of threads: no product is left to a BLAS.
+a (inputs, outputs) matrix, or of as many as axes before it say. Results are the same on any number of threads: no product is left to a BLAS.
 """
 
 import math
@@ -139,7 +139,7 @@ class VarianceScaling(Initializer):
         self.scale, self.mode, self.distribution = at_least_0(scale, "scale"), mode, distribution
 
     def values(self, shape, rng):
-        fan_in, fan_out = (shape[0], shape[-1]) if len(shape) > 1 else (shape[0],) * 2
+        fan_in, fan_out = (n * math.prod(shape[:-2]) for n in (shape[-2:] if len(shape) > 1 else shape * 2))
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
         if self.distribution == "uniform":
@@ -204,11 +204,11 @@ class Orthogonal(Initializer):
         self.gain = checks.number(gain, "gain")
 
     def values(self, shape, rng):
-        if len(shape) != 2:
+        if len(shape) < 2:
             raise ValueError(f"orthogonal: expected a matrix shape, received {shape}")
-        columns, rows = sorted(shape)
+        columns, rows = sorted((math.prod(shape[:-1]), shape[-1]))
         q = orthonormal(rng.standard_normal((rows, columns)))
-        return self.gain * (q if shape == (rows, columns) else q.T)
+        return self.gain * (q if shape[-1] == columns else q.T).reshape(shape)
 
 
 class Identity(Initializer):

@@ -27,18 +27,10 @@ class Regularizer:
 
 def get(identifier: Any, argument: str = 'regularizer') -> Regularizer | None: ...
 
-class l1(L1L2):
-    def __init__(self, l1: float = 0.01) -> None: ...
+l1 = L1
 
-class l1_l2(Regularizer):
-    l1: float
-    l2: float
-    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None: ...
+l1_l2 = L1L2
 
-class l2(L1L2):
-    def __init__(self, l2: float = 0.01) -> None: ...
+l2 = L2
 
-class orthogonal_regularizer(Regularizer):
-    factor: float
-    mode: str
-    def __init__(self, factor: float = 0.01, mode: str = 'rows') -> None: ...
+orthogonal_regularizer = OrthogonalRegularizer

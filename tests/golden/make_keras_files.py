@@ -3,6 +3,8 @@
     KERAS_BACKEND=torch python make_keras_files.py       with Keras 3.15: its files
     python make_keras_files.py                           with tf_keras (and TensorFlow): those of Keras 2, and of Keras 1
 
+With `windows` behind it, that case alone is added to what there is.
+
 Keras 1 runs nowhere any more. Its files are written here, by h5py, in its layout: a list of layers, its names of arguments, an array for each gate.
 Their predictions are those of Keras 2 for a model of the same weights. CuDNN's layers run on GPUs alone; Keras 2 loads their weights into LSTM and GRU.
 Every array of a zip is drawn from the seed, biases included.
@@ -136,6 +138,14 @@ def inner():
     return drawn(model)
 
 
+def windows():
+    """Convolutions, pooling."""
+    return drawn(keras.Sequential([
+        la.Input((None,), dtype="int32"), la.Embedding(5, 3), la.Conv1D(4, 3, activation="relu", padding="same", kernel_regularizer="l2"),
+        la.Conv1D(3, 2, padding="causal", dilation_rate=2, use_bias=False), la.MaxPooling1D(2, padding="same"), la.AveragePooling1D(2, 1),
+        la.Reshape((1, 2, 3)), la.TimeDistributed(la.Conv1D(3, 2, strides=2)), la.TimeDistributed(la.Flatten()), la.LSTM(2)], name="windows"))
+
+
 # Keras 2 and 1 ------------------------------------------------------------------------------------------------------------
 
 
@@ -217,18 +227,28 @@ def keras_1(z):
     keep(z, "keras1", twin, [words()], [])
 
 
+def first(z):
+    """All that is drawn from the first seed."""
+    keep(z, "row", row(), [words()], [".keras", ".h5", ".weights.h5"] + ["_weights.h5"] * (VERSION == 2))
+    keep(z, "graph", graph(), [sequences(3, False), rng.standard_normal((3, 4)).astype(np.float32)], [".keras", ".h5"])
+    keep(z, "masked", masked(), [words(), sequences(3)], [".keras"] + [".h5"] * (VERSION == 2))
+    keep(z, "kinds", kinds(), [sequences(3)], [".keras"])
+    keep(z, "inner", inner(), [rng.standard_normal((3, 2, 4, 3)).astype(np.float32)], [".keras", ".h5"])
+    if VERSION == 2:
+        cudnn(z)
+        keras_1(z)
+    write(z, "versions.json", json.dumps({"keras": keras.__version__, "python": sys.version.split()[0]}))
+
+
 def main():
+    global rng
     keras.utils.set_random_seed(2026)
-    with zipfile.ZipFile(HERE / f"keras_files_{VERSION}.zip", "w") as z:
-        keep(z, "row", row(), [words()], [".keras", ".h5", ".weights.h5"] + ["_weights.h5"] * (VERSION == 2))
-        keep(z, "graph", graph(), [sequences(3, False), rng.standard_normal((3, 4)).astype(np.float32)], [".keras", ".h5"])
-        keep(z, "masked", masked(), [words(), sequences(3)], [".keras"] + [".h5"] * (VERSION == 2))
-        keep(z, "kinds", kinds(), [sequences(3)], [".keras"])
-        keep(z, "inner", inner(), [rng.standard_normal((3, 2, 4, 3)).astype(np.float32)], [".keras", ".h5"])
-        if VERSION == 2:
-            cudnn(z)
-            keras_1(z)
-        write(z, "versions.json", json.dumps({"keras": keras.__version__, "python": sys.version.split()[0]}))
+    more = sys.argv[1:] == ["windows"]
+    with zipfile.ZipFile(HERE / f"keras_files_{VERSION}.zip", "a" if more else "w") as z:
+        if not more:
+            first(z)
+        rng = np.random.default_rng(2027)
+        keep(z, "windows", windows(), [words()], [".keras", ".h5"])
 
 
 if __name__ == "__main__":

@@ -133,6 +133,19 @@ CASES |= {
     "GaussianDropout": (spec("GaussianDropout", rate=0.25), (B, T, I), False, 0),
     "AlphaDropout": (spec("AlphaDropout", rate=0.25), (B, T, I), False, 0),
 }
+# A ramp with equal steps: windows whose largest value is there twice.
+STEPS = np.array([[[n // 2 % 3, -n % 4] for n in range(m, m + 9)] for m in (0, 3, 5)], float)
+for name, settings in (("valid", {"kernel_size": 3, "activation": "relu"}), ("same", {"kernel_size": 4, "padding": "same", "use_bias": False}),
+                       ("same_strides", {"kernel_size": 3, "strides": 2, "padding": "same"}), ("strides", {"kernel_size": 2, "strides": 3}),
+                       ("causal", {"kernel_size": 3, "padding": "causal", "activation": "softsign"}),
+                       ("dilation", {"kernel_size": 3, "dilation_rate": 2}), ("causal_dilation", {"kernel_size": 2, "padding": "causal", "dilation_rate": 3}),
+                       ("one", {"kernel_size": 1, "strides": 2})):
+    CASES |= {f"Conv1D_{name}": (spec("Conv1D", filters=4, **settings), (B, 7, I), False, 0)}
+CASES |= {"steps_conv": (spec("TimeDistributed", spec("Conv1D", filters=4, kernel_size=2, activation="relu")), (2, 3, T, I), False, 0)}
+for kind in ("MaxPooling1D", "AveragePooling1D"):
+    for name, settings in (("valid", {"pool_size": 2}), ("same", {"pool_size": 4, "padding": "same"}), ("strides", {"pool_size": 4, "strides": 1}),
+                           ("same_strides", {"pool_size": 2, "strides": 4, "padding": "same"})):
+        CASES |= {f"{kind}_{name}": (spec(kind, **settings), STEPS, False, 0)}
 RANDOM = ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 

@@ -140,7 +140,20 @@ def inner(k):
     return model, {"x": [numbers(27, N, T, 4), numbers(28, N, 4)], "y": numbers(29, N, 2)}
 
 
-PROGRAMS = {f.__name__: f for f in (shared, sequences, outputs, normal, penalties, directions, named, documents, inner)}
+def convolutions(k):
+    """The usual CNN-LSTMs: windows of words, and of each of several frames."""
+    la, text, frames = Of(k), k.Input((2 * T,)), k.Input((4, 6, F))
+    h = la.Conv1D(5, 3, activation="relu", padding="same", kernel_regularizer=k.regularizers.L2(0.02))(la.Embedding(9, 4)(text))
+    h = la.LSTM(3)(la.MaxPooling1D(3)(h))
+    g = la.TimeDistributed(la.MaxPooling1D(2))(la.TimeDistributed(la.Conv1D(4, 2, activation="relu"))(frames))
+    g = la.GRU(3)(la.TimeDistributed(la.Flatten())(g))
+    ways = la.Conv1D(3, 3, strides=2, padding="causal", activation="softsign")(la.Bidirectional(la.LSTM(2, return_sequences=True))(la.Embedding(9, 2)(text)))
+    model = k.Model([text, frames], la.Dense(1, activation="sigmoid")(la.Concatenate()([h, g, la.GRU(2)(la.AveragePooling1D(2, padding="same")(ways))])))
+    model.compile(k.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
+    return model, {"x": [words(30, N, 2 * T), numbers(31, N, 4, 6, F)], "y": words(32, N, 3)[:, :1] % 2}
+
+
+PROGRAMS = {f.__name__: f for f in (shared, sequences, outputs, normal, penalties, directions, named, documents, inner, convolutions)}
 
 
 def results(k, name, weights=None):

@@ -204,6 +204,8 @@ def test_every_layer_goes_to_keras():
              to.LayerNormalization(center=False), to.GlobalAveragePooling1D(keepdims=True), to.GlobalMaxPooling1D(), to.Dropout(0.1, (None, 1, None)),
              to.SpatialDropout1D(0.2, seed=1), to.GaussianNoise(0.3, seed=2**40), to.GaussianDropout(0.3), to.AlphaDropout(0.3, (None, 1, None)),
              to.ActivityRegularization(0.1, 0.2), to.UnitNormalization([1, -1]), to.Cropping1D((1, 2)), to.ZeroPadding1D((0, 2)), to.UpSampling1D(3),
+             to.Conv1D(4, 3, 2, "same", activation="relu"), to.Conv1D(4, 2, padding="causal", dilation_rate=2), to.MaxPooling1D(3, 2, "same"),
+             to.AveragePooling1D(2),
              to.Flatten(), to.Permute((2, 1)), to.Reshape((-1, 5)), to.TimeDistributed(to.Dense(3, "gelu")), to.Activation("mish"), to.Softmax(1),
              to.TimeDistributed(lstmc.Sequential([to.Dense(4), to.Dense(2)])), to.Dense(3, kernel_regularizer="l2", activity_regularizer="l1"))
     covered = {type(layer) for layer in every}

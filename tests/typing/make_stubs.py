@@ -24,6 +24,7 @@ ROOT = Path(lstmc.__file__).parent
 PUBLIC = ("activations", "initializers", "regularizers", "nn", "layers", "losses", "metrics", "optimizers.schedules", "optimizers", "callbacks", "utils",
           "training", "models", "datasets", "distributed", "sklearn", "torch", "")
 
+SHARED = "_Arguments"       # of all layers
 HEAD = "# Made by tests/typing/make_stubs.py\n"
 
 
@@ -60,12 +61,16 @@ class Stub:
             home = self.home(thing)
             if home is not None and home[0] != self.short:
                 imports.append(f"from {module_name(home[0])} import {home[1]} as {name}")
+            elif home is not None and home[1] != name:
+                parts.append(f"{name} = {home[1]}\n")
             elif inspect.isclass(thing):
                 parts.append(self.of_class(thing, name))
             elif callable(thing):
-                parts.append(self.of_function(thing, name, f"{self.short}.{name}") if home is None or home[1] == name else f"{name} = {home[1]}\n")
+                parts.append(self.of_function(thing, name, f"{self.short}.{name}"))
             else:
                 parts.append(f"{name}: {type(thing).__name__ if type(thing) in (str, int, float, bool) else 'Any'}\n")
+        if self.short == "layers":
+            parts.insert(0, f"class {SHARED}(TypedDict, total=False):\n" + "".join(f"    {p.name}: {self.type_of(p, 'Layer.__init__')}\n" for p in shared()))
         if self.short == "":
             imports += [f"from lstmc import {name} as {name}" for name in dir(lstmc) if inspect.ismodule(getattr(lstmc, name))]
             imports += [f"from lstmc import {name} as {name}" for name in lstmc._OPTIONAL]
@@ -145,7 +150,8 @@ class Stub:
             mark = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
             plain = n == 0 and p.name in ("self", "cls")
             default = "" if p.default is p.empty else f" = {p.default!r}" if type(p.default) in (int, float, bool, str, type(None)) else " = ..."
-            texts.append(f"{mark}{p.name}" + ("" if plain else f": {self.type_of(p, where)}") + default)
+            kind = self.type_of(p, where) if p.annotation is p.empty else p.annotation
+            texts.append(f"{mark}{p.name}" + ("" if plain else f": {kind}") + default)
             if p.kind is p.POSITIONAL_ONLY and (n + 1 == len(arguments) or arguments[n + 1].kind is not p.POSITIONAL_ONLY):
                 texts.append("/")
         return f"def {name}({', '.join(texts)}) -> {self.returned(f, name, where)}: ...\n"
@@ -224,8 +230,15 @@ def unsupported(table):
     return [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=Ellipsis) for name in table]
 
 
+def shared():
+    """The arguments that every layer passes on, without those that constructors name."""
+    base = importlib.import_module("lstmc.layers.base")
+    own = [p for p in inspect.signature(base.Layer).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return own + unsupported(base.COMMON)
+
+
 def expanded(cls, arguments):
-    """The arguments of a class, with those that it passes on to the classes above in place of **arguments."""
+    """The arguments of a class, with those that it passes on to the classes above in place of **arguments; of all layers, a dict, if it names none."""
     if not arguments or arguments[-1].kind is not inspect.Parameter.VAR_KEYWORD:
         return arguments
     hooks = getattr(sys.modules[cls.__module__], "HOOKS", None)
@@ -243,6 +256,10 @@ def expanded(cls, arguments):
     for p in unsupported({**getattr(sys.modules.get("lstmc.layers.base"), "COMMON", {}), **getattr(cls, "unsupported", {})}
                          if issubclass(cls, importlib.import_module("lstmc.layers").Layer) else getattr(cls, "unsupported", {})):
         found.setdefault(p.name, p)
+    names = {p.name for p in shared()}
+    if names <= found.keys() and not names & {p.name for p in arguments}:
+        kind = inspect.Parameter.VAR_KEYWORD
+        return [p for p in found.values() if p.name not in names] + [inspect.Parameter("arguments", kind, annotation=f"Unpack[{SHARED}]")]
     return list(found.values())
 
 
@@ -258,7 +275,7 @@ def with_imports(body, more, short):
     lines = ["import os"] if "os." in body else []
     abc = [name for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence") if re.search(rf"\b{name}\b(?! as)", body)]
     lines += [f"from collections.abc import {', '.join(abc)}"] if abc else []
-    typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias") if re.search(rf"\b{name}\b", body)]
+    typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias", "TypedDict", "Unpack") if re.search(rf"\b{name}\b", body)]
     lines += [f"from typing import {', '.join(typing)}"] if typing else []
     lines += ["from enum import IntEnum"] if "(IntEnum)" in body else []
     lines += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []

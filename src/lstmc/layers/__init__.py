@@ -1,8 +1,9 @@
 """Keras' layers on NumPy arrays, for `lstmc.Sequential` and `lstmc.Model`.
 
 Reading order: `base.py` (what a layer is), `variable.py`, `symbolic.py`, `casts.py`, `core.py`; `elementary.py`, `activations.py` and `activation_layers.py`;
-`dropout.py`, `noise.py` and `normal.py`, `shapes.py`, `steps.py`, `sums.py`, `normalization.py`, `embedding.py` and `rows.py`, `time_distributed.py`;
-`merging.py`, `joining.py`; `around.py` (weights and states around a module of `lstmc.nn`), `masks.py`, `recurrent.py`, `bidirectional.py`.
+`dropout.py`, `noise.py` and `normal.py`, `shapes.py`, `steps.py`, `windows.py`, `sums.py`, `normalization.py`, `embedding.py` and `rows.py`;
+`time_distributed.py`; `merging.py`, `joining.py`; `around.py` (weights and states around a module of `lstmc.nn`), `masks.py`,
+`recurrent.py`, `bidirectional.py`.
 """
 
 from lstmc import names
@@ -20,13 +21,17 @@ from lstmc.layers.recurrent import GRU, LSTM, SimpleRNN
 from lstmc.layers.shapes import GlobalAveragePooling1D, GlobalMaxPooling1D, Permute, RepeatVector, Reshape
 from lstmc.layers.steps import Cropping1D, UpSampling1D, ZeroPadding1D
 from lstmc.layers.time_distributed import TimeDistributed
+from lstmc.layers.windows import AveragePooling1D, Conv1D, MaxPooling1D
 
-_ALL = (LSTM, GRU, SimpleRNN, Activation, ActivityRegularization, Add, AlphaDropout, Average, BatchNormalization, Bidirectional, Concatenate, Cropping1D,
-        Dense, Dot, Dropout, ELU, Embedding, Flatten, GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalMaxPooling1D, InputLayer,
-        LayerNormalization, LeakyReLU, Masking, Maximum, Minimum, Multiply, PReLU, Permute, ReLU, RepeatVector, Reshape, Softmax, SpatialDropout1D, Subtract,
-        TimeDistributed, UnitNormalization, UpSampling1D, ZeroPadding1D)
+_ALL = (LSTM, GRU, SimpleRNN, Activation, ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D, BatchNormalization, Bidirectional,
+        Concatenate, Conv1D, Cropping1D, Dense, Dot, Dropout, ELU, Embedding, Flatten, GaussianDropout, GaussianNoise, GlobalAveragePooling1D,
+        GlobalMaxPooling1D, InputLayer, LayerNormalization, LeakyReLU, Masking, MaxPooling1D, Maximum, Minimum, Multiply, PReLU, Permute, ReLU,
+        RepeatVector, Reshape, Softmax, SpatialDropout1D, Subtract, TimeDistributed, UnitNormalization, UpSampling1D, ZeroPadding1D)
 CLASSES = {c.__name__: c for c in _ALL}
-__all__ = [*CLASSES, "Input", "Layer", "add", "average", "concatenate", "dot", "from_config", "maximum", "minimum", "multiply", "subtract"]
+ALIASES = {"AvgPool1D": AveragePooling1D, "Convolution1D": Conv1D, "GlobalAvgPool1D": GlobalAveragePooling1D, "GlobalMaxPool1D": GlobalMaxPooling1D,
+           "MaxPool1D": MaxPooling1D}
+globals().update(ALIASES)
+__all__ = [*CLASSES, *ALIASES, "Input", "Layer", "add", "average", "concatenate", "dot", "from_config", "maximum", "minimum", "multiply", "subtract"]
 EARLIER = {"Input": "InputLayer"}      # names of classes in early files
 
 

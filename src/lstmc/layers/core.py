@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc import initializers, regularizers
-from lstmc.arguments import NO_CONSTRAINT
+from lstmc.arguments import CHANNELS_LAST, NO_CONSTRAINT
 from lstmc.kernels import linear
 from lstmc.layers import activations
 from lstmc.layers.base import Layer, reshaping
@@ -90,7 +90,91 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, *, batch_shape=Non
     return InputLayer(shape, batch_size, dtype, name, batch_shape=batch_shape, **arguments).tensor
 
 
-class Dense(Layer):
+class Product(Layer):
+    """Base of layers that compute activation(x w + b) of the rows that `_rows` makes of x, with the kernel in rows of its last axis as w."""
+
+    fixed = Layer.fixed | {"use_bias"}
+    unsupported: ClassVar = {
+        "kernel_constraint": (None, NO_CONSTRAINT),
+        "bias_constraint": (None, NO_CONSTRAINT),
+        "lora_rank": (None, "train all weights"),
+        "lora_alpha": (None, "train all weights"),
+        "quantization_config": (None, "use dtype float32 or float64"),
+    }
+
+    def __init__(self, activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, name, dtype, seed, **arguments):
+        super().__init__(name, dtype, seed, **arguments)
+        self.activation = activations.get(activation)
+        self.use_bias = checks.flag(use_bias, "use_bias")
+        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
+
+    def _kernel_shape(self, features):
+        """That of the kernel, in Keras' layout, for inputs of so many features."""
+        raise NotImplementedError
+
+    def _rows(self, x):
+        """(M, K), or (B, R, K), of x."""
+        raise NotImplementedError
+
+    def _rows_bwd(self, dz, shape):
+        """The gradient of x, of this shape, from that of x w + b."""
+        raise NotImplementedError
+
+    def weight_shapes(self, input_shape):
+        kernel = self._kernel_shape(input_shape[-1])
+        return {"kernel": kernel, "bias": kernel[-1:]} if self.use_bias else {"kernel": kernel}
+
+    def create(self, input_shape):
+        self.variables = [Variable(name, np.zeros(shape, self.dtype), regularizer=getattr(self, f"{name}_regularizer"))
+                          for name, shape in self.weight_shapes(input_shape).items()]
+
+    def initialize(self, input_shape):
+        for i, (v, initializer) in enumerate(zip(self.variables, (self.kernel_initializer, self.bias_initializer), strict=False)):
+            v.set(self.draw(initializer, v.array.shape, i))
+
+    @property
+    def _kernel(self):
+        return self.variables[0]._array
+
+    def forward(self, x, mask=None, training=False, step=0):
+        rows = self._rows(x)
+        z = self._product(rows, x.shape)
+        y = self.activation.forward(z)
+        return y, mask if self.supports_masking else None, (rows, x.shape, self.activation.kept(z, y)) if training else None
+
+    def _value(self, x):
+        """What `forward` makes of an array."""
+        return self.activation.forward(self._product(self._rows(x), x.shape))
+
+    def _product(self, rows, shape):
+        """x w + b."""
+        z = np.empty(self.compute_output_shape(shape), self.dtype)
+        linear.linear_fwd(rows, in_rows(self._kernel), self.variables[1]._array if self.use_bias else None, in_rows(z))
+        return z
+
+    def backward(self, tape, dy, need_dx=True, preactivation=False):
+        """As `Layer.backward`; with preactivation, dy is the gradient of x w + b."""
+        rows, shape, kept = tape
+        dz = dy if preactivation else self.activation.backward(kept, dy)
+        grads = [np.empty_like(v._array) for v in self.variables]
+        linear.linear_bwd(rows, in_rows(self._kernel), in_rows(dz), None, in_rows(grads[0]), grads[1] if self.use_bias else None)
+        return self._rows_bwd(dz, shape) if need_dx else None, grads
+
+    def get_config(self):
+        return {
+            "activation": self.activation.name,
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.config_of(self.kernel_initializer),
+            "bias_initializer": initializers.config_of(self.bias_initializer),
+            **regularizers.configs_of(self, ("kernel_regularizer", "bias_regularizer")),
+            **super().get_config(),
+        }
+
+
+class Dense(Product):
     """y = activation(x w + b) on the last axis; kernel (inputs, units), bias (units,).
 
     Parameters
@@ -104,25 +188,12 @@ class Dense(Layer):
         See `Layer`.
     """
 
-    fixed = Layer.fixed | {"units", "use_bias"}
-    unsupported: ClassVar = {
-        "kernel_constraint": (None, NO_CONSTRAINT),
-        "bias_constraint": (None, NO_CONSTRAINT),
-        "lora_rank": (None, "train all weights"),
-        "lora_alpha": (None, "train all weights"),
-        "quantization_config": (None, "use dtype float32 or float64"),
-    }
+    fixed = Product.fixed | {"units"}
 
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
                  kernel_regularizer=None, bias_regularizer=None, *, name=None, dtype=None, seed=None, **arguments):
-        super().__init__(name, dtype, seed, **arguments)
+        super().__init__(activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, name, dtype, seed, **arguments)
         self.units = checks.size(units, "units")
-        self.activation = activations.get(activation)
-        self.use_bias = checks.flag(use_bias, "use_bias")
-        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
-        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
-        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
-        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
 
     def check_shape(self, shape):
         inputs = self.weights[0].shape[0] if self.built else None
@@ -132,59 +203,19 @@ class Dense(Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 
-    def weight_shapes(self, input_shape):
-        shapes = {"kernel": (input_shape[-1], self.units), "bias": (self.units,)}
-        return shapes if self.use_bias else {"kernel": shapes["kernel"]}
+    def _kernel_shape(self, features):
+        return (features, self.units)
 
-    def create(self, input_shape):
-        self.variables = [Variable(name, np.zeros(shape, self.dtype), regularizer=getattr(self, f"{name}_regularizer"))
-                          for name, shape in self.weight_shapes(input_shape).items()]
+    def _rows(self, x):
+        return in_rows(x)
 
-    def initialize(self, input_shape):
-        for i, (v, initializer) in enumerate(zip(self.variables, (self.kernel_initializer, self.bias_initializer), strict=False)):
-            v.set(self.draw(initializer, v.array.shape, i))
-
-    def _matrices(self):
-        """Kernel and bias, which is None where there is none."""
-        found = self.variables
-        return found[0]._array, found[1]._array if self.use_bias else None
-
-    def forward(self, x, mask=None, training=False, step=0):
-        z = self._product(x)
-        y = self.activation.forward(z)
-        return y, mask, (in_rows(x), x.shape, self.activation.kept(z, y)) if training else None
-
-    def _value(self, x):
-        """What `forward` makes of an array."""
-        return self.activation.forward(self._product(x))
-
-    def _product(self, x):
-        """x w + b."""
-        flat = in_rows(x)
-        z = np.empty((len(flat), self.units), self.dtype)
-        linear.linear_fwd(flat, *self._matrices(), z)
-        return z if flat is x else z.reshape(*x.shape[:-1], self.units)
-
-    def backward(self, tape, dy, need_dx=True, preactivation=False):
-        """As `Layer.backward`; with preactivation, dy is the gradient of x w + b."""
-        flat, shape, kept = tape
-        dz = dy if preactivation else self.activation.backward(kept, dy)
-        w, b = self._matrices()
-        dx = np.empty(shape, self.dtype) if need_dx else None
-        dw, db = np.empty_like(w), None if b is None else np.empty_like(b)
-        linear.linear_bwd(flat, w, in_rows(dz), None if dx is None else in_rows(dx), dw, db)
-        return dx, [dw] if b is None else [dw, db]
+    def _rows_bwd(self, dz, shape):
+        dx = np.empty(shape, self.dtype)
+        linear.linear_fwd(in_rows(dz), self._kernel.T, None, in_rows(dx))
+        return dx
 
     def get_config(self):
-        return {
-            "units": self.units,
-            "activation": self.activation.name,
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.config_of(self.kernel_initializer),
-            "bias_initializer": initializers.config_of(self.bias_initializer),
-            **regularizers.configs_of(self, ("kernel_regularizer", "bias_regularizer")),
-            **super().get_config(),
-        }
+        return {"units": self.units, **super().get_config()}
 
 
 def in_rows(a):
@@ -249,7 +280,7 @@ class ActivityRegularization(Layer):
 class Flatten(Layer):
     """(batch, ...) to (batch, everything); data_format is None, for the layout is Keras' channels_last."""
 
-    unsupported: ClassVar = {"data_format": (None, "the layout is channels last")}
+    unsupported: ClassVar = CHANNELS_LAST
     supports_masking = False
 
     def __init__(self, data_format=None, *, name=None, dtype=None, **arguments):

@@ -5,7 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from lstmc.arguments import CHANNELS_LAST
 from lstmc.layers.base import Layer
+from lstmc.layers.steps import Steps
 from lstmc.layers.sums import total
 from lstmc.nn import checks
 
@@ -126,21 +128,15 @@ class RepeatVector(Layer):
         return {"n": self.n, **self.plain_config()}
 
 
-class _GlobalPooling(Layer):
+class _GlobalPooling(Steps):
     """(batch, time, features) to (batch, features), or to (batch, 1, features) with keepdims."""
 
-    fixed = Layer.fixed | {"keepdims"}
-    unsupported: ClassVar = {"data_format": (None, "the layout is channels last")}
+    fixed = Steps.fixed | {"keepdims"}
+    unsupported: ClassVar = CHANNELS_LAST
 
     def __init__(self, data_format=None, keepdims=False, *, name=None, dtype=None, **arguments):
-        if isinstance(data_format, str) and data_format == "channels_last":
-            data_format = None
         super().__init__(name, dtype, data_format=data_format, **arguments)
         self.keepdims = checks.flag(keepdims, "keepdims")
-
-    def check_shape(self, shape):
-        if len(shape) != 3:
-            raise self.wrong_shape("(batch, time, features)", shape)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *(1,) * self.keepdims, input_shape[2])
@@ -172,6 +168,8 @@ class GlobalAveragePooling1D(_GlobalPooling):
         See `Layer`.
     """
 
+    supports_masking = True
+
     def pool(self, x, mask):
         one = self.dtype.type(1)
         if mask is None:
@@ -193,8 +191,6 @@ class GlobalMaxPooling1D(_GlobalPooling):
     name, dtype
         See `Layer`.
     """
-
-    supports_masking = False
 
     def check_shape(self, shape):
         super().check_shape(shape)

@@ -4,12 +4,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from lstmc.arguments import CHANNELS_LAST
 from lstmc.layers.base import Layer
 from lstmc.layers.sums import total
 from lstmc.nn import checks
 
 
-class _Steps(Layer):
+class Steps(Layer):
     """Base of layers of (batch, time, features) that end a mask, as in Keras."""
 
     supports_masking = False
@@ -27,7 +28,7 @@ def both_ends(value, name):
     return tuple(checks.size(n, name, 0) for n in values)
 
 
-class Cropping1D(_Steps):
+class Cropping1D(Steps):
     """Sequences without their first and last steps.
 
     Parameters
@@ -66,7 +67,7 @@ class Cropping1D(_Steps):
         return {"cropping": list(self.cropping), **self.plain_config()}
 
 
-class ZeroPadding1D(_Steps):
+class ZeroPadding1D(Steps):
     """Sequences with steps of zeros before and behind them.
 
     Parameters
@@ -79,11 +80,9 @@ class ZeroPadding1D(_Steps):
     """
 
     fixed = Layer.fixed | {"padding"}
-    unsupported: ClassVar = {"data_format": (None, "the layout is channels last")}
+    unsupported: ClassVar = CHANNELS_LAST
 
     def __init__(self, padding=1, data_format=None, *, name=None, dtype=None, **arguments):
-        if isinstance(data_format, str) and data_format == "channels_last":
-            data_format = None
         super().__init__(name, dtype, data_format=data_format, **arguments)
         self.padding = both_ends(padding, "padding")
 
@@ -102,7 +101,7 @@ class ZeroPadding1D(_Steps):
         return {"padding": list(self.padding), **self.plain_config()}
 
 
-class UpSampling1D(_Steps):
+class UpSampling1D(Steps):
     """Every step several times, one after the other.
 
     Parameters
