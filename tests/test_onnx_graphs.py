@@ -21,7 +21,7 @@ SIZES = {"T": 5, "B": 3, "I": 4, "H": 6}
 
 # Types that NumPy has not, options that are refused by name, and an operator set that is too old.
 REFUSED = re.compile(r"FLOAT\d+E|FLOAT4|BFLOAT16|bfloat16|U?INT[24]|e8m0|e5m2|e4m3|float4|u?int[24]_|u?int[24]$|select_last|training_dropout|string"
-                     r"|identity_seq|identity_opt|test_not_\dd|blocked|empty_set|basic_conv|conv_with|float16|fp16|FLOAT16|no_saturate|with_reduction|duplicate_ind")
+                     r"|identity_seq|identity_opt|test_not_\dd|blocked|empty_set|basic_conv|conv_with|float16|fp16|FLOAT16|no_saturate|with_reduction|duplicate_ind|pool_[23]d|pool_with")
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")        # of the backend's own numbers
@@ -65,6 +65,18 @@ def test_operators_that_the_backend_has_no_cases_of():
                 window = padded[:, first:first + 4 // groups, t * stride:t * stride + 2 * dilation + 1:dilation]
                 np.testing.assert_allclose(got[:, n, t], (window * w[n]).sum((1, 2)) + b[n], rtol=0, atol=1e-5)
         assert got.shape[2] == (11 + sum(pads) - 2 * dilation - 1) // stride + 1
+        for kind, fill in (("MaxPool", -np.inf), ("AveragePool", np.nan)):
+            got, = one(kind, [x], kernel_shape=[3], strides=[stride], dilations=[dilation], pads=pads, opset=19)
+            padded = np.pad(x, ((0, 0), (0, 0), tuple(pads)), constant_values=fill)
+            for t in range(got.shape[2]):
+                window = padded[:, :, t * stride:t * stride + 2 * dilation + 1:dilation]
+                np.testing.assert_allclose(got[:, :, t], window.max(2) if kind == "MaxPool" else np.nanmean(window, 2), rtol=0, atol=1e-6)
+    for auto, pads in (("SAME_UPPER", [1, 2]), ("SAME_LOWER", [2, 1]), ("VALID", [0, 0])):
+        w = rng.standard_normal((6, 4, 5)).astype("f")
+        for kind, inputs, more in (("MaxPool", [x], {}), ("AveragePool", [x], {"count_include_pad": 1}), ("Conv", [x, w], {})):
+            got, want = (one(kind, inputs, kernel_shape=[5], strides=[3], **more, **{name: value}) for name, value in (("auto_pad", auto), ("pads", pads)))
+            assert np.array_equal(got, want)
+    assert np.array_equal(one("MaxPool", [np.arange(8, dtype="i1").reshape(1, 1, 8)], kernel_shape=[2], pads=[1, 0]), [[[[0, 1, 2, 3, 4, 5, 6, 7]]]])
 
 
 def test_operators_of_older_sets():

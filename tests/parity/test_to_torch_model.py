@@ -23,9 +23,11 @@ from lstmc.layers import (
     Add,
     AlphaDropout,
     Average,
+    AveragePooling1D,
     BatchNormalization,
     Bidirectional,
     Concatenate,
+    Conv1D,
     Cropping1D,
     Dense,
     Dot,
@@ -41,6 +43,7 @@ from lstmc.layers import (
     LeakyReLU,
     Masking,
     Maximum,
+    MaxPooling1D,
     Minimum,
     Multiply,
     Permute,
@@ -143,7 +146,9 @@ def test_the_other_layers():
                   LayerNormalization(scale=False), LayerNormalization(axis=[1, 2], center=False), LayerNormalization(scale=False, center=False),
                   LayerNormalization(axis=1, scale=False, center=False), ReLU(1.5, 0.2, 0.5), ReLU(threshold=0.3), Dropout(0.1, (None, 1, None)),
                   GaussianNoise(0.3), GaussianDropout(0.3), AlphaDropout(0.3), ActivityRegularization(0.1), UnitNormalization(), UnitNormalization([0, -1]),
-                  Cropping1D((1, 2)), Cropping1D(0), ZeroPadding1D((0, 2)), UpSampling1D(3)):
+                  Cropping1D((1, 2)), Cropping1D(0), ZeroPadding1D((0, 2)), UpSampling1D(3), Conv1D(4, 3, activation="relu"),
+                  Conv1D(4, 4, 3, "same", use_bias=False), Conv1D(2, 3, padding="causal", dilation_rate=2), MaxPooling1D(3, 2, "same"), MaxPooling1D(),
+                  AveragePooling1D(2), AveragePooling1D(4, 3, "same")):
         check([Input((7, 3)), layer], X)
         if layer.supports_masking and not isinstance(layer, GlobalAveragePooling1D):
             check([Input((7, 3)), Masking(), layer, SimpleRNN(2)], HOLES)

@@ -70,11 +70,25 @@ def function(name, layer, own):
     return () if name == "linear" else (own.Activation(name),)
 
 
-def dense(layer, own, torch):
+def product(layer, own, torch):
+    """Of a Dense or a Conv1D."""
     kernel, *bias = layer.get_weights()
-    linear = torch.nn.utils.skip_init(torch.nn.Linear, *kernel.shape, bias=layer.use_bias, dtype=getattr(torch, str(layer.dtype)))
-    weights = {"weight": kernel.T, **({"bias": bias[0]} if bias else {})}
-    return own.Alone(given(linear, weights, torch), *function(layer.activation.name, layer, own))
+    conv, settings = type(layer) is layers.Conv1D, {"bias": layer.use_bias, "dtype": getattr(torch, str(layer.dtype))}
+    if conv:
+        settings |= {"kernel_size": layer.kernel_size, "stride": layer.strides, "dilation": layer.dilation_rate}
+    module = torch.nn.utils.skip_init(torch.nn.Conv1d if conv else torch.nn.Linear, *kernel.shape[-2:], **settings)
+    given(module, {"weight": kernel.T, **({"bias": bias[0]} if bias else {})}, torch)
+    return own.Alone(windows(layer, own, module) if conv else module, *function(layer.activation.name, layer, own), ends=conv)
+
+
+def windows(layer, own, module, **more):
+    return own.Windows(module, layer.padding, layer.strides, layer._reach, **more)
+
+
+def pooling(layer, own, torch):
+    mean = type(layer) is layers.AveragePooling1D
+    module = (torch.nn.AvgPool1d if mean else torch.nn.MaxPool1d)(layer.pool_size, layer.strides)
+    return own.Alone(windows(layer, own, module, fill=layer.fill, mean=mean), ends=True)
 
 
 def embedding(layer, own, torch):
@@ -174,7 +188,8 @@ def alone(name, of=lambda layer: (), ends=False):
 
 MADE = {
     layers.LSTM: recurrent, layers.GRU: recurrent, layers.SimpleRNN: recurrent, layers.Bidirectional: recurrent, layers.Embedding: embedding,
-    layers.Dense: dense, layers.TimeDistributed: time_distributed, layers.LayerNormalization: layer_norm, layers.BatchNormalization: batch_norm,
+    layers.Dense: product, layers.Conv1D: product, layers.MaxPooling1D: pooling, layers.AveragePooling1D: pooling,
+    layers.TimeDistributed: time_distributed, layers.LayerNormalization: layer_norm, layers.BatchNormalization: batch_norm,
     layers.Activation: lambda layer, own, torch: own.Alone(*function(layer.activation.name, layer, own)),
     layers.Dropout: dropout,
     layers.SpatialDropout1D: lambda layer, own, torch: own.Dropout(torch.nn.Dropout(layer.rate), (None, 1, None)),

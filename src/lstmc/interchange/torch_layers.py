@@ -7,6 +7,8 @@ is all of them.
 import torch
 from torch.nn import functional as F
 
+from lstmc.layers.windows import ends
+
 # Functions by the names of lstmc.activations.
 FUNCTIONS = {
     "linear": lambda x: x, "relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "softmax": lambda x: torch.softmax(x, -1),
@@ -202,6 +204,21 @@ class Padding(torch.nn.Module):
 
     def forward(self, x):
         return F.pad(x, (0, 0, self.before, self.behind))
+
+
+class Windows(torch.nn.Module):
+    """A module of torch that goes along time, which torch has last, behind the padding of Keras; mean: padding counts for nothing."""
+
+    def __init__(self, inner, padding, stride, reach, fill=0.0, mean=False):
+        super().__init__()
+        self.inner, self.ends, self.fill, self.mean = inner, (padding, stride, reach), fill, mean
+
+    def along(self, x):
+        _, *padding = ends(x.shape[1], *self.ends)
+        return self.inner(F.pad(x, (0, 0, *padding), value=self.fill).mT).mT
+
+    def forward(self, x):
+        return self.along(x) / self.along(torch.ones_like(x[:1, :, :1])) if self.mean else self.along(x)
 
 
 class UpSampling(torch.nn.Module):

@@ -1,4 +1,4 @@
-"""Operators that sum: products of matrices, convolutions, reductions, layer normalisation.
+"""Operators that sum, or take the largest: products of matrices, convolutions, pooling, reductions, layer normalisation.
 
 Products run on the kernel of dense layers and sums are fixed trees, so that no bit depends on a BLAS, on the NumPy in use or on threads.
 """
@@ -12,6 +12,7 @@ from lstmc.interchange.onnx.moves import axes_of
 from lstmc.interchange.onnx.node import operator
 from lstmc.kernels import linear
 from lstmc.layers.sums import total
+from lstmc.layers.windows import ends
 
 
 def product(x, w, b=None):
@@ -84,37 +85,66 @@ def gemm(node):
     return run
 
 
+def windows(node):
+    """The function of x (B, C, T), K and a value beyond its ends that gives the windows (B, C, T', K) of a node that goes along one axis."""
+    auto = node.text("auto_pad", "NOTSET", ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"))
+    strides, dilations, pads = (node.ints(name, default) for name, default in (("strides", [1]), ("dilations", [1]), ("pads", [0, 0])))
+    if (len(strides), len(dilations), len(pads)) != (1, 1, 2):
+        raise ValueError(f"expected windows along one axis, received strides {strides}, dilations {dilations} and pads {pads}")
+    (stride,), (dilation,) = strides, dilations
+    if stride < 1 or dilation < 1 or min(pads) < 0:
+        raise ValueError("strides, dilations, pads: expected at least 1, 1 and 0, received less")
+
+    def run(x, K, fill=0):
+        (B, C, T), reach = x.shape, dilation * (K - 1) + 1
+        around = ends(T, "same", stride, reach)[1:] if auto.startswith("SAME") else pads
+        before, after = around[::-1] if auto == "SAME_LOWER" else around
+        steps = (T + before + after - reach) // stride + 1
+        if K < 1 or steps < 1:
+            raise ValueError(f"expected at least {reach} steps, received {T} and {before + after} of padding")
+        node.limited((B, C * K, steps))
+        padded = np.full(node.limited((B, C, T + before + after)), fill, x.dtype)
+        padded[:, :, before:before + T] = x
+        return np.lib.stride_tricks.sliding_window_view(padded, reach, 2)[:, :, ::stride, ::dilation]
+
+    return run
+
+
 @operator("Conv", least=2, most=3)
 def convolution(node):
     """Along one axis: x (B, C, T), w (N, C / groups, K) -> (B, N, T'), a product of w and the windows of x."""
-    if node.text("auto_pad", "NOTSET", ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")) not in ("NOTSET", "VALID"):
-        raise ValueError("attribute 'auto_pad': expected NOTSET or VALID, received another way")
-    groups = node.int("group", 1, 1)
-    strides, dilations, pads = (node.ints(name, default) for name, default in (("strides", [1]), ("dilations", [1]), ("pads", [0, 0])))
-    if (len(strides), len(dilations), len(pads)) != (1, 1, 2):
-        raise ValueError(f"expected a convolution along one axis, received strides {strides}, dilations {dilations} and pads {pads}")
-    (stride,), (dilation,), (before, after) = strides, dilations, pads
-    if stride < 1 or dilation < 1 or min(before, after) < 0:
-        raise ValueError("strides, dilations, pads: expected at least 1, 1 and 0, received less")
+    groups, windows_of = node.int("group", 1, 1), windows(node)
 
     def run(x, w, b=None):
         if x.ndim != 3 or w.ndim != 3 or x.shape[1] != groups * w.shape[1] or w.shape[0] % groups or floating(x).dtype != w.dtype:
             raise ValueError(f"expected x (B, C, T) and w (N, C / {groups}, K) of one type, received {x.dtype} {x.shape} and {w.dtype} {w.shape}")
-        (B, C, T), (N, c, K) = x.shape, w.shape
-        reach = dilation * (K - 1) + 1
-        steps = (T + before + after - reach) // stride + 1
-        if K < 1 or steps < 1:
-            raise ValueError(f"expected at least {reach} steps, received {T} and {before + after} of padding")
-        node.limited((B, max(C * K, N), steps))
-        padded = np.zeros((B, C, node.limited((B, C, T + before + after))[2]), x.dtype)
-        padded[:, :, before:before + T] = x
-        windows = np.lib.stride_tricks.sliding_window_view(padded, reach, 2)[:, :, ::stride, ::dilation]     # (B, C, T', K)
-        y = np.empty((B, steps, N), x.dtype)
+        (B, *_), (N, c, K) = x.shape, w.shape
+        found = windows_of(x, K)
+        steps = found.shape[2]
+        y = np.empty(node.limited((B, steps, N)), x.dtype)
         for g in range(groups):
             some, out = slice(g * c, (g + 1) * c), slice(g * N // groups, (g + 1) * N // groups)
-            rows = np.ascontiguousarray(windows[:, some].transpose(0, 2, 1, 3)).reshape(B, steps, c * K)
+            rows = np.ascontiguousarray(found[:, some].transpose(0, 2, 1, 3)).reshape(B, steps, c * K)
             y[:, :, out] = product(rows, w[out].reshape(-1, c * K).T, None if b is None else b[out])
         return y.transpose(0, 2, 1)
+
+    return run
+
+
+@operator("MaxPool", "AveragePool")
+def pooling(node):
+    """The largest value, or the mean, of windows along one axis: x (B, C, T) -> (B, C, T')."""
+    (size, *more), windows_of, padding = node.ints("kernel_shape", [0]), windows(node), node.int("count_include_pad", 0)
+    if more or node.int("ceil_mode", 0) or node.int("storage_order", 0):
+        raise ValueError("kernel_shape, ceil_mode, storage_order: expected one number, 0 and 0, received others")
+
+    def run(x):
+        if x.ndim != 3:
+            raise ValueError(f"expected x (B, C, T), received shape {x.shape}")
+        if node.op == "MaxPool":
+            return windows_of(x, size, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min).max(3)
+        counts = size if padding else windows_of(np.ones((1, 1, x.shape[2])), size).sum(3)
+        return (total(windows_of(floating(x), size), 3) / counts).astype(x.dtype)
 
     return run
 

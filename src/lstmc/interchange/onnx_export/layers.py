@@ -25,6 +25,28 @@ def dense(b, layer, x):
     return x._replace(name=activations.activation(b, y, layer.activation))
 
 
+def convolution(b, layer, x):
+    kernel, *bias = layer.weights
+    weights = [b.constant(kernel.T, name=f"{layer.name}/kernel"), *(b.constant(w, name=f"{layer.name}/bias") for w in bias)]
+    y = windows(b, "Conv", layer, x, *weights, dilations=[layer.dilation_rate])
+    return y._replace(name=activations.activation(b, y.name, layer.activation))
+
+
+def windows(b, kind, layer, x, *weights, **attributes):
+    """An operator along time, which it has last."""
+    ends = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" and layer.strides > 1 else {"pads": layer._ends(layer._reach)[1:]}
+    y = b.op(kind, b.transpose(x.name, 0, 2, 1), *weights, kernel_shape=[layer._size], strides=[layer.strides], **ends, **attributes)
+    return Value(b.transpose(y, 0, 2, 1), x.shape)
+
+
+def max_pooling(b, layer, x):
+    return windows(b, "MaxPool", layer, x)
+
+
+def average_pooling(b, layer, x):
+    return windows(b, "AveragePool", layer, x)
+
+
 def activation(b, layer, x):
     return x._replace(name=activations.activation(b, x.name, layer.activation))
 
@@ -161,7 +183,8 @@ def time_distributed(b, layer, x):
 
 
 FUNCTIONS = {
-    layers.Dense: dense, layers.Activation: activation, layers.ReLU: relu, layers.LeakyReLU: relu, layers.ELU: elu, layers.PReLU: prelu,
+    layers.Dense: dense, layers.Conv1D: convolution, layers.MaxPooling1D: max_pooling, layers.AveragePooling1D: average_pooling,
+    layers.Activation: activation, layers.ReLU: relu, layers.LeakyReLU: relu, layers.ELU: elu, layers.PReLU: prelu,
     layers.Softmax: softmax, layers.Dropout: same, layers.SpatialDropout1D: same, layers.Embedding: embedding, layers.Masking: masking,
     layers.Flatten: flatten, layers.Reshape: reshape, layers.Permute: permute, layers.RepeatVector: repeat_vector,
     layers.GlobalAveragePooling1D: average, layers.GlobalMaxPooling1D: maximum_over_time, layers.LayerNormalization: layer_normalization,
