@@ -10,6 +10,7 @@ import numpy as np
 
 from lstmc.arguments import CHANNELS_LAST
 from lstmc.kernels import linear
+from lstmc.layers.activations import where
 from lstmc.layers.base import reshaping
 from lstmc.layers.core import Product, in_rows
 from lstmc.layers.steps import Steps
@@ -202,7 +203,7 @@ class MaxPooling1D(_Pooling):
         for a in steps:
             here = free & (a == y)
             free ^= here
-            yield np.where(here, dy, self.dtype.type(0))
+            yield where(here, dy)
 
 
 class AveragePooling1D(_Pooling):
