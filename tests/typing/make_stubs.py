@@ -24,7 +24,8 @@ ROOT = Path(lstmc.__file__).parent
 PUBLIC = ("activations", "initializers", "regularizers", "nn", "layers", "losses", "metrics", "optimizers.schedules", "optimizers", "callbacks", "utils",
           "training", "models", "datasets", "distributed", "sklearn", "torch", "")
 
-SHARED = "_Arguments"       # of all layers
+FAMILIES = {"layers": "Layer", "optimizers": "Optimizer"}
+SHARED = "_Arguments"       # of a family
 HEAD = "# Made by tests/typing/make_stubs.py\n"
 
 
@@ -69,8 +70,9 @@ class Stub:
                 parts.append(self.of_function(thing, name, f"{self.short}.{name}"))
             else:
                 parts.append(f"{name}: {type(thing).__name__ if type(thing) in (str, int, float, bool) else 'Any'}\n")
-        if self.short == "layers":
-            parts.insert(0, f"class {SHARED}(TypedDict, total=False):\n" + "".join(f"    {p.name}: {self.type_of(p, 'Layer.__init__')}\n" for p in shared()))
+        if self.short in FAMILIES:
+            fields = "".join(f"    {p.name}: {self.type_of(p, '__init__')}\n" for p in shared(self.short))
+            parts.insert(0, f"class {SHARED}(TypedDict, total=False):\n{fields}")
         if self.short == "":
             imports += [f"from lstmc import {name} as {name}" for name in dir(lstmc) if inspect.ismodule(getattr(lstmc, name))]
             imports += [f"from lstmc import {name} as {name}" for name in lstmc._OPTIONAL]
@@ -230,15 +232,16 @@ def unsupported(table):
     return [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=Ellipsis) for name in table]
 
 
-def shared():
-    """The arguments that every layer passes on, without those that constructors name."""
-    base = importlib.import_module("lstmc.layers.base")
-    own = [p for p in inspect.signature(base.Layer).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return own + unsupported(base.COMMON)
+def shared(family):
+    """The arguments that every class of a family passes on, without those that constructors name."""
+    base = importlib.import_module(f"lstmc.{family}.base")
+    cls = getattr(base, FAMILIES[family])
+    own = [p for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "name"]
+    return own + unsupported({**getattr(base, "COMMON", {}), **getattr(cls, "unsupported", {})})
 
 
 def expanded(cls, arguments):
-    """The arguments of a class, with those that it passes on to the classes above in place of **arguments; of all layers, a dict, if it names none."""
+    """The arguments of a class, with those that it passes on to the classes above in place of **arguments; of a family, a dict, if it names none."""
     if not arguments or arguments[-1].kind is not inspect.Parameter.VAR_KEYWORD:
         return arguments
     hooks = getattr(sys.modules[cls.__module__], "HOOKS", None)
@@ -256,7 +259,8 @@ def expanded(cls, arguments):
     for p in unsupported({**getattr(sys.modules.get("lstmc.layers.base"), "COMMON", {}), **getattr(cls, "unsupported", {})}
                          if issubclass(cls, importlib.import_module("lstmc.layers").Layer) else getattr(cls, "unsupported", {})):
         found.setdefault(p.name, p)
-    names = {p.name for p in shared()}
+    family = next((f for f, base in FAMILIES.items() if any(c.__module__ == f"lstmc.{f}.base" and c.__name__ == base for c in cls.__mro__)), None)
+    names = {p.name for p in shared(family)} if family else found.keys() | {None}
     if names <= found.keys() and not names & {p.name for p in arguments}:
         kind = inspect.Parameter.VAR_KEYWORD
         return [p for p in found.values() if p.name not in names] + [inspect.Parameter("arguments", kind, annotation=f"Unpack[{SHARED}]")]

@@ -59,7 +59,6 @@ class EarlyStopping(MonitorCallback):
 class History(Callback):
     history: dict[str, list[Any]]
     epoch: list[int]
-    places: Any
     def __init__(self) -> None: ...
     def plot(self) -> Any: ...
 

@@ -67,7 +67,7 @@ def function(name, layer, own):
     """The modules of an activation: none of the linear one."""
     if name not in own.FUNCTIONS:
         raise ValueError(f"{layer.name}: activation: expected one of {', '.join(own.FUNCTIONS)}, received {name!r}")
-    return () if name == "linear" else (own.Activation(name),)
+    return () if name == "linear" else (own.Function(name),)
 
 
 def product(layer, own, torch):
@@ -177,13 +177,9 @@ def dot(layer, own, torch):
     return own.Dot(layer.axes if isinstance(layer.axes, tuple) else (layer.axes,) * 2, layer.normalize)
 
 
-def unit(layer, own, torch):
-    return own.Alone(own.Unit(tuple(np.atleast_1d(layer.axis).tolist())))
-
-
-def alone(name, of=lambda layer: (), ends=False):
-    """A function that makes such a module of what `of` says of a layer."""
-    return lambda layer, own, torch: own.Alone(getattr(own, name)(*of(layer)), ends=ends)
+def moved(name, of=lambda layer: (), ends=True):
+    """A function that makes one of MOVES of what `of` says of a layer."""
+    return lambda layer, own, torch: own.Alone(own.Function(name, *of(layer)), ends=ends)
 
 
 MADE = {
@@ -194,10 +190,10 @@ MADE = {
     layers.Dropout: dropout,
     layers.SpatialDropout1D: lambda layer, own, torch: own.Dropout(torch.nn.Dropout(layer.rate), (None, 1, None)),
     layers.AlphaDropout: dropout,
-    layers.GaussianNoise: alone("Noise", lambda layer: (layer.stddev, False)),
-    layers.GaussianDropout: alone("Noise", lambda layer: (math.sqrt(layer.rate / (1 - layer.rate)), True)),
+    layers.GaussianNoise: lambda layer, own, torch: own.Alone(own.Noise(layer.stddev, False)),
+    layers.GaussianDropout: lambda layer, own, torch: own.Alone(own.Noise(math.sqrt(layer.rate / (1 - layer.rate)), True)),
     layers.ActivityRegularization: lambda layer, own, torch: own.Alone(),
-    layers.UnitNormalization: unit,
+    layers.UnitNormalization: moved("Unit", lambda layer: np.atleast_1d(layer.axis).tolist(), ends=False),
     layers.Masking: lambda layer, own, torch: own.Masking(layer.mask_value),
     layers.ReLU: relu,
     layers.LeakyReLU: lambda layer, own, torch: own.Alone(torch.nn.LeakyReLU(layer.negative_slope)),
@@ -205,14 +201,14 @@ MADE = {
     layers.Softmax: lambda layer, own, torch: own.Softmax(layer.axis),
     layers.PReLU: lambda layer, own, torch: own.Alone(own.PReLU(tensor(layer.get_weights()[0], torch))),
     layers.Flatten: lambda layer, own, torch: own.Alone(torch.nn.Flatten(), ends=True),
-    layers.Reshape: alone("Reshape", lambda layer: (layer.target_shape,), ends=True),
-    layers.Permute: alone("Permute", lambda layer: (layer.dims,), ends=True),
-    layers.RepeatVector: alone("Repeat", lambda layer: (layer.n,), ends=True),
-    layers.Cropping1D: alone("Padding", lambda layer: (-layer.cropping[0], -layer.cropping[1]), ends=True),
-    layers.ZeroPadding1D: alone("Padding", lambda layer: layer.padding, ends=True),
-    layers.UpSampling1D: alone("UpSampling", lambda layer: (layer.size,), ends=True),
+    layers.Reshape: moved("Reshape", lambda layer: layer.target_shape),
+    layers.Permute: moved("Permute", lambda layer: layer.dims),
+    layers.RepeatVector: moved("Repeat", lambda layer: (layer.n,)),
+    layers.Cropping1D: moved("Padding", lambda layer: (-layer.cropping[0], -layer.cropping[1])),
+    layers.ZeroPadding1D: moved("Padding", lambda layer: layer.padding),
+    layers.UpSampling1D: moved("UpSampling", lambda layer: (layer.size,)),
     layers.GlobalAveragePooling1D: lambda layer, own, torch: own.Average(layer.keepdims),
-    layers.GlobalMaxPooling1D: alone("Largest", lambda layer: (layer.keepdims,), ends=True),
+    layers.GlobalMaxPooling1D: moved("Largest", lambda layer: (layer.keepdims,)),
     **dict.fromkeys((layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum), elementwise),
     layers.Concatenate: lambda layer, own, torch: own.Concatenate(layer.axis),
     layers.Dot: dot, ModelLayer: inner_model,

@@ -21,18 +21,27 @@ FUNCTIONS = {
 }
 
 
-class Activation(torch.nn.Module):
-    """One of FUNCTIONS, by its name."""
+# What layers do without weights, with the arguments that their modules have.
+MOVES = {
+    "Reshape": lambda x, *shape: x.reshape(len(x), *shape), "Permute": lambda x, *dims: x.permute(0, *dims),
+    "Repeat": lambda x, n: x[:, None].expand(-1, n, -1), "Padding": lambda x, before, behind: F.pad(x, (0, 0, before, behind)),
+    "UpSampling": lambda x, size: x.repeat_interleave(size, 1), "Largest": lambda x, keepdims: x.amax(1, keepdim=keepdims),
+    "Unit": lambda x, *axes: x * (x * x).sum(axes, keepdim=True).rsqrt().clamp(max=1e12),
+}
 
-    def __init__(self, name):
+
+class Function(torch.nn.Module):
+    """One of FUNCTIONS or MOVES, by its name."""
+
+    def __init__(self, name, *arguments):
         super().__init__()
-        self.name = name
+        self.name, self.arguments = name, arguments
 
     def forward(self, x):
-        return FUNCTIONS[self.name](x)
+        return (MOVES.get(self.name) or FUNCTIONS[self.name])(x, *self.arguments)
 
     def extra_repr(self):
-        return self.name
+        return ", ".join(map(str, (self.name, *self.arguments)))
 
 
 class Alone(torch.nn.Module):
@@ -44,39 +53,6 @@ class Alone(torch.nn.Module):
 
     def forward(self, x, mask):
         return self.inner(x), None if self.ends else mask
-
-
-class Reshape(torch.nn.Module):
-    """(batch, ...) to (batch, *shape)."""
-
-    def __init__(self, shape):
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x):
-        return x.reshape(len(x), *self.shape)
-
-
-class Permute(torch.nn.Module):
-    """Axes in another order, numbered from 1 after the batch's."""
-
-    def __init__(self, dims):
-        super().__init__()
-        self.dims = dims
-
-    def forward(self, x):
-        return x.permute(0, *self.dims)
-
-
-class Repeat(torch.nn.Module):
-    """(batch, features) to (batch, n, features)."""
-
-    def __init__(self, n):
-        super().__init__()
-        self.n = n
-
-    def forward(self, x):
-        return x[:, None].expand(-1, self.n, -1)
 
 
 class Masking(torch.nn.Module):
@@ -184,28 +160,6 @@ class Softmax(torch.nn.Module):
         return torch.where(mask, self.softmax(torch.where(mask, x, -1e9)), 0), mask
 
 
-class Unit(torch.nn.Module):
-    """Values divided by the root of the sum of their squares over some axes."""
-
-    def __init__(self, axes):
-        super().__init__()
-        self.axes = axes
-
-    def forward(self, x):
-        return x * (x * x).sum(self.axes, keepdim=True).rsqrt().clamp(max=1e12)
-
-
-class Padding(torch.nn.Module):
-    """Steps of zeros before and behind sequences; fewer steps where the numbers are negative."""
-
-    def __init__(self, before, behind):
-        super().__init__()
-        self.before, self.behind = before, behind
-
-    def forward(self, x):
-        return F.pad(x, (0, 0, self.before, self.behind))
-
-
 class Windows(torch.nn.Module):
     """A module of torch that goes along time, which torch has last, behind the padding of Keras; mean: padding counts for nothing."""
 
@@ -219,17 +173,6 @@ class Windows(torch.nn.Module):
 
     def forward(self, x):
         return self.along(x) / self.along(torch.ones_like(x[:1, :, :1])) if self.mean else self.along(x)
-
-
-class UpSampling(torch.nn.Module):
-    """Every step several times."""
-
-    def __init__(self, size):
-        super().__init__()
-        self.size = size
-
-    def forward(self, x):
-        return x.repeat_interleave(self.size, 1)
 
 
 class Moved(torch.nn.Module):
@@ -267,17 +210,6 @@ class Average(torch.nn.Module):
             return x.mean(1, keepdim=self.keepdims), None
         y = torch.where(mask[..., None], x, 0).sum(1) / mask.sum(1).clamp(min=1)[:, None]
         return y[:, None] if self.keepdims else y, None
-
-
-class Largest(torch.nn.Module):
-    """The largest value over time."""
-
-    def __init__(self, keepdims):
-        super().__init__()
-        self.keepdims = keepdims
-
-    def forward(self, x):
-        return x.amax(1, keepdim=self.keepdims)
 
 
 class BatchNormalization(torch.nn.Module):
