@@ -9,6 +9,7 @@ import enum
 import importlib
 import importlib.util
 import inspect
+import itertools
 import pkgutil
 import re
 import sys
@@ -53,12 +54,13 @@ def exists(short):
 class Stub:
     """The text of one module's stub."""
 
-    def __init__(self, short, homes):
-        self.short, self.homes = short, homes
+    def __init__(self, short, homes, inside):
+        self.short, self.homes, self.inside = short, homes, inside
 
     def text(self):
         parts, imports = [], []
-        for name, thing in sorted(public(self.short).items()):
+        inside = {name: c for c, (short, name) in self.inside.items() if short == self.short}
+        for name, thing in sorted({**public(self.short), **inside}.items()):
             home = self.home(thing)
             if home is not None and home[0] != self.short:
                 imports.append(f"from {module_name(home[0])} import {home[1]} as {name}")
@@ -82,10 +84,10 @@ class Stub:
 
     def home(self, thing):
         """(module, name) that defines an object."""
-        return self.homes.get(id(thing))
+        return self.homes.get(id(thing)) or (self.inside.get(thing) if inspect.isclass(thing) else None)
 
     def of_class(self, cls, name):
-        base = next((c for c in cls.__mro__[1:-1] if self.home(c)), None)
+        base = next((c for c in cls.__mro__[1:-1] if self.home(c) and (c not in self.inside or c in above(cls))), None)
         own = cls.__mro__[:cls.__mro__.index(base)] if base else cls.__mro__[:-1]
         if issubclass(cls, tuple) and hasattr(cls, "_fields"):
             head = f"class {name}(NamedTuple):\n"
@@ -166,6 +168,25 @@ class Stub:
 
     def returned(self, f, name, where):
         return "None" if name == "__init__" else look(RETURNS, where, f"{self.short}.{name}", name) or ("None" if returns_nothing(f) else "Any")
+
+
+def above(cls):
+    """The classes above one, as long as each has one."""
+    while len(cls.__bases__) == 1 and cls.__bases__[0] is not object:
+        cls = cls.__bases__[0]
+        yield cls
+
+
+def bases(homes):
+    """class -> (module, _Name) of those that are not public, but above several public ones of a module: the stub has what they share once."""
+    found = {}
+    for short in PUBLIC:
+        if exists(short):
+            for cls in public(short).values():
+                if inspect.isclass(cls) and homes[id(cls)][0] == short:
+                    for c in itertools.takewhile(lambda c: id(c) not in homes and c.__module__.startswith("lstmc"), above(cls)):
+                        found.setdefault((c, short), set()).add(cls)
+    return {c: (short, f"_{c.__name__.lstrip('_')}") for (c, short), below in found.items() if len(below) > 1}
 
 
 def look(table, *keys):
@@ -354,10 +375,10 @@ def stubs():
             if callable(thing):
                 homes.setdefault(id(thing), (short, name))
                 kept.append(thing)
-    found = {}
+    found, inside = {}, bases(homes)
     for short in there:
         file = Path(sys.modules[module_name(short)].__file__)
-        found[file.with_suffix(".pyi")] = Stub(short, homes).text()
+        found[file.with_suffix(".pyi")] = Stub(short, homes, inside).text()
     for module in pkgutil.iter_modules([str(ROOT / "kernels")]):
         origin = importlib.util.find_spec(f"lstmc.kernels.{module.name}").origin
         text = "" if origin.endswith(".py") else of_compiled(module.name)

@@ -27,9 +27,8 @@ class Activation(Layer):
 class ActivityRegularization(Layer):
     def __init__(self, l1: float = 0.0, l2: float = 0.0, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class Add(Layer):
-    least: Any
-    most: Any
+class Add(_Elementwise):
+    ...
 
 class AlphaDropout(Dropout):
     ...
@@ -37,51 +36,30 @@ class AlphaDropout(Dropout):
 class Average(Add):
     ...
 
-class AveragePooling1D(Layer):
-    pool_size: int
-    def __init__(self, pool_size: int = 2, strides: Any = None, padding: str = 'valid', data_format: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+class AveragePooling1D(_Pooling):
+    ...
 
 AvgPool1D = AveragePooling1D
 
-class BatchNormalization(Layer):
+class BatchNormalization(_Normalization):
     momentum: float
     moving_mean_initializer: str
     moving_variance_initializer: str
-    axis: int
-    epsilon: float
-    center: bool
-    scale: bool
-    beta_initializer: Any
-    gamma_initializer: Any
-    beta_regularizer: Any
-    gamma_regularizer: Any
     def __init__(self, axis: int = -1, momentum: float = 0.99, epsilon: float = 0.001, center: bool = True, scale: bool = True, beta_initializer: _Initializer = 'zeros', gamma_initializer: _Initializer = 'ones', moving_mean_initializer: str = 'zeros', moving_variance_initializer: str = 'ones', beta_regularizer: Any = None, gamma_regularizer: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, beta_constraint: Any = ..., gamma_constraint: Any = ..., renorm: Any = ..., renorm_clipping: Any = ..., renorm_momentum: Any = ..., synchronized: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
-    def size(self, shape: _Shape) -> Any: ...
-    def weight(self, name: _Name) -> Any: ...
 
-class Bidirectional(Layer):
+class Bidirectional(_AroundModule):
     layer: Any
     merge_mode: Any
     backward_layer: Any
-    outputs: Any
     return_sequences: Any
     return_state: Any
     stateful: Any
-    go_backwards: Any
-    module: Any
-    states: Any
     def __init__(self, layer: Layer, merge_mode: _Name = 'concat', backward_layer: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, weights: Sequence[Any] = ..., **arguments: Unpack[_Arguments]) -> None: ...
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any: ...
-    def __call__(self, x: Any, mask: Any = None, training: bool = False, *, initial_state: Any = None) -> Any: ...
-    def forward(self, x: Any, mask: Any = None, training: bool = False, step: int = 0, initial_state: Any = None) -> Any: ...
-    def reset_states(self) -> None: ...
-    def reset_state(self) -> None: ...
 
-class Concatenate(Layer):
+class Concatenate(_Merging):
     axis: int
-    least: Any
-    most: Any
     def __init__(self, axis: int = -1, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
 class Conv1D(Layer):
@@ -99,7 +77,7 @@ class Conv1D(Layer):
 
 Convolution1D = Conv1D
 
-class Cropping1D(Layer):
+class Cropping1D(_Steps):
     cropping: Any
     def __init__(self, cropping: Any = ..., *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
@@ -114,9 +92,7 @@ class Dense(Layer):
     def __init__(self, units: int, activation: Any = None, use_bias: bool = True, kernel_initializer: _Initializer = 'glorot_uniform', bias_initializer: _Initializer = 'zeros', kernel_regularizer: Any = None, bias_regularizer: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, kernel_constraint: Any = ..., bias_constraint: Any = ..., lora_rank: Any = ..., lora_alpha: Any = ..., quantization_config: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
     def backward(self, tape: Any, dy: Any, need_dx: bool = True, preactivation: bool = False) -> Any: ...
 
-class Dot(Layer):
-    least: Any
-    most: Any
+class Dot(_Merging):
     normalize: bool
     axes: Any
     def __init__(self, axes: Any, normalize: bool = False, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
@@ -127,12 +103,11 @@ class Dropout(Layer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: _Seed = None, *, name: _Name = None, dtype: _Type = None, **arguments: Unpack[_Arguments]) -> None: ...
     def scale(self, shape: _Shape, step: Any) -> Any: ...
 
-class ELU(Layer):
+class ELU(_OfArguments):
     alpha: float
     def function(x: Any, alpha: float = 1.0) -> Any: ...
     def gradient(x: Any, dy: Any, alpha: float = 1.0) -> Any: ...
     def __init__(self, alpha: float = 1.0, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
-    def values(self) -> NDArray[Any]: ...
 
 class Embedding(Layer):
     input_dim: int
@@ -145,56 +120,27 @@ class Embedding(Layer):
 class Flatten(Layer):
     def __init__(self, data_format: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class GRU(Layer):
-    cell: Any
+class GRU(_Recurrent):
     reset_after: bool
-    module_class: Any
-    unit_forget_bias: Any
-    units: int
-    activation: Any
-    recurrent_activation: Any
-    use_bias: bool
-    kernel_initializer: Any
-    recurrent_initializer: Any
-    bias_initializer: Any
-    kernel_regularizer: Any
-    recurrent_regularizer: Any
-    bias_regularizer: Any
-    dropout: float
-    recurrent_dropout: float
-    return_sequences: bool
-    return_state: bool
-    go_backwards: bool
-    stateful: bool
-    zero_output_for_mask: bool
-    module: Any
-    states: Any
-    outputs: Any
     def __init__(self, units: int, activation: Any = 'tanh', recurrent_activation: Any = 'sigmoid', use_bias: bool = True, kernel_initializer: _Initializer = 'glorot_uniform', recurrent_initializer: _Initializer = 'orthogonal', bias_initializer: _Initializer = 'zeros', *, reset_after: bool = True, kernel_regularizer: Any = None, recurrent_regularizer: Any = None, bias_regularizer: Any = None, seed: _Seed = None, dropout: float = 0.0, recurrent_dropout: float = 0.0, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False, zero_output_for_mask: bool = False, name: _Name = None, dtype: _Type = None, kernel_constraint: Any = ..., recurrent_constraint: Any = ..., bias_constraint: Any = ..., implementation: Any = ..., unroll: Any = ..., use_cudnn: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
-    def __call__(self, x: Any, mask: Any = None, training: bool = False, *, initial_state: Any = None) -> Any: ...
-    def forward(self, x: Any, mask: Any = None, training: bool = False, step: int = 0, initial_state: Any = None) -> Any: ...
-    def reset_states(self) -> None: ...
-    def reset_state(self) -> None: ...
 
-class GaussianDropout(Layer):
+class GaussianDropout(_Noise):
     rate: float
     def __init__(self, rate: float, seed: _Seed = None, *, name: _Name = None, dtype: _Type = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class GaussianNoise(Layer):
+class GaussianNoise(_Noise):
     stddev: Any
     def __init__(self, stddev: Any, seed: _Seed = None, *, name: _Name = None, dtype: _Type = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class GlobalAveragePooling1D(Layer):
-    keepdims: bool
-    def __init__(self, data_format: Any = None, keepdims: bool = False, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+class GlobalAveragePooling1D(_GlobalPooling):
+    ...
 
 GlobalAvgPool1D = GlobalAveragePooling1D
 
 GlobalMaxPool1D = GlobalMaxPooling1D
 
-class GlobalMaxPooling1D(Layer):
-    keepdims: bool
-    def __init__(self, data_format: Any = None, keepdims: bool = False, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+class GlobalMaxPooling1D(_GlobalPooling):
+    ...
 
 def Input(shape: _Shape = None, batch_size: _Seed = None, dtype: _Type = None, name: _Name = None, *, batch_shape: _Shape = None, **arguments: Any) -> Any: ...
 
@@ -206,35 +152,8 @@ class InputLayer(Layer):
     tensor: Any
     def __init__(self, shape: _Shape = None, batch_size: _Seed = None, dtype: _Type = None, name: _Name = None, *, batch_shape: _Shape = None, implied: bool = False, seed: _Seed = None, trainable: bool = True, input_shape: _Shape = None, batch_input_shape: _Shape = None, activity_regularizer: Any = None, autocast: Any = ..., input_dim: int = ..., sparse: Any = ..., ragged: Any = ..., tensor: Any = ..., optional: Any = ...) -> None: ...
 
-class LSTM(Layer):
-    cell: Any
-    unit_forget_bias: bool
-    module_class: Any
-    units: int
-    activation: Any
-    recurrent_activation: Any
-    use_bias: bool
-    kernel_initializer: Any
-    recurrent_initializer: Any
-    bias_initializer: Any
-    kernel_regularizer: Any
-    recurrent_regularizer: Any
-    bias_regularizer: Any
-    dropout: float
-    recurrent_dropout: float
-    return_sequences: bool
-    return_state: bool
-    go_backwards: bool
-    stateful: bool
-    zero_output_for_mask: bool
-    module: Any
-    states: Any
-    outputs: Any
+class LSTM(_Recurrent):
     def __init__(self, units: int, activation: Any = 'tanh', recurrent_activation: Any = 'sigmoid', use_bias: bool = True, kernel_initializer: _Initializer = 'glorot_uniform', recurrent_initializer: _Initializer = 'orthogonal', bias_initializer: _Initializer = 'zeros', unit_forget_bias: bool = True, *, kernel_regularizer: Any = None, recurrent_regularizer: Any = None, bias_regularizer: Any = None, seed: _Seed = None, dropout: float = 0.0, recurrent_dropout: float = 0.0, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False, zero_output_for_mask: bool = False, name: _Name = None, dtype: _Type = None, kernel_constraint: Any = ..., recurrent_constraint: Any = ..., bias_constraint: Any = ..., implementation: Any = ..., unroll: Any = ..., use_cudnn: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
-    def __call__(self, x: Any, mask: Any = None, training: bool = False, *, initial_state: Any = None) -> Any: ...
-    def forward(self, x: Any, mask: Any = None, training: bool = False, step: int = 0, initial_state: Any = None) -> Any: ...
-    def reset_states(self) -> None: ...
-    def reset_state(self) -> None: ...
 
 class Layer:
     supports_masking: Any
@@ -285,25 +204,14 @@ class Layer:
     def draw(self, initializer: Any, shape: _Shape, index: _Seed) -> Any: ...
     def wrong_shape(self, expected: Any, shape: _Shape, hint: str = '') -> Any: ...
 
-class LayerNormalization(Layer):
-    axis: int
-    epsilon: float
-    center: bool
-    scale: bool
-    beta_initializer: Any
-    gamma_initializer: Any
-    beta_regularizer: Any
-    gamma_regularizer: Any
+class LayerNormalization(_Normalization):
     def __init__(self, axis: int = -1, epsilon: float = 0.001, center: bool = True, scale: bool = True, beta_initializer: _Initializer = 'zeros', gamma_initializer: _Initializer = 'ones', beta_regularizer: Any = None, gamma_regularizer: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, beta_constraint: Any = ..., gamma_constraint: Any = ..., rms_scaling: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
-    def size(self, shape: _Shape) -> Any: ...
-    def weight(self, name: _Name) -> Any: ...
 
-class LeakyReLU(Layer):
+class LeakyReLU(_OfArguments):
     negative_slope: float
     def function(x: Any, negative_slope: float = 0.0, max_value: Any = None, threshold: float = 0.0) -> Any: ...
     def gradient(x: Any, dy: Any, negative_slope: float = 0.0, max_value: Any = None, threshold: float = 0.0) -> Any: ...
     def __init__(self, negative_slope: float = 0.3, *, alpha: Any = None, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
-    def values(self) -> NDArray[Any]: ...
 
 class Masking(Layer):
     mask_value: float
@@ -311,20 +219,17 @@ class Masking(Layer):
 
 MaxPool1D = MaxPooling1D
 
-class MaxPooling1D(Layer):
-    pool_size: int
-    def __init__(self, pool_size: int = 2, strides: Any = None, padding: str = 'valid', data_format: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+class MaxPooling1D(_Pooling):
+    ...
 
-class Maximum(Layer):
-    least: Any
-    most: Any
+class Maximum(_Elementwise):
+    ...
 
 class Minimum(Maximum):
     ...
 
-class Multiply(Layer):
-    least: Any
-    most: Any
+class Multiply(_Elementwise):
+    ...
 
 class PReLU(Layer):
     alpha_initializer: str
@@ -336,14 +241,13 @@ class Permute(Layer):
     dims: Any
     def __init__(self, dims: Any, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class ReLU(Layer):
+class ReLU(_OfArguments):
     max_value: Any
     negative_slope: float
     threshold: float
     def function(x: Any, negative_slope: float = 0.0, max_value: Any = None, threshold: float = 0.0) -> Any: ...
     def gradient(x: Any, dy: Any, negative_slope: float = 0.0, max_value: Any = None, threshold: float = 0.0) -> Any: ...
     def __init__(self, max_value: Any = None, negative_slope: float = 0.0, threshold: float = 0.0, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
-    def values(self) -> NDArray[Any]: ...
 
 class RepeatVector(Layer):
     n: int
@@ -353,35 +257,8 @@ class Reshape(Layer):
     target_shape: Any
     def __init__(self, target_shape: Sequence[int], *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class SimpleRNN(Layer):
-    cell: Any
-    module_class: Any
-    unit_forget_bias: Any
-    units: int
-    activation: Any
-    recurrent_activation: Any
-    use_bias: bool
-    kernel_initializer: Any
-    recurrent_initializer: Any
-    bias_initializer: Any
-    kernel_regularizer: Any
-    recurrent_regularizer: Any
-    bias_regularizer: Any
-    dropout: float
-    recurrent_dropout: float
-    return_sequences: bool
-    return_state: bool
-    go_backwards: bool
-    stateful: bool
-    zero_output_for_mask: bool
-    module: Any
-    states: Any
-    outputs: Any
+class SimpleRNN(_Recurrent):
     def __init__(self, units: int, activation: Any = 'tanh', use_bias: bool = True, kernel_initializer: _Initializer = 'glorot_uniform', recurrent_initializer: _Initializer = 'orthogonal', bias_initializer: _Initializer = 'zeros', *, kernel_regularizer: Any = None, recurrent_regularizer: Any = None, bias_regularizer: Any = None, seed: _Seed = None, dropout: float = 0.0, recurrent_dropout: float = 0.0, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False, zero_output_for_mask: bool = False, name: _Name = None, dtype: _Type = None, kernel_constraint: Any = ..., recurrent_constraint: Any = ..., bias_constraint: Any = ..., implementation: Any = ..., unroll: Any = ..., use_cudnn: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
-    def __call__(self, x: Any, mask: Any = None, training: bool = False, *, initial_state: Any = None) -> Any: ...
-    def forward(self, x: Any, mask: Any = None, training: bool = False, step: int = 0, initial_state: Any = None) -> Any: ...
-    def reset_states(self) -> None: ...
-    def reset_state(self) -> None: ...
 
 class Softmax(Layer):
     axis: int
@@ -393,9 +270,8 @@ class Softmax(Layer):
 class SpatialDropout1D(Dropout):
     def __init__(self, rate: float, seed: _Seed = None, *, name: _Name = None, dtype: _Type = None, noise_shape: Any = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class Subtract(Layer):
-    least: Any
-    most: Any
+class Subtract(_Elementwise):
+    ...
 
 class TimeDistributed(Layer):
     layer: Any
@@ -412,13 +288,87 @@ class UnitNormalization(Layer):
     def __init__(self, axis: int = -1, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
     def axes(self, ndim: Any) -> Any: ...
 
-class UpSampling1D(Layer):
+class UpSampling1D(_Steps):
     size: int
     def __init__(self, size: int = 2, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class ZeroPadding1D(Layer):
+class ZeroPadding1D(_Steps):
     padding: int
     def __init__(self, padding: int = 1, data_format: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+
+class _AroundModule(Layer):
+    go_backwards: Any
+    module: Any
+    states: Any
+    outputs: Any
+    def __call__(self, x: Any, mask: Any = None, training: bool = False, *, initial_state: Any = None) -> Any: ...
+    def forward(self, x: Any, mask: Any = None, training: bool = False, step: int = 0, initial_state: Any = None) -> Any: ...
+    def reset_states(self) -> None: ...
+    def reset_state(self) -> None: ...
+
+class _Elementwise(_Merging):
+    ...
+
+class _GlobalPooling(_Steps):
+    keepdims: bool
+    def __init__(self, data_format: Any = None, keepdims: bool = False, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+
+class _Merging(Layer):
+    least: Any
+    most: Any
+
+class _Noise(Layer):
+    ...
+
+class _Normalization(Layer):
+    axis: Any
+    epsilon: Any
+    center: Any
+    scale: Any
+    beta_initializer: Any
+    gamma_initializer: Any
+    beta_regularizer: Any
+    gamma_regularizer: Any
+    def __init__(self, axis: Any, epsilon: Any, center: Any, scale: Any, beta_initializer: _Initializer, gamma_initializer: _Initializer, beta_regularizer: Any, gamma_regularizer: Any, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, beta_constraint: Any = ..., gamma_constraint: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
+    def size(self, shape: _Shape) -> Any: ...
+    def weight(self, name: _Name) -> Any: ...
+
+class _OfArguments(Layer):
+    function: Any
+    gradient: Any
+    def values(self) -> NDArray[Any]: ...
+
+class _Pooling(_Windows):
+    pool_size: int
+    def __init__(self, pool_size: int = 2, strides: Any = None, padding: str = 'valid', data_format: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+
+class _Recurrent(_AroundModule):
+    cell: Any
+    module_class: Any
+    unit_forget_bias: Any
+    units: int
+    activation: Any
+    recurrent_activation: Any
+    use_bias: Any
+    kernel_initializer: Any
+    recurrent_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    recurrent_regularizer: Any
+    bias_regularizer: Any
+    dropout: float
+    recurrent_dropout: float
+    return_sequences: bool
+    return_state: bool
+    stateful: bool
+    zero_output_for_mask: bool
+    def __init__(self, units: int, activation: Any, recurrent_activation: Any, use_bias: Any, kernel_initializer: _Initializer, recurrent_initializer: _Initializer, bias_initializer: _Initializer, *, kernel_regularizer: Any = None, recurrent_regularizer: Any = None, bias_regularizer: Any = None, seed: _Seed = None, dropout: float = 0.0, recurrent_dropout: float = 0.0, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False, zero_output_for_mask: bool = False, name: _Name = None, dtype: _Type = None, kernel_constraint: Any = ..., recurrent_constraint: Any = ..., bias_constraint: Any = ..., implementation: Any = ..., unroll: Any = ..., use_cudnn: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
+
+class _Steps(Layer):
+    ...
+
+class _Windows(_Steps):
+    ...
 
 def add(inputs: Any, *arguments: Any, **settings: Any) -> Any: ...
 

@@ -7,7 +7,7 @@ _Type: TypeAlias = DTypeLike | None
 _Name: TypeAlias = str | None
 BCE = binary_crossentropy
 
-class BinaryCrossentropy(Loss):
+class BinaryCrossentropy(_Crossentropy):
     from_logits: bool
     label_smoothing: float
     axis: int
@@ -31,7 +31,7 @@ class CTC(Loss):
     def both(self, y: Any, p: Any, fused: bool = False, mask: Any = None) -> Any: ...  # type: ignore[override]
     def finite(self, values: Any) -> Any: ...
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(_Crossentropy):
     from_logits: bool
     label_smoothing: float
     axis: int
@@ -46,15 +46,15 @@ class CategoricalFocalCrossentropy(Loss):
     axis: int
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
 
-class CategoricalHinge(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class CategoricalHinge(_Simple):
+    ...
 
 class CosineSimilarity(Loss):
     axis: int
     def __init__(self, axis: int = -1, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
 
-class Hinge(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class Hinge(_Simple):
+    ...
 
 class Huber(Loss):
     delta: float
@@ -62,11 +62,11 @@ class Huber(Loss):
 
 KLD = kl_divergence
 
-class KLDivergence(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class KLDivergence(_Simple):
+    ...
 
-class LogCosh(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class LogCosh(_Simple):
+    ...
 
 class Loss:
     default_name: Any
@@ -92,28 +92,27 @@ MSE = mean_squared_error
 
 MSLE = mean_squared_logarithmic_error
 
-class MeanAbsoluteError(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class MeanAbsoluteError(_Simple):
+    ...
 
-class MeanAbsolutePercentageError(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class MeanAbsolutePercentageError(_Simple):
+    ...
 
-class MeanSquaredError(Loss):
+class MeanSquaredError(_Simple):
     def both(self, y: Any, p: Any, fused: bool = False) -> Any: ...  # type: ignore[override]
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
 
-class MeanSquaredLogarithmicError(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class MeanSquaredLogarithmicError(_Simple):
+    ...
 
-class Poisson(Loss):
-    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
+class Poisson(_Simple):
+    ...
 
 class Quantile(Loss):
     quantile: Any
     quantiles: Any
     def __init__(self, quantile: Any = None, quantiles: Any = None, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
 
-class SparseCategoricalCrossentropy(Loss):
+class SparseCategoricalCrossentropy(_Crossentropy):
     from_logits: bool
     ignore_class: Any
     axis: int
@@ -122,6 +121,12 @@ class SparseCategoricalCrossentropy(Loss):
 
 class SquaredHinge(Hinge):
     ...
+
+class _Crossentropy(Loss):
+    ...
+
+class _Simple(Loss):
+    def __init__(self, reduction: str = 'sum_over_batch_size', name: _Name = None, dtype: _Type = None) -> None: ...
 
 bce = binary_crossentropy
 

@@ -18,43 +18,27 @@ class AUC(Metric):
     label_weights: Any
     def __init__(self, num_thresholds: int = 200, curve: str = 'ROC', summation_method: str = 'interpolation', name: _Name = None, dtype: _Type = None, thresholds: Any = None, multi_label: bool = False, num_labels: Any = None, label_weights: Any = None, from_logits: bool = False) -> None: ...
 
-class Accuracy(Mean):
-    def values(self, y: Any, p: Any) -> NDArray[Any]: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class Accuracy(_PairMean):
+    ...
 
-class BinaryAccuracy(Mean):
+class BinaryAccuracy(_PairMean):
     threshold: float
     def __init__(self, name: _Name = None, dtype: _Type = None, threshold: float = 0.5) -> None: ...
-    def values(self, y: Any, p: Any) -> NDArray[Any]: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class BinaryCrossentropy(Mean):
-    kind: Any
-    loss: Any
+class BinaryCrossentropy(_LossMetric):
     def __init__(self, name: _Name = None, dtype: _Type = None, from_logits: bool = False, label_smoothing: float = 0.0) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class CategoricalAccuracy(Mean):
-    def values(self, y: Any, p: Any) -> NDArray[Any]: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class CategoricalAccuracy(_PairMean):
+    ...
 
-class CategoricalCrossentropy(Mean):
-    kind: Any
-    loss: Any
+class CategoricalCrossentropy(_LossMetric):
     def __init__(self, name: _Name = None, dtype: _Type = None, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class CategoricalHinge(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class CategoricalHinge(_Plain):
+    ...
 
-class CosineSimilarity(Mean):
-    kind: Any
-    loss: Any
+class CosineSimilarity(_LossMetric):
     def __init__(self, name: _Name = None, dtype: _Type = None, axis: int = -1) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
 class F1Score(FBetaScore):
     def __init__(self, average: Any = None, threshold: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
@@ -65,73 +49,44 @@ class FBetaScore(Metric):
     threshold: Any
     def __init__(self, average: Any = None, beta: float = 1.0, threshold: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
 
-class FalseNegatives(Metric):
-    thresholds: Any
-    top_k: Any
-    class_id: Any
-    def __init__(self, thresholds: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
+class FalseNegatives(_Count):
+    ...
 
-class FalsePositives(Metric):
-    thresholds: Any
-    top_k: Any
-    class_id: Any
-    def __init__(self, thresholds: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
+class FalsePositives(_Count):
+    ...
 
-class Hinge(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class Hinge(_Plain):
+    ...
 
-class KLDivergence(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class KLDivergence(_Plain):
+    ...
 
-class LogCoshError(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class LogCoshError(_Plain):
+    ...
 
 class Mean(Metric):
     def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
     def update_state(self, values: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
     def take(self, values: Any, sample_weight: Any) -> None: ...
 
-class MeanAbsoluteError(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class MeanAbsoluteError(_Plain):
+    ...
 
-class MeanAbsolutePercentageError(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class MeanAbsolutePercentageError(_Plain):
+    ...
 
-class MeanMetricWrapper(Mean):
+class MeanMetricWrapper(_PairMean):
     fn: Any
     arguments: Any
     def __init__(self, fn: Any, name: _Name = None, dtype: _Type = None) -> None: ...
     @property
     def known(self) -> Any: ...
-    def values(self, y: Any, p: Any) -> NDArray[Any]: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class MeanSquaredError(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class MeanSquaredError(_Plain):
+    ...
 
-class MeanSquaredLogarithmicError(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class MeanSquaredLogarithmicError(_Plain):
+    ...
 
 class Metric:
     direction: Any
@@ -149,77 +104,72 @@ class Metric:
     def start(self, outputs: Any) -> None: ...
     def get_config(self) -> dict[str, Any]: ...
 
-class Poisson(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class Poisson(_Plain):
+    ...
 
-class Precision(Metric):
-    thresholds: Any
-    top_k: Any
-    class_id: Any
-    def __init__(self, thresholds: Any = None, top_k: Any = None, class_id: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
+class Precision(_Confusion):
+    ...
 
 class R2Score(Metric):
     class_aggregation: str
     num_regressors: int
     def __init__(self, class_aggregation: str = 'uniform_average', num_regressors: int = 0, name: _Name = None, dtype: _Type = None) -> None: ...
 
-class Recall(Metric):
-    thresholds: Any
-    top_k: Any
-    class_id: Any
-    def __init__(self, thresholds: Any = None, top_k: Any = None, class_id: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
+class Recall(_Confusion):
+    ...
 
-class RootMeanSquaredError(Mean):
-    def values(self, y: Any, p: Any) -> NDArray[Any]: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class RootMeanSquaredError(_PairMean):
+    ...
 
-class SparseCategoricalAccuracy(Mean):
-    def values(self, y: Any, p: Any) -> NDArray[Any]: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class SparseCategoricalAccuracy(_PairMean):
+    ...
 
-class SparseCategoricalCrossentropy(Mean):
-    kind: Any
-    loss: Any
+class SparseCategoricalCrossentropy(_LossMetric):
     def __init__(self, name: _Name = None, dtype: _Type = None, from_logits: bool = False, ignore_class: Any = None, axis: int = -1) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class SparseTopKCategoricalAccuracy(Mean):
+class SparseTopKCategoricalAccuracy(_PairMean):
     k: int
     from_sorted_ids: bool
     def __init__(self, k: int = 5, name: _Name = None, dtype: _Type = None, from_sorted_ids: bool = False) -> None: ...
-    def values(self, y: Any, p: Any) -> NDArray[Any]: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class SquaredHinge(Mean):
-    kind: Any
-    loss: Any
-    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+class SquaredHinge(_Plain):
+    ...
 
 class Sum(Metric):
     def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
     def update_state(self, values: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class TopKCategoricalAccuracy(Mean):
+class TopKCategoricalAccuracy(_PairMean):
     k: int
     def __init__(self, k: int = 5, name: _Name = None, dtype: _Type = None) -> None: ...
+
+class TrueNegatives(_Count):
+    ...
+
+class TruePositives(_Count):
+    ...
+
+class _Confusion(Metric):
+    thresholds: Any
+    top_k: Any
+    class_id: Any
+    def __init__(self, thresholds: Any = None, top_k: Any = None, class_id: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
+
+class _Count(_Confusion):
+    def __init__(self, thresholds: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
+
+class _LossMetric(Mean):
+    kind: Any
+    loss: Any
+    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
+
+class _PairMean(Mean):
     def values(self, y: Any, p: Any) -> NDArray[Any]: ...
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...  # type: ignore[override]
 
-class TrueNegatives(Metric):
-    thresholds: Any
-    top_k: Any
-    class_id: Any
-    def __init__(self, thresholds: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
-
-class TruePositives(Metric):
-    thresholds: Any
-    top_k: Any
-    class_id: Any
-    def __init__(self, thresholds: Any = None, name: _Name = None, dtype: _Type = None) -> None: ...
+class _Plain(_LossMetric):
+    def __init__(self, name: _Name = None, dtype: _Type = None) -> None: ...
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> NDArray[Any]: ...
 

@@ -21,37 +21,25 @@ class Adagrad(Optimizer):
     epsilon: float
     def __init__(self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-07, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class Adam(Optimizer):
+class Adam(_Moments):
     amsgrad: bool
-    beta_1: float
-    beta_2: float
-    epsilon: float
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, amsgrad: bool = False, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
-    def moments(self, rate: float, decay: Any, correction: float = 1.0) -> Any: ...
 
 class AdamW(Adam):
     def __init__(self, learning_rate: Any = 0.001, weight_decay: float | None = 0.004, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, amsgrad: bool = False, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class Adamax(Optimizer):
-    beta_1: float
-    beta_2: float
-    epsilon: float
+class Adamax(_Moments):
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
-    def moments(self, rate: float, decay: Any, correction: float = 1.0) -> Any: ...
 
 class Lion(Optimizer):
     beta_1: float
     beta_2: float
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class Nadam(Optimizer):
-    beta_1: float
-    beta_2: float
-    epsilon: float
+class Nadam(_Moments):
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-07, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
     def warmed(self, t: Any) -> Any: ...
     def product(self, t: Any) -> Any: ...
-    def moments(self, rate: float, decay: Any, correction: float = 1.0) -> Any: ...
 
 class Optimizer:
     rule: Any
@@ -86,5 +74,12 @@ class SGD(Optimizer):
     momentum: float
     nesterov: bool
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
+
+class _Moments(Optimizer):
+    beta_1: Any
+    beta_2: Any
+    epsilon: Any
+    def __init__(self, learning_rate: Any, beta_1: Any, beta_2: Any, epsilon: Any, weight_decay: float | None, clipnorm: float | None, clipvalue: float | None, global_clipnorm: float | None, *, name: _Name = None, **arguments: Unpack[_Arguments]) -> None: ...
+    def moments(self, rate: float, decay: Any, correction: float = 1.0) -> Any: ...
 
 def get(identifier: Any) -> Optimizer: ...
