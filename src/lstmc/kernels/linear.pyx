@@ -46,9 +46,14 @@ cdef Span matrix(object array, bint writable=False) except *:
 
 cdef void point(const void **rows, const Span *s) noexcept nogil:
     """Where the rows of a `matrix` begin."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, r = 0
+    cdef char *first = s.p
     for i in range(s.shape[0]):
-        rows[i] = s.p + (i // s.shape[2] * s.stride[2] + i % s.shape[2] * s.stride[0]) * s.itemsize
+        if r == s.shape[2]:
+            first += s.stride[2] * s.itemsize
+            r = 0
+        rows[i] = first + r * s.stride[0] * s.itemsize
+        r += 1
 
 
 cdef Span vector(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint writable) except *:

@@ -33,7 +33,7 @@ def convolution(b, layer, x):
 
 
 def windows(b, kind, layer, x, *weights, **attributes):
-    """An operator along time, which it has last."""
+    """An operator along time, which it has last; onnxruntime has these for float32 alone."""
     ends = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" and layer.strides > 1 else {"pads": layer._ends(layer._reach)[1:]}
     y = b.op(kind, b.transpose(x.name, 0, 2, 1), *weights, kernel_shape=[layer._size], strides=[layer.strides], **ends, **attributes)
     return Value(b.transpose(y, 0, 2, 1), x.shape)
