@@ -237,7 +237,7 @@ class PReLU(Layer):
     shared_axes: Any
     def __init__(self, alpha_initializer: str = 'zeros', alpha_regularizer: Any = None, alpha_constraint: Any = None, shared_axes: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class Permute(Layer):
+class Permute(_Plain):
     dims: Any
     def __init__(self, dims: Any, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
@@ -249,11 +249,11 @@ class ReLU(_OfArguments):
     def gradient(x: Any, dy: Any, negative_slope: float = 0.0, max_value: Any = None, threshold: float = 0.0) -> Any: ...
     def __init__(self, max_value: Any = None, negative_slope: float = 0.0, threshold: float = 0.0, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class RepeatVector(Layer):
+class RepeatVector(_Plain):
     n: int
     def __init__(self, n: int, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
-class Reshape(Layer):
+class Reshape(_Plain):
     target_shape: Any
     def __init__(self, target_shape: Sequence[int], *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
@@ -338,6 +338,9 @@ class _OfArguments(Layer):
     gradient: Any
     def values(self) -> NDArray[Any]: ...
 
+class _Plain(Layer):
+    ...
+
 class _Pooling(_Windows):
     pool_size: int
     def __init__(self, pool_size: int = 2, strides: Any = None, padding: str = 'valid', data_format: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
@@ -364,7 +367,7 @@ class _Recurrent(_AroundModule):
     zero_output_for_mask: bool
     def __init__(self, units: int, activation: Any, recurrent_activation: Any, use_bias: Any, kernel_initializer: _Initializer, recurrent_initializer: _Initializer, bias_initializer: _Initializer, *, kernel_regularizer: Any = None, recurrent_regularizer: Any = None, bias_regularizer: Any = None, seed: _Seed = None, dropout: float = 0.0, recurrent_dropout: float = 0.0, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False, zero_output_for_mask: bool = False, name: _Name = None, dtype: _Type = None, kernel_constraint: Any = ..., recurrent_constraint: Any = ..., bias_constraint: Any = ..., implementation: Any = ..., unroll: Any = ..., use_cudnn: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
 
-class _Steps(Layer):
+class _Steps(_Plain):
     ...
 
 class _Windows(_Steps):

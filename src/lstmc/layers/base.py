@@ -274,6 +274,14 @@ class Layer(Fixed):
         return ValueError(f"{self.name}: expected input of shape {expected}, received {checks.shape_text(shape)}{hint}")
 
 
+class Plain(Layer):
+    """Base of layers without weights and random numbers, whose settings are what `fixed` names."""
+
+    def get_config(self):
+        found = {name: getattr(self, name) for name in sorted(self.fixed - Layer.fixed)}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()} | self.plain_config()
+
+
 def reshaping(shape, steps=None, features=None):
     """How rows of columns become sequences of so many steps and features, None where free, as the end of a message; "" if they cannot."""
     columns, features = shape[-1], features or 1

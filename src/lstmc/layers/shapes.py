@@ -6,13 +6,13 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc.arguments import CHANNELS_LAST
-from lstmc.layers.base import Layer
+from lstmc.layers.base import Layer, Plain
 from lstmc.layers.steps import Steps
 from lstmc.layers.sums import total
 from lstmc.nn import checks
 
 
-class Reshape(Layer):
+class Reshape(Plain):
     """`(batch, ...)` to `(batch, *target_shape)`.
 
     Parameters
@@ -51,11 +51,8 @@ class Reshape(Layer):
     def backward(self, tape, dy, need_dx=True):
         return dy.reshape(tape), []
 
-    def get_config(self):
-        return {"target_shape": list(self.target_shape), **self.plain_config()}
 
-
-class Permute(Layer):
+class Permute(Plain):
     """Axes in another order.
 
     Parameters
@@ -90,11 +87,8 @@ class Permute(Layer):
     def backward(self, tape, dy, need_dx=True):
         return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims)))), []
 
-    def get_config(self):
-        return {"dims": list(self.dims), **self.plain_config()}
 
-
-class RepeatVector(Layer):
+class RepeatVector(Plain):
     """(batch, features) to (batch, n, features), n times the same.
 
     Parameters
@@ -124,9 +118,6 @@ class RepeatVector(Layer):
     def backward(self, tape, dy, need_dx=True):
         return total(dy, 1), []
 
-    def get_config(self):
-        return {"n": self.n, **self.plain_config()}
-
 
 class _GlobalPooling(Steps):
     """(batch, time, features) to (batch, features), or to (batch, 1, features) with keepdims."""
@@ -151,9 +142,6 @@ class _GlobalPooling(Steps):
 
     def backward(self, tape, dy, need_dx=True):
         return (dy if self.keepdims else dy[:, None]) * tape, []
-
-    def get_config(self):
-        return {"keepdims": self.keepdims, **self.plain_config()}
 
 
 class GlobalAveragePooling1D(_GlobalPooling):

@@ -5,12 +5,12 @@ from typing import ClassVar
 import numpy as np
 
 from lstmc.arguments import CHANNELS_LAST
-from lstmc.layers.base import Layer
+from lstmc.layers.base import Layer, Plain
 from lstmc.layers.sums import total
 from lstmc.nn import checks
 
 
-class Steps(Layer):
+class Steps(Plain):
     """Base of layers of (batch, time, features) that end a mask, as in Keras."""
 
     supports_masking = False
@@ -63,9 +63,6 @@ class Cropping1D(Steps):
         dx[:, before:tape[1] - behind] = dy
         return dx, []
 
-    def get_config(self):
-        return {"cropping": list(self.cropping), **self.plain_config()}
-
 
 class ZeroPadding1D(Steps):
     """Sequences with steps of zeros before and behind them.
@@ -97,9 +94,6 @@ class ZeroPadding1D(Steps):
         before, behind = self.padding
         return np.ascontiguousarray(dy[:, before:dy.shape[1] - behind]), []
 
-    def get_config(self):
-        return {"padding": list(self.padding), **self.plain_config()}
-
 
 class UpSampling1D(Steps):
     """Every step several times, one after the other.
@@ -128,6 +122,3 @@ class UpSampling1D(Steps):
     def backward(self, tape, dy, need_dx=True):
         B, T, F = dy.shape
         return total(dy.reshape(B, T // self.size, self.size, F), 2), []
-
-    def get_config(self):
-        return {"size": self.size, **self.plain_config()}

@@ -143,8 +143,7 @@ class Conv1D(Windows, Product):
         return dx
 
     def get_config(self):
-        return {"filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides, "padding": self.padding,
-                "dilation_rate": self.dilation_rate, **super().get_config()}
+        return {**super().get_config(), **Product.get_config(self)}
 
 
 class _Pooling(Windows):
@@ -169,9 +168,6 @@ class _Pooling(Windows):
         for d, share in zip(self._steps(dx), self._shares(self._steps(wide), T, y, dy), strict=True):
             d += share
         return np.ascontiguousarray(dx[:, before:before + T]), []
-
-    def get_config(self):
-        return {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding, **self.plain_config()}
 
 
 class MaxPooling1D(_Pooling):
