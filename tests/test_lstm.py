@@ -110,15 +110,20 @@ def test_unbatched_length(lengths, isa):
 def test_absent_arguments_are_zeros(isa):
     n, m = numbers_of(STACK), module_of(STACK)
     zero = {name: np.zeros_like(n[name]) for name in ("h0", "c0", "dy", "dh_n", "dc_n")}
-    want = train(m, n, **zero)
+    want = train(m, n, **{**zero, "dy": n["dy"]})
     y, state, tape = m.forward(n["x"], lengths=n["lengths"])
-    assert_same_bits(named(y, state, m.backward(tape)), want)
+    assert_same_bits(named(y, state, m.backward(tape, n["dy"])), want)
 
     for present in itertools.product((False, True), repeat=3):
         given = {name: n[name] if has else None for name, has in zip(("dy", "dh_n", "dc_n"), present, strict=True)}
         full = {name: zero[name] if a is None else a for name, a in given.items()}
         want = train(m, n, **full)
         y, state, tape = m.forward(n["x"], (n["h0"], n["c0"]), n["lengths"])
+        if not any(present):        # an argument that was forgotten, which leaves the tape as it is
+            for forgotten in ((), (None, (None, None))):
+                with pytest.raises(ValueError, match="dy: expected the gradient of y, or in dstate that of the final state, received neither"):
+                    m.backward(tape, *forgotten)
+            given = full
         got = m.backward(tape, given["dy"], (given["dh_n"], given["dc_n"]))
         assert_same_bits(named(y, state, got), want)
 

@@ -240,9 +240,9 @@ class Recurrent(Exchanged, Module):
             From `forward` of this module; used up, unless something is raised. After a lack of memory or Ctrl-C it serves another backward,
             with the same bits, that computes again what was kept.
         dy : ndarray or list of ndarray, optional
-            Shaped like y; values past a sequence's length are not read. None: zeros.
-        dstate : tuple of ndarray, or ndarray
-            Shaped like the state: (dh_n, dc_n) of an LSTM, of which either may be None, dh_n of the others. None: zeros.
+            Shaped like y; values past a sequence's length are not read. None: zeros, beside a dstate.
+        dstate : tuple of ndarray, or ndarray, optional
+            Shaped like the state: (dh_n, dc_n) of an LSTM, of which either may be None, dh_n of the others. None: zeros, beside a dy.
         need_dx : bool
             Whether to compute the gradient of x.
         threads : int, optional
@@ -255,7 +255,7 @@ class Recurrent(Exchanged, Module):
         Raises
         ------
         ValueError
-            The tape belongs to another module or has served its backward, or a shape does not fit.
+            The tape belongs to another module or has served its backward, a shape does not fit, or there is no gradient at all.
         TypeError
             tape is no tape, or a dtype does not fit.
         """
@@ -267,6 +267,8 @@ class Recurrent(Exchanged, Module):
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
+        elif dfinal is None or all(part is None for part in dfinal):
+            raise ValueError("dy: expected the gradient of y, or in dstate that of the final state, received neither")
         return backward_pass(self, tape, dy, dfinal, self._params.like(), checks.flag(need_dx, "need_dx"), checks.threads(threads))
 
     def session(self, batch_size=1):
