@@ -170,6 +170,27 @@ def test_errors_of_a_reader_come_where_its_item_would():
     assert threading.active_count() == before
 
 
+def test_the_thread_that_reads_ahead_ends_with_the_call():
+    class Fails(lstmc.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            raise OSError("disk")
+
+        on_predict_batch_end = on_test_batch_end
+
+    found, before, fails = model(True), threading.active_count(), [Fails()]
+    found.predict(Indexed(), steps=1, verbose=0)
+    assert threading.active_count() == before
+    for call in (lambda: found.predict(Indexed(), verbose=0, callbacks=fails), lambda: found.evaluate(Indexed(), verbose=0, callbacks=fails),
+                 lambda: found.fit(PADDED, LABELS, verbose=0, validation_data=Indexed(), callbacks=fails)):
+        with pytest.raises(OSError, match="disk") as kept:        # as a notebook keeps the last one
+            call()
+        assert threading.active_count() == before, kept
+    reading = found._given(Indexed(), None, None, None)
+    next(reading.epoch(None))
+    del reading         # by who forgets to close it
+    assert threading.active_count() == before
+
+
 def test_steps_of_evaluation_validation_and_prediction():
     found = model(True)
     assert found.evaluate(PADDED, LABELS, batch_size=2, steps=2, verbose=0) == found.evaluate(PADDED[:4], LABELS[:4], batch_size=2, verbose=0)

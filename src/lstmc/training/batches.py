@@ -138,11 +138,12 @@ class Given:
             self.source.on_epoch_end()
 
     def _one_pass(self):
-        if not is_indexed(self.source):
-            return iter(self.source)
-        n = len(self.source)
+        source = self.source        # by which the thread that reads knows it: self has the iterator, and would never be garbage
+        if not is_indexed(source):
+            return iter(source)
+        n = len(source)
         order = range(n) if self.seed is None else seeds.generator(self.seed, self.passes).permutation(n).tolist()
-        return ahead(self.source[i] for i in order)
+        return ahead(source[i] for i in order)
 
     def close(self):
         """Stop reading ahead."""

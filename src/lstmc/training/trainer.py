@@ -1,5 +1,6 @@
 """fit, evaluate, predict: loops over the batches of a data set."""
 
+import contextlib
 import itertools
 import math
 import sys
@@ -203,19 +204,19 @@ class Trainer(Stepper):
     def _evaluate(self, found, batch_size, steps, hooks, progress=None):
         hooks.call("on_test_begin")
         self.reset_metrics()
-        if isinstance(found, Given):
+        if given := isinstance(found, Given):
             batches = self._batches(found, steps)
         else:
             batches = itertools.islice((self._take(found, index) for index in arrays.slices(found.size, batch_size or default_size(found.size, steps))), steps)
-        for n, batch in enumerate(batches):
-            hooks.call("on_test_batch_begin", n)
-            self._test(batch)
-            logs = self._logs()
-            hooks.call("on_test_batch_end", n, logs)
-            if progress:
-                progress.update(n + 1, logs)
-        if isinstance(found, Given):
-            found.close()
+        with contextlib.closing(found) if given else contextlib.nullcontext():
+            for n, batch in enumerate(batches):
+                hooks.call("on_test_batch_begin", n)
+                self._test(batch)
+                logs = self._logs()
+                hooks.call("on_test_batch_end", n, logs)
+                if progress:
+                    progress.update(n + 1, logs)
+        if given:
             found.at = 0
         hooks.call("on_test_end", logs)
         return logs
@@ -265,8 +266,8 @@ class Trainer(Stepper):
         if steps is not None:
             steps = optional(steps, "steps")
         if type(x) is not np.ndarray and gives_batches(x):
-            source = self._given(x, None, batch_size, None)
-            return self._predict(map(self._whole, source.epoch(steps)), None, steps or source.steps, verbose, callbacks)
+            with contextlib.closing(self._given(x, None, batch_size, None)) as source:
+                return self._predict(map(self._whole, source.epoch(steps)), None, steps or source.steps, verbose, callbacks)
         found, shapes = self.accept(x)
         n = len(found[0])
         size = default_size(n, steps) if batch_size is None else optional(batch_size, "batch_size")
