@@ -63,6 +63,39 @@ def test_pop_and_get_layer():
         model.get_layer()
 
 
+@pytest.mark.parametrize("first", [[], [Input((None, 3))]], ids=["data", "Input"])
+def test_layers_are_added_to_and_taken_off_a_built_model(first):
+    x = A.astype(np.float32)
+    model, whole = (Sequential([*first, LSTM(4, seed=1), Dense(2, seed=2)]) for _ in range(2))
+    model.compile("sgd", "mse", metrics=["mae"])
+    model.fit(x, np.ones((7, 2)), verbose=0)
+    kept, features = model.get_weights()[:3], model.layers[0]
+    head = model.pop()
+    assert model.output_shape == (None, 4)
+    model.add(Dense(1, seed=3))
+    assert [layer.name for layer in model.layers] == ["lstm", "dense"]
+    assert model.predict(x[:, :3], verbose=0).shape == (7, 1)
+    assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_weights(), strict=False))
+    with pytest.raises(ValueError, match="optimizer: expected the weights that it has trained before"):
+        model.fit(x, np.ones((7, 1)), verbose=0)        # what was compiled counts still
+    model.compile("sgd", "mse")
+    assert model.fit(x, np.ones((7, 1)), verbose=0).history.keys() == {"loss"}
+    assert model.layers[0] is features
+    model.pop()
+    model.add(head)
+    assert model.get_weights()[3].shape == (4, 2)
+
+    whole.compile("sgd", "mse")
+    whole.predict(x, verbose=0)
+    whole.pop()
+    whole.add(Dense(1, seed=3))         # before anything was trained
+    assert whole.fit(x, np.ones((7, 1)), verbose=0).history.keys() == {"loss"}
+    for _ in range(2):
+        whole.pop()
+    whole.add(LSTM(2))
+    assert whole.predict(x, verbose=0).shape == (7, 2)
+
+
 def test_a_model_up_to_a_layer_of_another_model(tmp_path):
     """`layer.output` and `layer.input`, of the first call; of copies and loaded models, too."""
     x, model = A.astype(np.float32), Sequential([Input((None, 3)), LSTM(4, return_sequences=True, seed=1), GRU(2, seed=2), Dense(1, seed=3)])

@@ -55,7 +55,7 @@ class Sequential(Model):
 
     @in_turn
     def add(self, layer):
-        """Append a layer; only before the model is built.
+        """Append a layer. A model that is built is built anew with it: all others keep their weights.
 
         Parameters
         ----------
@@ -69,8 +69,6 @@ class Sequential(Model):
                             "lstmc.Model takes models in models")
         if not isinstance(layer, Layer):
             raise TypeError(f"layer: expected an lstmc.layers.Layer, received {received.kind(layer)}")
-        if self.built:
-            raise ValueError(f"layer: expected to be added before the model is built, received {layer.name!r} afterwards")
         if any(layer is other for other in self._layers):
             raise ValueError(f"layer: expected every layer once, received {layer.name!r} a second time")
         if getattr(layer, "return_state", False):
@@ -84,19 +82,29 @@ class Sequential(Model):
             raise ValueError(f"layer: expected Input as the first layer only, received {layer.name!r} behind {self._layers[-1].name!r}")
         one_dtype([*self._layers, layer])
         unique_names([*self._layers, layer])
+        if self.built:
+            layer.check_shape(self.output_shape)
         self._layers.append(layer)
+        self._draw_again()
 
     @in_turn
     def pop(self):
         """Remove the last layer and return it; a built model is then built anew, of the layers that are left, which keep their weights."""
         if not self.layers:
             raise ValueError("layers: expected at least one layer to remove, received none")
-        layer, shape = self._layers.pop(), self.input_shape
-        if self.built:
-            self.graph = self.optimizer = self.loss = None
-            if self.layers:
-                self.build(shape)
+        layer = self._layers.pop()
+        self._draw_again()
         return layer
+
+    def _draw_again(self):
+        """The graph of a built model for the layers that it has now; what `compile` said counts for the new output."""
+        if self.built:
+            with building.now:
+                if self.layers:
+                    self._draw_graph(self.input_shape, True)
+                else:
+                    self.graph = None
+            self._forget_bound()
 
     @property
     def dtype(self):
@@ -161,7 +169,8 @@ class Sequential(Model):
 
     def _draw_graph(self, shape, draw):
         first = self._layers[0] if isinstance(self._layers[0], InputLayer) else None
-        tensor = x = first.tensor if first else InputLayer(batch_shape=shape, implied=self.input_shape is None).tensor
+        tensor = x = (self.graph.inputs[0] if self.built else first.tensor if first else
+                      InputLayer(batch_shape=shape, implied=self.input_shape is None).tensor)
         for layer in self._layers:
             layer.build(shape, draw=draw)
             shape = layer.compute_output_shape(shape)
