@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 import lstmc
 from conftest import assert_same_bits
 from estimators import CLASSIFIERS, LABELS, RAGGED, REGRESSORS, X3, Y2, assert_same_model, output, quick, y_of
-from lstmc.sklearn import GRUClassifier, GRURegressor, LSTMClassifier, LSTMRegressor
+from lstmc.sklearn import GRUClassifier, GRURegressor, LSTMClassifier, LSTMRegressor, stopping
 
 pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")]
 
@@ -184,3 +184,28 @@ def test_large_values_are_reported():
         quick(LSTMRegressor, dtype="float64").fit(X3, Y2 * 1e200)
     with pytest.raises(ValueError, match="y contains infinity or a value too large"):
         quick(LSTMRegressor).fit(X3, Y2 * 1e40)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_ctrl_c_ends_training_in_order(early_stopping, monkeypatch):
+    told = []
+
+    def say(text):
+        told.append(text)
+        if len(told) == ends:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopping, "say", say)
+    ends, settings = 3, {"max_iter": 9, "verbose": True, "early_stopping": early_stopping}
+    model = quick(LSTMClassifier, **settings)
+    with pytest.warns(UserWarning, match=r"^Training interrupted by user\.$") as warned:
+        model.fit(X3, LABELS)
+    assert len(warned) == 1
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+    assert model.predict(X3).shape == LABELS.shape
+    monkeypatch.setattr(LSTMClassifier, "_score", lambda *arguments: say("") or 0.0)
+    model, ends = quick(LSTMClassifier, **settings), len(told) + 1
+    if early_stopping:      # before the first score
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X3, LABELS)
+        assert not hasattr(model, "model_")

@@ -104,7 +104,13 @@ class Estimator(BaseEstimator):
         stopping = Stopping(checks.number(self.tol, "tol"), checks.integer(self.n_iter_no_change, "n_iter_no_change", 1), score, verbose,
                             self.loss_curve_, self._scores)
         before = len(self.loss_curve_)
-        model.fit(x, y, self.batch_size, epochs or 1, verbose=0, callbacks=[stopping], shuffle=self.shuffle, sample_weight=weights)
+        try:
+            model.fit(x, y, self.batch_size, epochs or 1, verbose=0, callbacks=[stopping], shuffle=self.shuffle, sample_weight=weights)
+        except KeyboardInterrupt:
+            if len(self.loss_curve_) == before or (validate and not self._scores):
+                raise       # not one epoch to tell of
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+            stopping.stopped = True
         stopping.restore()
         self.model_, self.n_iter_, self.loss_ = model, len(self.loss_curve_) - before, self.loss_curve_[-1]
         self.best_loss_ = None if validate else min(self.loss_curve_)

@@ -182,6 +182,8 @@ class LSTMClassifier(Classifier):
     same columns; otherwise F alone has to be the same, and sequences may have any length. Each gets the same bits in any company.
     Features should be scaled to about 1.
 
+    Ctrl-C ends training, with a warning, as scikit-learn's `MLPClassifier` does: what was learned stays, from the first whole epoch on.
+
     `fit`, `partial_fit`, `predict` and `score` follow scikit-learn's conventions, parameters its `MLPClassifier` where that has them.
 
     Examples
