@@ -278,13 +278,13 @@ class ActivityRegularization(Layer):
 
 
 class Flatten(Layer):
-    """(batch, ...) to (batch, everything); data_format is None, for the layout is Keras' channels_last."""
+    """(batch, ...) to (batch, everything); data_format is None or "channels_last", which is the layout."""
 
     unsupported: ClassVar = CHANNELS_LAST
     supports_masking = False
 
     def __init__(self, data_format=None, *, name=None, dtype=None, **arguments):
-        super().__init__(name, dtype, data_format=data_format, **arguments)
+        super().__init__(name, dtype, data_format=data_format or CHANNELS_LAST, **arguments)
 
     def compute_output_shape(self, input_shape):
         rest = input_shape[1:]
