@@ -132,6 +132,29 @@ def test_kept_if_asked_and_states_go_along(tmp_path):
     assert (tmp_path / "backup.safetensors").exists()
 
 
+def test_files_and_curves_know_the_epochs_before(tmp_path):
+    class Kill(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == kill:
+                raise InterruptedError
+
+    def fit(folder, file):
+        log = callbacks.CSVLogger(tmp_path / file)
+        return small(1).fit(X, Y, epochs=4, verbose=0, validation_split=0.5, validation_freq=2, callbacks=[callbacks.BackupAndRestore(folder), log, Kill()])
+
+    (tmp_path / "b").write_text("of another run\n")
+    kill = None
+    whole = fit(tmp_path / "whole", "a")
+    kill = 2            # its line is written, and the epoch not in the backup
+    with pytest.raises(InterruptedError):
+        fit(tmp_path / "killed", "b")
+    kill = None
+    rest = fit(tmp_path / "killed", "b")
+    assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text()
+    assert len((tmp_path / "a").read_text().splitlines()) == 5
+    assert rest.places == whole.places == {"loss": [0, 1, 2, 3], "val_loss": [1, 3]}
+
+
 @pytest.mark.parametrize(("arguments", "error", "message"), [
     ((3,), TypeError, "backup_dir: expected a directory's name, received int"),
     (("",), ValueError, "backup_dir: expected a directory's name, received an empty one"),

@@ -166,8 +166,20 @@ def test_a_csv_file_can_be_gone_on_with(tmp_path):
         log.on_train_begin()
         log.on_epoch_end(0, logs)
     assert path.read_text().splitlines() == ["epoch,loss,val_loss", "0,1.0,NA", '0,0.5,"""[1, 2]""",NA,NA', '0,"a,b",NA']
-    callbacks.CSVLogger(path).on_train_begin()
+    anew = callbacks.CSVLogger(path)
+    anew.on_train_begin()
+    anew.on_epoch_begin(0)
     assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("callback", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau, callbacks.ModelCheckpoint])
+def test_a_result_of_several_numbers_is_not_monitored(callback, tmp_path):
+    model, one = Model(), callback(**{"filepath": tmp_path / "a.safetensors", "save_best_only": True} if callback is callbacks.ModelCheckpoint else {},
+                                   monitor="f1_score")
+    one.set_model(model)
+    one.on_train_begin()
+    with pytest.raises(ValueError, match=r"monitor: expected a result that is one number, received 'f1_score' of 3; .*average='macro'"):
+        one.on_epoch_end(0, {"loss": 1.0, "f1_score": np.ones(3)})
 
 
 # Hooks ------------------------------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ class History(Callback):
     """What `fit` returns: `history`, name -> one value per epoch; `epoch`, their numbers; `params`."""
 
     def __init__(self):
-        self.history, self.epoch, self.places = {}, [], {}      # places: name -> the epochs that have it
+        self.history, self.epoch, self.places = {}, [], {}      # places: name -> the numbers of the epochs that have it
 
     def on_train_begin(self, logs=None):
         self.epoch = []

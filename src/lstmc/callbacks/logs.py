@@ -16,6 +16,8 @@ from lstmc.nn import checks
 class CSVLogger(Callback):
     """Write the results of each epoch as a line of a file, which is complete and closed between epochs.
 
+    Training that `BackupAndRestore` takes up goes on with the file, from the first epoch of which the backup does not know.
+
     Parameters
     ----------
     filename : path-like
@@ -25,7 +27,7 @@ class CSVLogger(Callback):
         Go on with a file that is there, instead of writing it anew.
     """
 
-    kept: ClassVar = ("keys",)
+    kept: ClassVar = ("keys", "size")
 
     def __init__(self, filename, separator=",", append=False):
         if not isinstance(filename, (str, os.PathLike)):
@@ -35,27 +37,36 @@ class CSVLogger(Callback):
         if len(separator) != 1 or separator in '"\r\n':
             raise ValueError(f"separator: expected one character, which ends no line and quotes nothing, received {separator!r}")
         self.filename, self.sep, self.append = os.fspath(filename), separator, checks.flag(append, "append")
-        self.keys = None
+        self.keys, self.size, self._cut = None, 0, False
 
     def on_train_begin(self, logs=None):
-        self.keys = None
-        if not self.append:
-            self._open("w").close()
+        self.keys, self._cut = None, False
+        with self._open() as file:      # which raises now if it cannot be written
+            self.size = file.tell() if self.append else 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self._cut:       # by now it is known whether training is taken up, and how much of the file is of the part before
+            self._cut = True
+            with self._open() as file:
+                if file.tell() > self.size:
+                    file.truncate(self.size)
 
     def on_epoch_end(self, epoch, logs=None):
+        self.on_epoch_begin(epoch)
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]      # as in Keras: a later epoch may be validated
-        with self._open("a") as file:
+        with self._open() as file:
             writer = csv.writer(file, delimiter=self.sep)
             if not file.tell():
                 writer.writerow(["epoch", *self.keys])
             writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
+            self.size = file.tell()
 
-    def _open(self, mode):
-        return open(self.filename, mode, encoding="utf-8", newline="")
+    def _open(self):
+        return open(self.filename, "a", encoding="utf-8", newline="")
 
 
 def _cell(value):

@@ -3,6 +3,8 @@
 import warnings
 from typing import ClassVar
 
+import numpy as np
+
 from lstmc.callbacks.base import Callback
 from lstmc.console import say, verbosity
 from lstmc.nn import checks
@@ -35,6 +37,9 @@ class MonitorCallback(Callback):
         found = (logs or {}).get(self.monitor)
         if found is None:
             warnings.warn(f"{type(self).__name__}: {self.monitor!r} is not among the results: {', '.join(logs or {})}", stacklevel=3)
+        if np.ndim(found):
+            raise ValueError(f"monitor: expected a result that is one number, received {self.monitor!r} of {np.size(found)}; a metric of the mean is one, "
+                             "as F1Score(average='macro')")
         return None if found is None else float(found)
 
     def better(self, value, than):

@@ -13,6 +13,7 @@ from lstmc.nn import checks
 from lstmc.training import reading, saving
 
 FILE = "backup.safetensors"
+HISTORY = ("epoch", "history", "places")
 
 
 class Fitting:
@@ -35,7 +36,7 @@ class Fitting:
         history = model.history
         return {
             "epoch": self.epoch, "done": self.done, "passes": self.stream.passes, "at": self.stream.at,
-            "results": model.get_results(), "history": {"epoch": history.epoch, "history": history.history},
+            "results": model.get_results(), "history": {name: getattr(history, name) for name in HISTORY},
             "callbacks": [[type(c).__name__, c.get_state()] for c in self._others()],
             "states": [layer.states for layer in model.graph.recurrent_layers()],
         }
@@ -61,7 +62,7 @@ class Fitting:
         self.stream.resume(state["passes"], state["at"])
         model.reset_metrics()
         model.set_results(state["results"])
-        model.history.epoch, model.history.history = state["history"]["epoch"], state["history"]["history"]
+        vars(model.history).update({name: state["history"][name] for name in HISTORY})
         for layer, states in zip(model.graph.recurrent_layers(), state["states"], strict=True):
             layer.states = states
         others = self._others()
