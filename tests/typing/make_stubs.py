@@ -16,7 +16,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from stub_types import ALIASES, ARGUMENTS, ARRAY, ATTRIBUTES, CYTHON, DUNDERS, INSIDE, PLAIN, RETURNS
+from stub_types import ALIASES, ARGUMENTS, ARRAY, ATTRIBUTES, CYTHON, DUNDERS, INITIALIZER, INSIDE, PLAIN, RETURNS
 
 import lstmc
 
@@ -80,6 +80,8 @@ class Stub:
             imports += [f"from lstmc import {name} as {name}" for name in lstmc._OPTIONAL]
         if "schedules" in dir(importlib.import_module(module_name(self.short))):
             imports.append("from lstmc.optimizers import schedules as schedules")
+        if self.shared:
+            parts = [f"class {SHARED}(TypedDict, total=False):\n{self.shared}", *parts]
         return with_imports("\n".join(parts) if self.short else "".join(parts), imports, self.short)
 
     def home(self, thing):
@@ -145,7 +147,10 @@ class Stub:
             arguments = expanded(cls, arguments)
         elif name == "compile":
             arguments = arguments[:-1] + unsupported(importlib.import_module("lstmc.training.step").COMPILE_UNSUPPORTED)
-        texts, star = [], False
+        texts, star, shared = [], False, shared_by(cls, f)
+        passed_on = {p.name for p in shared} <= {p.name for p in arguments} and bool(shared)
+        if passed_on:
+            arguments = [p for p in arguments if p.name not in {q.name for q in shared}]
         for n, p in enumerate(arguments):
             if p.kind is p.KEYWORD_ONLY and not star:
                 texts.append("*")
@@ -158,10 +163,15 @@ class Stub:
             texts.append(f"{mark}{p.name}" + ("" if plain else f": {kind}") + default)
             if p.kind is p.POSITIONAL_ONLY and (n + 1 == len(arguments) or arguments[n + 1].kind is not p.POSITIONAL_ONLY):
                 texts.append("/")
+        if passed_on:
+            texts.append(f"**arguments: Unpack[{SHARED}]")
+            self.shared = "".join(f"    {p.name}: {self.type_of(p, where)}\n" for p in shared)
         return f"def {name}({', '.join(texts)}) -> {self.returned(f, name, where)}: ...\n"
 
     def type_of(self, p, where):
         kind = look(ARGUMENTS, f"{where}.{p.name}", f"{where.rpartition('.')[2]}.{p.name}", f"{self.short}.{p.name}", p.name)
+        if kind is None and p.name.endswith("_initializer"):
+            kind = INITIALIZER
         if kind is None:
             kind = {bool: "bool", int: "int", float: "float", str: "str"}.get(type(p.default), "Any")
         return f"{kind} | None" if p.default is None and kind != "Any" and "None" not in kind else kind

@@ -16,8 +16,7 @@ ARGUMENTS = {
     # layers
     "units": "int", "name": "str | None", "dtype": "DTypeLike | None", "seed": INT, "input_shape": "Sequence[int | None] | None", "build.input_shape": "Any",
     "batch_shape": "Sequence[int | None] | None", "batch_input_shape": "Sequence[int | None] | None", "shape": "Sequence[int | None] | None",
-    "kernel_initializer": INITIALIZER, "recurrent_initializer": INITIALIZER, "bias_initializer": INITIALIZER, "embeddings_initializer": INITIALIZER,
-    "beta_initializer": INITIALIZER, "gamma_initializer": INITIALIZER, "activation": "Any", "recurrent_activation": "Any", "rate": "float",
+    "activation": "Any", "recurrent_activation": "Any", "rate": "float",
     "input_dim": "int", "output_dim": "int", "input_length": INT, "n": "int", "target_shape": "Sequence[int]", "merge_mode": "str | None",
     "mask_value": "float", "training": "bool", "initial_state": "Any", "need_dx": "bool", "Layer.check_shape.shape": "Any", "check_shape.shape": "Any",
     # modules

@@ -15,6 +15,7 @@ class CSVLogger(Callback):
     sep: Any
     append: bool
     keys: Any
+    size: Any
     def __init__(self, filename: str | os.PathLike[str], separator: str = ',', append: bool = False) -> None: ...
 
 class Callback:

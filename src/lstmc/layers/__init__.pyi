@@ -232,7 +232,7 @@ class Multiply(_Elementwise):
     ...
 
 class PReLU(Layer):
-    alpha_initializer: str
+    alpha_initializer: Any
     alpha_regularizer: Any
     shared_axes: Any
     def __init__(self, alpha_initializer: str = 'zeros', alpha_regularizer: Any = None, alpha_constraint: Any = None, shared_axes: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
