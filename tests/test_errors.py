@@ -36,7 +36,7 @@ def module(**more):
     (TypeError, "proj_size: expected an int, received float", {"proj_size": 2.0}),
     (ValueError, "dropout: expected at least 0 and below 1, received 1", {"num_layers": 2, "dropout": 1}),
     (ValueError, "dropout: expected at least 0 and below 1, received -0.1", {"num_layers": 2, "dropout": -0.1}),
-    (ValueError, "dropout: expected at least 0 and below 1, received nan", {"num_layers": 2, "dropout": np.nan}),
+    (ValueError, "dropout: expected a finite number, received nan", {"num_layers": 2, "dropout": np.nan}),
     (TypeError, "dropout: expected a number, received str", {"num_layers": 2, "dropout": "0.1"}),
     (ValueError, "dtype: expected 'float32' or 'float64', received 'float16'", {"dtype": "float16"}),
     (ValueError, "dtype: expected 'float32' or 'float64', received 'elephant'", {"dtype": "elephant"}),

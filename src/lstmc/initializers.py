@@ -15,13 +15,6 @@ from lstmc.reprs import constructed
 from lstmc.seeds import check_seed, generator
 
 
-def at_least_0(value, name):
-    found = checks.number(value, name)
-    if found < 0:
-        raise ValueError(f"{name}: expected at least 0, received {value}")
-    return found
-
-
 class Initializer:
     """Base class: a subclass gives `values`.
 
@@ -81,7 +74,7 @@ class RandomNormal(Initializer):
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
-        self.mean, self.stddev = checks.number(mean, "mean"), at_least_0(stddev, "stddev")
+        self.mean, self.stddev = checks.number(mean, "mean"), checks.at_least_0(stddev, "stddev")
 
     def values(self, shape, rng):
         return rng.normal(self.mean, self.stddev, shape)
@@ -136,7 +129,7 @@ class VarianceScaling(Initializer):
             raise ValueError(f"mode: expected 'fan_in', 'fan_out' or 'fan_avg', received {mode!r}")
         if not isinstance(distribution, str) or distribution not in ("truncated_normal", "uniform"):
             raise ValueError(f"distribution: expected 'truncated_normal' or 'uniform', received {distribution!r}")
-        self.scale, self.mode, self.distribution = at_least_0(scale, "scale"), mode, distribution
+        self.scale, self.mode, self.distribution = checks.at_least_0(scale, "scale"), mode, distribution
 
     def values(self, shape, rng):
         fan_in, fan_out = (n * math.prod(shape[:-2]) for n in (shape[-2:] if len(shape) > 1 else shape * 2))

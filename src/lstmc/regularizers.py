@@ -6,7 +6,6 @@ Penalties are summed in float64 by fixed trees, gradients are of the dtype of th
 import numpy as np
 
 from lstmc import names
-from lstmc.initializers import at_least_0
 from lstmc.kernels import linear, train
 from lstmc.layers.sums import total
 from lstmc.nn import checks
@@ -51,7 +50,7 @@ class L1L2(Regularizer):
     elementwise = True
 
     def __init__(self, l1=0.0, l2=0.0):
-        self.l1, self.l2 = (at_least_0(0.0 if v is None else v, name) for v, name in ((l1, "l1"), (l2, "l2")))
+        self.l1, self.l2 = (checks.at_least_0(0.0 if v is None else v, name) for v, name in ((l1, "l1"), (l2, "l2")))
 
     def penalty(self, x):
         return (self.l1 * float(total(np.abs(x).astype(np.float64).reshape(-1), 0)) if self.l1 else 0.0) \
@@ -92,7 +91,7 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     def __init__(self, factor=0.01, mode="rows"):
-        self.factor = at_least_0(factor, "factor")
+        self.factor = checks.at_least_0(factor, "factor")
         if not isinstance(mode, str) or mode not in ("rows", "columns"):
             raise ValueError(f"mode: expected 'rows' or 'columns', received {mode!r}")
         self.mode = mode

@@ -5,12 +5,12 @@ masks depend on them too, and are drawn by `lstmc.kernels.random` under the seed
 Python's and NumPy's global generators are neither read nor changed.
 """
 
-import operator
 import secrets
 
 import numpy as np
 
 from lstmc.locks import Lock
+from lstmc.nn import checks
 
 _lock = Lock()
 _root = None        # drawn from the operating system at first use, unless set
@@ -19,15 +19,7 @@ _drawn = 0
 
 def check_seed(seed, name="seed"):
     """`seed` as a Python int from 0 to 2**64 - 1."""
-    try:
-        if isinstance(seed, (bool, np.bool_)):
-            raise TypeError
-        value = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"{name}: expected a whole number, received {type(seed).__name__}") from None
-    if not 0 <= value < 2**64:
-        raise ValueError(f"{name}: expected 0 to 2**64 - 1, received {value}")
-    return value
+    return checks.integer(seed, name, 0, 2**64 - 1)
 
 
 def set_random_seed(seed):

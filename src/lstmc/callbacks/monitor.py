@@ -143,11 +143,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto", min_delta=1e-4, cooldown=0, min_lr=0.0):
         super().__init__(monitor, mode, min_delta=min_delta)
-        self.factor, self.min_lr = checks.number(factor, "factor"), checks.number(min_lr, "min_lr")
-        if not 0 <= self.factor < 1:
-            raise ValueError(f"factor: expected at least 0 and below 1, received {factor}")
-        if self.min_lr < 0:
-            raise ValueError(f"min_lr: expected at least 0, received {min_lr}")
+        self.factor, self.min_lr = checks.probability(factor, "factor"), checks.at_least_0(min_lr, "min_lr")
         self.patience, self.cooldown = checks.integer(patience, "patience", 0), checks.integer(cooldown, "cooldown", 0)
         self.verbose = verbosity(verbose)
         ReduceLROnPlateau.on_train_begin(self)

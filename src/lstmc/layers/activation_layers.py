@@ -7,7 +7,6 @@ import numpy as np
 
 from lstmc import initializers, regularizers
 from lstmc.arguments import NO_CONSTRAINT
-from lstmc.initializers import at_least_0
 from lstmc.layers import activations
 from lstmc.layers.base import Layer
 from lstmc.layers.sums import onto
@@ -52,8 +51,8 @@ class ReLU(_OfArguments):
 
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, *, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, **arguments)
-        self.max_value = None if max_value is None else at_least_0(max_value, "max_value")
-        self.negative_slope, self.threshold = at_least_0(negative_slope, "negative_slope"), at_least_0(threshold, "threshold")
+        self.max_value = None if max_value is None else checks.at_least_0(max_value, "max_value")
+        self.negative_slope, self.threshold = checks.at_least_0(negative_slope, "negative_slope"), checks.at_least_0(threshold, "threshold")
 
 
 class LeakyReLU(_OfArguments):
@@ -76,7 +75,7 @@ class LeakyReLU(_OfArguments):
         if alpha is not None:
             warnings.warn("alpha: expected negative_slope, as in Keras 3", DeprecationWarning, stacklevel=2)
             negative_slope = alpha
-        self.negative_slope = at_least_0(negative_slope, "negative_slope")
+        self.negative_slope = checks.at_least_0(negative_slope, "negative_slope")
 
 
 class ELU(_OfArguments):

@@ -284,7 +284,7 @@ class Flatten(Layer):
     supports_masking = False
 
     def __init__(self, data_format=None, *, name=None, dtype=None, **arguments):
-        super().__init__(name, dtype, data_format=data_format or CHANNELS_LAST, **arguments)
+        super().__init__(name, dtype, data_format=CHANNELS_LAST if data_format is None else data_format, **arguments)
 
     def compute_output_shape(self, input_shape):
         rest = input_shape[1:]

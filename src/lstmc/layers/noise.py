@@ -32,9 +32,7 @@ class GaussianNoise(_Noise):
 
     def __init__(self, stddev, seed=None, *, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, seed, **arguments)
-        self.stddev = checks.number(stddev, "stddev")
-        if self.stddev < 0:
-            raise ValueError(f"stddev: expected at least 0, received {stddev}")
+        self.stddev = checks.at_least_0(stddev, "stddev")
 
     def forward(self, x, mask=None, training=False, step=0):
         if training and self.stddev:

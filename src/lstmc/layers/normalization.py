@@ -10,7 +10,6 @@ import numpy as np
 
 from lstmc import initializers, regularizers
 from lstmc.arguments import NO_CONSTRAINT
-from lstmc.initializers import at_least_0
 from lstmc.layers.base import Layer
 from lstmc.layers.sums import onto, total
 from lstmc.layers.variable import Variable
@@ -29,7 +28,7 @@ class _Normalization(Layer):
     def __init__(self, axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, *, name=None,
                  dtype=None, seed=None, **arguments):
         super().__init__(name, dtype, seed, **arguments)
-        self.axis, self.epsilon = axis, at_least_0(epsilon, "epsilon")
+        self.axis, self.epsilon = axis, checks.at_least_0(epsilon, "epsilon")
         self.center, self.scale = checks.flag(center, "center"), checks.flag(scale, "scale")
         self.beta_initializer = initializers.get(beta_initializer, "beta_initializer")
         self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
@@ -171,7 +170,7 @@ class BatchNormalization(_Normalization):
                  moving_mean_initializer="zeros", moving_variance_initializer="ones", beta_regularizer=None, gamma_regularizer=None, **arguments):
         super().__init__(checks.integer(axis, "axis", -16, 16), epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
                          gamma_regularizer, **arguments)
-        self.momentum = at_least_0(momentum, "momentum")
+        self.momentum = checks.at_least_0(momentum, "momentum")
         self.moving_mean_initializer = initializers.get(moving_mean_initializer, "moving_mean_initializer")
         self.moving_variance_initializer = initializers.get(moving_variance_initializer, "moving_variance_initializer")
 

@@ -231,14 +231,6 @@ def last_axis(axis):
     return -1
 
 
-def not_negative(value, name):
-    """value as a finite float that is at least 0."""
-    value = checks.number(value, name)
-    if value < 0:
-        raise ValueError(f"{name}: expected at least 0, received {value}")
-    return value
-
-
 def check_range(y, loss):
     """Targets of a cross-entropy are probabilities."""
     if y.size and not (y.min() >= 0 and y.max() <= 1):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lstmc.layers import activations
-from lstmc.losses.base import EPSILON, Loss, last_axis, mean_of_last, not_negative, within
+from lstmc.losses.base import EPSILON, Loss, last_axis, mean_of_last, within
 from lstmc.losses.crossentropy import binary, binary_gradient, one_hot, smoothed
 from lstmc.nn import checks
 
@@ -31,7 +31,7 @@ class BinaryFocalCrossentropy(Loss):
                  reduction="sum_over_batch_size", name=None, dtype=None):
         super().__init__(name, reduction, dtype)
         self.apply_class_balancing = checks.flag(apply_class_balancing, "apply_class_balancing")
-        self.alpha, self.gamma = checks.number(alpha, "alpha"), not_negative(gamma, "gamma")
+        self.alpha, self.gamma = checks.number(alpha, "alpha"), checks.at_least_0(gamma, "gamma")
         self.from_logits = checks.flag(from_logits, "from_logits")
         self.label_smoothing = checks.probability(label_smoothing, "label_smoothing")
         self.axis = last_axis(axis)
@@ -82,7 +82,7 @@ class CategoricalFocalCrossentropy(Loss):
         super().__init__(name, reduction, dtype)
         several = isinstance(alpha, (list, tuple)) or (isinstance(alpha, np.ndarray) and alpha.ndim == 1)
         self.alpha = [checks.number(a, "alpha") for a in alpha] if several else checks.number(alpha, "alpha")
-        self.gamma = not_negative(gamma, "gamma")
+        self.gamma = checks.at_least_0(gamma, "gamma")
         self.from_logits = checks.flag(from_logits, "from_logits")
         self.label_smoothing = checks.probability(label_smoothing, "label_smoothing")
         self.axis = last_axis(axis)

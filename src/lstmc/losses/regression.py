@@ -81,9 +81,7 @@ class Huber(Loss):
 
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name=None, dtype=None):
         super().__init__(name, reduction, dtype)
-        self.delta = checks.number(delta, "delta")
-        if self.delta <= 0:
-            raise ValueError(f"delta: expected above 0, received {delta}")
+        self.delta = checks.positive(delta, "delta")
 
     def values(self, y, p):
         e = np.abs(difference(y, p))

@@ -33,9 +33,7 @@ class FBetaScore(Metric):
 
     def __init__(self, average=None, beta=1.0, threshold=None, name=None, dtype=None):
         self.average = _one_of(average, "average", AVERAGES)
-        self.beta = checks.number(beta, "beta")
-        if self.beta <= 0:
-            raise ValueError(f"beta: expected above 0, received {beta}")
+        self.beta = checks.positive(beta, "beta")
         self.threshold = None if threshold is None else checks.number(threshold, "threshold")
         if threshold is not None and not 0 < self.threshold <= 1:
             raise ValueError(f"threshold: expected above 0 and at most 1, received {threshold}")

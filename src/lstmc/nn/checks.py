@@ -52,11 +52,10 @@ def size(value, name, low=1):
 
 def probability(value, name):
     """value as a float in [0, 1)."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, received {type(value).__name__}")
-    if not 0 <= value < 1:
+    found = number(value, name)
+    if not 0 <= found < 1:
         raise ValueError(f"{name}: expected at least 0 and below 1, received {value}")
-    return float(value)
+    return found
 
 
 def number(value, name):
@@ -69,6 +68,22 @@ def number(value, name):
         found = math.inf
     if not math.isfinite(found):
         raise ValueError(f"{name}: expected a finite number, received {value}")
+    return found
+
+
+def at_least_0(value, name):
+    """value as a finite float that is not negative."""
+    found = number(value, name)
+    if found < 0:
+        raise ValueError(f"{name}: expected at least 0, received {value}")
+    return found
+
+
+def positive(value, name):
+    """value as a finite float above 0."""
+    found = number(value, name)
+    if found <= 0:
+        raise ValueError(f"{name}: expected above 0, received {value}")
     return found
 
 

@@ -267,9 +267,10 @@ class Recurrent(Exchanged, Module):
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
-        elif dfinal is None or all(part is None for part in dfinal):
+        need_dx, threads = checks.flag(need_dx, "need_dx"), checks.threads(threads)
+        if dy is None and (dfinal is None or all(part is None for part in dfinal)):
             raise ValueError("dy: expected the gradient of y, or in dstate that of the final state, received neither")
-        return backward_pass(self, tape, dy, dfinal, self._params.like(), checks.flag(need_dx, "need_dx"), checks.threads(threads))
+        return backward_pass(self, tape, dy, dfinal, self._params.like(), need_dx, threads)
 
     def session(self, batch_size=1):
         """A stream of steps with carried state; see `Session`."""

@@ -20,15 +20,6 @@ from lstmc.reprs import constructed
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
-def positive(value, name, zero=False):
-    """value as a float above 0, or at least 0."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, received {type(value).__name__}")
-    if not (value >= 0 if zero else value > 0) or math.isinf(value):
-        raise ValueError(f"{name}: expected {'at least' if zero else 'above'} 0 and finite, received {value}")
-    return float(value)
-
-
 class Optimizer:
     """Base class: the learning rate, clipping, weight decay, slots.
 
@@ -82,9 +73,9 @@ class Optimizer:
         self.name = name
         self._learning_rate = None
         self.learning_rate = learning_rate
-        self.weight_decay = None if weight_decay is None else positive(weight_decay, "weight_decay", zero=True)
+        self.weight_decay = None if weight_decay is None else checks.at_least_0(weight_decay, "weight_decay")
         self.clipnorm, self.global_clipnorm, self.clipvalue = (
-            None if v is None else positive(v, n) for n, v in zip(CLIPS, (clipnorm, global_clipnorm, clipvalue), strict=True)
+            None if v is None else checks.positive(v, n) for n, v in zip(CLIPS, (clipnorm, global_clipnorm, clipvalue), strict=True)
         )
         given = [n for n in CLIPS if getattr(self, n) is not None]
         if len(given) > 1:
@@ -139,7 +130,7 @@ class Optimizer:
             raise TypeError("learning_rate: expected none, since this optimizer was made with a schedule or function, which gives it, and not with a "
                             f"number; received {value!r}")
         else:
-            self._learning_rate = positive(value, "learning_rate", zero=True)
+            self._learning_rate = checks.at_least_0(value, "learning_rate")
 
     def build(self, weights):
         """Create the slots for these weights."""

@@ -4,7 +4,7 @@ import math
 import sys
 
 from lstmc.nn import checks
-from lstmc.optimizers.base import Optimizer, positive
+from lstmc.optimizers.base import Optimizer
 
 
 class SGD(Optimizer):
@@ -49,7 +49,7 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **arguments)
         self.rho = checks.probability(rho, "rho")
         self.momentum = checks.probability(momentum, "momentum")
-        self.epsilon = positive(epsilon, "epsilon", zero=True)
+        self.epsilon = checks.at_least_0(epsilon, "epsilon")
         self.centered = checks.flag(centered, "centered")
         self.places = ("v", "m" if self.momentum else None, "a" if self.centered else None)
 
@@ -69,8 +69,8 @@ class Adagrad(Optimizer):
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, weight_decay=None, clipnorm=None, clipvalue=None,
                  global_clipnorm=None, **arguments):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **arguments)
-        self.initial_accumulator_value = self.initial = positive(initial_accumulator_value, "initial_accumulator_value", zero=True)
-        self.epsilon = positive(epsilon, "epsilon", zero=True)
+        self.initial_accumulator_value = self.initial = checks.at_least_0(initial_accumulator_value, "initial_accumulator_value")
+        self.epsilon = checks.at_least_0(epsilon, "epsilon")
 
     def numbers(self, rate, decay, t):
         return {"lr": rate, "beta2": 1.0, "gain": 1.0, "eps": self.epsilon, "decay": decay}
@@ -89,7 +89,7 @@ class Adadelta(Optimizer):
                  **arguments):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **arguments)
         self.rho = checks.probability(rho, "rho")
-        self.epsilon = positive(epsilon, "epsilon", zero=True)
+        self.epsilon = checks.at_least_0(epsilon, "epsilon")
 
     def numbers(self, rate, decay, t):
         return {"lr": rate, "beta2": self.rho, "gain": 1 - self.rho, "eps": self.epsilon, "decay": decay}
@@ -107,7 +107,7 @@ class Moments(Optimizer):
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **arguments)
         self.beta_1 = checks.probability(beta_1, "beta_1")
         self.beta_2 = checks.probability(beta_2, "beta_2")
-        self.epsilon = positive(epsilon, "epsilon", zero=True)
+        self.epsilon = checks.at_least_0(epsilon, "epsilon")
 
     def moments(self, rate, decay, correction=1.0):
         """`numbers` where the rule's rate holds a correction: Keras decays by the plain one."""

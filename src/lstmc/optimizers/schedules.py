@@ -41,9 +41,7 @@ class LearningRateSchedule:
 
 def _steps(value, name):
     """A number of steps above 0; Keras takes fractions too."""
-    found = checks.number(value, name)
-    if found <= 0:
-        raise ValueError(f"{name}: expected above 0, received {value}")
+    found = checks.positive(value, name)
     return int(found) if found == int(found) else found
 
 
@@ -53,13 +51,6 @@ def _power(base, exponent):
         return base**exponent
     except OverflowError:
         return math.inf
-
-
-def _not_negative(value, name):
-    found = checks.number(value, name)
-    if found < 0:
-        raise ValueError(f"{name}: expected at least 0, received {value}")
-    return found
 
 
 def _numbers(value, name):
@@ -81,7 +72,7 @@ def _number_or_none(value, name):
 class ExponentialDecay(LearningRateSchedule):
     """initial_learning_rate * decay_rate ^ (step / decay_steps); with staircase the exponent is rounded down."""
 
-    fields: ClassVar = {"initial_learning_rate": checks.number, "decay_steps": _steps, "decay_rate": _not_negative, "staircase": checks.flag, "name": _text}
+    fields: ClassVar = {"initial_learning_rate": checks.number, "decay_steps": _steps, "decay_rate": checks.at_least_0, "staircase": checks.flag, "name": _text}
 
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name="ExponentialDecay"):
         self._keep(locals())
@@ -126,7 +117,7 @@ class PolynomialDecay(LearningRateSchedule):
     With cycle decay_steps is the next multiple of itself, else the end stays.
     """
 
-    fields: ClassVar = {"initial_learning_rate": checks.number, "decay_steps": _steps, "end_learning_rate": checks.number, "power": _not_negative,
+    fields: ClassVar = {"initial_learning_rate": checks.number, "decay_steps": _steps, "end_learning_rate": checks.number, "power": checks.at_least_0,
                         "cycle": checks.flag, "name": _text}
 
     def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0, cycle=False, name="PolynomialDecay"):
@@ -147,7 +138,7 @@ class CosineDecay(LearningRateSchedule):
     """
 
     fields: ClassVar = {"initial_learning_rate": checks.number, "decay_steps": _steps, "alpha": checks.number, "name": _text,
-                        "warmup_target": _number_or_none, "warmup_steps": _not_negative}
+                        "warmup_target": _number_or_none, "warmup_steps": checks.at_least_0}
 
     def __init__(self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay", warmup_target=None, warmup_steps=0):
         self._keep(locals())
@@ -168,7 +159,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     The first takes first_decay_steps, each other t_mul times as long as the one before, and is m_mul times as high.
     """
 
-    fields: ClassVar = {"initial_learning_rate": checks.number, "first_decay_steps": _steps, "t_mul": checks.number, "m_mul": _not_negative,
+    fields: ClassVar = {"initial_learning_rate": checks.number, "first_decay_steps": _steps, "t_mul": checks.number, "m_mul": checks.at_least_0,
                         "alpha": checks.number, "name": _text}
 
     def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name="SGDRDecay"):

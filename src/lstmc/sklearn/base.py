@@ -10,7 +10,6 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from lstmc.nn import checks
-from lstmc.optimizers.base import positive
 from lstmc.sklearn import sequences
 from lstmc.sklearn.network import check_settings, network, settings_of
 from lstmc.sklearn.stopping import Stopping
@@ -89,7 +88,7 @@ class Estimator(BaseEstimator):
         if again:
             check_settings(self, self._settings)
             model = self.model_
-            model.optimizer.learning_rate = positive(self.learning_rate_init, "learning_rate_init")
+            model.optimizer.learning_rate = checks.positive(self.learning_rate_init, "learning_rate_init")
         else:
             model, self._split_seed = network(self, self._layer, x.shape[2], *self._end())
             self._settings, self.loss_curve_, self._scores = settings_of(self), [], []

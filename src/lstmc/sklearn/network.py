@@ -5,7 +5,6 @@ from sklearn.utils import check_random_state
 from lstmc.layers import Bidirectional, Dense, Dropout, Input, Masking
 from lstmc.nn import checks
 from lstmc.optimizers import SGD, Adam, RMSprop
-from lstmc.optimizers.base import positive
 from lstmc.sklearn.sequences import PADDING
 from lstmc.training import Sequential
 
@@ -52,8 +51,8 @@ def network(estimator, layer, features, outputs, activation, loss):
 
 def optimizer(estimator):
     """A new one of `lstmc.optimizers`."""
-    settings = {"learning_rate": positive(estimator.learning_rate_init, "learning_rate_init"),
-                "weight_decay": positive(estimator.weight_decay, "weight_decay", zero=True), "global_clipnorm": estimator.global_clipnorm}
+    settings = {"learning_rate": checks.positive(estimator.learning_rate_init, "learning_rate_init"),
+                "weight_decay": checks.at_least_0(estimator.weight_decay, "weight_decay"), "global_clipnorm": estimator.global_clipnorm}
     if estimator.solver not in SOLVERS:
         raise ValueError(f"solver: expected one of {', '.join(map(repr, SOLVERS))}, received {estimator.solver!r}")
     if estimator.solver == "sgd":
