@@ -152,3 +152,23 @@ def test_wrong_arguments_of_compile_change_nothing():
     with pytest.raises(ValueError, match="metrics: expected a dict by the outputs 'dense', received 'a'"):
         model.compile("sgd", "mse", metrics={"a": "mae"})
     assert (model.optimizer, model.loss, model.shuffle_seed) == before
+
+
+def test_warnings_are_told_where_the_program_called():
+    model, x, y, _ = build("last")
+    ends = Sequential([Input((None, 3)), layers.Masking(), layers.GlobalMaxPooling1D(), Dense(1)])
+    ends.compile("sgd", "mse")
+    calls = {
+        "ran out of data": lambda: model.fit(x, y, steps_per_epoch=99, batch_size=9, verbose=0),
+        "ran out of": lambda: model.fit(iter([(x, y)]), steps_per_epoch=9, verbose=0),
+        "the mask ends here": lambda: ends.train_on_batch(X, LABELS),
+        "mask ends": lambda: ends.predict(X, verbose=0),
+        "is not among the results": lambda: model.fit(x, y, verbose=0, callbacks=callbacks.EarlyStopping()),
+        "the loss is nan": lambda: model.fit(x * np.nan, y, verbose=0),
+        "decay: ignored": lambda: optimizers.Adam(decay=0.1),
+        "has no effect": lambda: nn.GRU(2, 3, dropout=0.5),
+    }
+    for text, call in calls.items():
+        with pytest.warns(Warning, match=text) as told:
+            call()
+        assert {one.filename for one in told} == {__file__}, text

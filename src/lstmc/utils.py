@@ -1,6 +1,5 @@
 """Keras' `utils` on NumPy arrays: padding, one-hot targets, windows over a series, the seed of everything; and Keras' `ops.ctc_decode`."""
 
-import warnings
 
 import numpy as np
 
@@ -8,6 +7,7 @@ from lstmc import names, seeds
 from lstmc.ctc import ctc_decode
 from lstmc.nn import checks
 from lstmc.seeds import set_random_seed
+from lstmc.warned import warn
 
 __all__ = ["ctc_decode", "pad_sequences", "set_random_seed", "timeseries_dataset_from_array", "to_categorical"]
 
@@ -46,7 +46,7 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     dtype, cut = kind, []
     found = [_as_sequence(s, i, dtype, cut) for i, s in enumerate(sequences)]
     if cut:
-        warnings.warn(f"sequences[{cut[0]}]: numbers are cut to dtype {dtype}, as in Keras; pass dtype=\"float32\" to keep them", stacklevel=2)
+        warn(f"sequences[{cut[0]}]: numbers are cut to dtype {dtype}, as in Keras; pass dtype=\"float32\" to keep them")
     longest = max(map(len, found), default=0)
     length = longest if maxlen is None else checks.integer(maxlen, "maxlen", 0)
     inner = next((s.shape[1:] for s in found if len(s)), ())
@@ -55,7 +55,7 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     checks.has_dtype(value, "value")            # which raises if something is masked
     try:
         if dtype.kind in "iu" and fits(value, dtype):
-            warnings.warn(f"value: {value!r} is cut to dtype {dtype}, as in Keras; pass dtype=\"float32\" to keep it", stacklevel=2)
+            warn(f"value: {value!r} is cut to dtype {dtype}, as in Keras; pass dtype=\"float32\" to keep it")
         y = np.full((len(found), length, *inner), value, dtype)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"value: expected one that dtype {dtype} can hold, received {value!r}") from None

@@ -1,6 +1,5 @@
 """Callbacks that watch one result and act when it gets better, or does not."""
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from lstmc.callbacks.base import Callback
 from lstmc.console import say, verbosity
 from lstmc.nn import checks
+from lstmc.warned import warn
 
 
 class MonitorCallback(Callback):
@@ -36,7 +36,7 @@ class MonitorCallback(Callback):
         """The result, or None with a warning if it is not there."""
         found = (logs or {}).get(self.monitor)
         if found is None:
-            warnings.warn(f"{type(self).__name__}: {self.monitor!r} is not among the results: {', '.join(logs or {})}", stacklevel=3)
+            warn(f"{type(self).__name__}: {self.monitor!r} is not among the results: {', '.join(logs or {})}")
         if np.ndim(found):
             raise ValueError(f"monitor: expected a result that is one number, received {self.monitor!r} of {np.size(found)}; a metric of the mean is one, "
                              "as F1Score(average='macro')")

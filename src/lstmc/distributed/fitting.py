@@ -1,7 +1,6 @@
 """One `fit` by pieces: what is asked of a batch, and by whom. The sums are in sums.py, who runs callbacks in leading.py."""
 
 import math
-import warnings
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from lstmc.layers import BatchNormalization, Layer
 from lstmc.layers.rows import Rows
 from lstmc.nn.dropout import sequences_from
 from lstmc.training.nonfinite import cause
+from lstmc.warned import warn
 
 
 class Shares:
@@ -65,8 +65,8 @@ class Shares:
         self._agree()
         batch = Cut(data, index, self.most)
         if not self.told and self.comm.rank == 0 and batch.count < self.comm.size:
-            warnings.warn(f"distribute: a batch of {batch.size} samples has {batch.count} piece{'s' * (batch.count > 1)} of {self.most} for {self.comm.size} "
-                          "ranks, some of which wait: use a larger batch_size, or smaller pieces", stacklevel=2)
+            warn(f"distribute: a batch of {batch.size} samples has {batch.count} piece{'s' * (batch.count > 1)} of {self.most} for {self.comm.size} "
+                 "ranks, some of which wait: use a larger batch_size, or smaller pieces")
         self.told = True
         return batch
 

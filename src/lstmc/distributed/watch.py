@@ -10,7 +10,8 @@ import selectors
 import socket
 import struct
 import threading
-import warnings
+
+from lstmc.warned import warn
 
 FAREWELL = -1
 RANK = struct.Struct("!i")
@@ -44,7 +45,7 @@ class Watch:
                 self._accept(listener, there.count(True) - 1, place[2])
         if comm.rank == 0 and not all(there):
             away = ", ".join(str(r) for r, connected in enumerate(there) if not connected)
-            warnings.warn(f"no connection from rank {away} to {place[0]}:{place[1]}: if it is killed, the launcher alone ends the job", stacklevel=4)
+            warn(f"no connection from rank {away} to {place[0]}:{place[1]}: if it is killed, the launcher alone ends the job")
         for link in self._links.values():
             kept_alive(link)
         os.register_at_fork(after_in_child=self._close)     # a child would keep connections open

@@ -6,11 +6,11 @@ What the weights are is read from their names (torch_names.py) and shapes; where
 import contextlib
 import os
 import sys
-import warnings
 
 from lstmc import nn
 from lstmc.interchange import torch_names, torch_weights
 from lstmc.nn import checks
+from lstmc.warned import warn
 
 
 def from_torch(obj, verify=False, *, prefix=None, batch_first=None, dropout=None, nonlinearity=None, seed=None):
@@ -68,7 +68,7 @@ def from_torch(obj, verify=False, *, prefix=None, batch_first=None, dropout=None
     m = made(sizes, module, batch_first, dropout, nonlinearity, seed, "float64" if dtype == "float64" else "float32")
     m.load_state_dict(arrays)
     if dtype not in ("float32", "float64"):
-        warnings.warn(f"weights of {dtype} are widened to float32, which holds them exactly", stacklevel=2)
+        warn(f"weights of {dtype} are widened to float32, which holds them exactly")
     if verify:
         from lstmc.interchange import torch_proof
 

@@ -1,10 +1,10 @@
 """How a model of Keras was compiled, for `compile` of this package's: optimizer, loss and metrics, by name and settings."""
 
-import warnings
 
 from lstmc import losses, metrics, optimizers
 from lstmc.interchange.keras_configs import plain
 from lstmc.optimizers import schedules
+from lstmc.warned import warn
 
 # Of optimizers: left out unless they ask for something, and then not supported.
 OPTIMIZER_DEFAULTS = {"use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None, "jit_compile": None, "is_legacy_optimizer": None,
@@ -23,7 +23,7 @@ def apply(model, config):
         model.compile(optimizer(made), of, loss_weights=plain(config.get("loss_weights")),
                       **{key: by_output(value, n) for key, value in settings.items()})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        warnings.warn(f"the model is not compiled, since its settings are not all supported: {error}", UserWarning, stacklevel=2)
+        warn(f"the model is not compiled, since its settings are not all supported: {error}")
 
 
 def by_output(value, n):

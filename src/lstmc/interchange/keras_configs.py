@@ -5,10 +5,10 @@ What makes no difference here is left out: how Keras runs a layer, initializers 
 """
 
 import re
-import warnings
 
 from lstmc import initializers, layers, names, regularizers
 from lstmc.layers import activations
+from lstmc.warned import warn
 
 # Class of Keras -> class here.
 OTHER_NAMES = {
@@ -97,7 +97,7 @@ def translated(kind, config, version, depth):
                 raise ValueError(f"{key}={value!r} is not supported")
         elif key.endswith("_constraint"):
             if value is not None:
-                warnings.warn(f"layer {config.get('name')!r}: {key} is left out; a callback can change weights with set_weights", UserWarning, stacklevel=2)
+                warn(f"layer {config.get('name')!r}: {key} is left out; a callback can change weights with set_weights")
         elif key.endswith("_initializer"):
             if (made := initializer(value)) is not None:
                 found[key] = made
@@ -136,7 +136,7 @@ def of_class(cls, kind, found, config, version):
             raise ValueError(f"axis={found['axis']!r} is not supported; expected one axis")
         found["axis"] = found["axis"][0]
     if cls == "Embedding" and found.pop("dropout", 0):
-        warnings.warn(f"layer {config.get('name')!r}: the dropout of an Embedding is left out; use Dropout or SpatialDropout1D", UserWarning, stacklevel=2)
+        warn(f"layer {config.get('name')!r}: the dropout of an Embedding is left out; use Dropout or SpatialDropout1D")
     if cls == "SpatialDropout1D":
         found.pop("noise_shape", None)
     if cls == "ReLU":

@@ -5,7 +5,6 @@ them. A model in a model has a node of its own before those of its calls; where 
 """
 
 import re
-import warnings
 from typing import NamedTuple
 
 from lstmc import layers
@@ -16,6 +15,7 @@ from lstmc.layers.around import AroundModule
 from lstmc.reprs import default_name
 from lstmc.training import architecture
 from lstmc.training.model_layer import ModelLayer
+from lstmc.warned import warn
 
 OPERATION = "operation"         # the kind of what is no layer: Keras 3 writes down how it computes masks, in HDF5 files without a module
 OF_MASKS = ("NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ZerosLike", "OnesLike")
@@ -262,8 +262,8 @@ class Plan:
             raise ValueError(f"layer {layer.name!r} ({type(layer).__name__}): a mask that does not come from Masking or Embedding(mask_zero=True) is not "
                              "supported")
         if self.version > 2 and states and not masked and self.masks.get(inputs[0]) is not None:
-            warnings.warn(f"layer {layer.name!r}: Keras 3 leaves out the mask of a call with initial_state, unless it is given; here it counts, as in "
-                          "Keras 2, and outputs at masked steps, and after them, differ", UserWarning, stacklevel=2)
+            warn(f"layer {layer.name!r}: Keras 3 leaves out the mask of a call with initial_state, unless it is given; here it counts, as in "
+                 "Keras 2, and outputs at masked steps, and after them, differ")
         self.calls.append((leaf.number, inputs, states))
         self.given.append(gives(layer))
         found = [(len(self.calls) - 1, n) for n in range(self.given[-1])]

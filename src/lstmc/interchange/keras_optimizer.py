@@ -7,12 +7,12 @@ each step counts there once for every weight, and training goes on differently.
 """
 
 import re
-import warnings
 
 import numpy as np
 
 from lstmc.nn import checks
 from lstmc.training.graph import once
+from lstmc.warned import warn
 
 # By class the slots in Keras's order; those of one tuple follow each other weight by weight.
 ORDERS = {"SGD": (("m",),), "RMSprop": (("v",), ("m",), ("a",)), "Adagrad": (("v",),), "Adadelta": (("v", "d"),), "Adam": (("m", "v"), ("h",)),
@@ -35,7 +35,7 @@ def apply(model, layers, source):
         if given:
             put(model, layers, given)
     except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-        warnings.warn(f"the optimizer begins anew, since its state does not fit: {error}", UserWarning, stacklevel=2)
+        warn(f"the optimizer begins anew, since its state does not fit: {error}")
 
 
 def put(model, layers, given):

@@ -1,6 +1,5 @@
 """Activation functions with arguments or weights, as layers: ReLU, LeakyReLU, ELU, PReLU, Softmax."""
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from lstmc.layers.base import Layer
 from lstmc.layers.sums import onto
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks
+from lstmc.warned import warn
 
 
 class _OfArguments(Layer):
@@ -73,7 +73,7 @@ class LeakyReLU(_OfArguments):
     def __init__(self, negative_slope=0.3, *, alpha=None, name=None, dtype=None, **arguments):
         super().__init__(name, dtype, **arguments)
         if alpha is not None:
-            warnings.warn("alpha: expected negative_slope, as in Keras 3", DeprecationWarning, stacklevel=2)
+            warn("alpha: expected negative_slope, as in Keras 3", DeprecationWarning)
             negative_slope = alpha
         self.negative_slope = checks.at_least_0(negative_slope, "negative_slope")
 

@@ -1,6 +1,5 @@
 """Embedding: a table of vectors that are looked up by number; its gradient is that of the rows in the batch alone."""
 
-import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from lstmc.layers.casts import as_numbers
 from lstmc.layers.rows import summed
 from lstmc.layers.variable import Variable
 from lstmc.nn import checks
+from lstmc.warned import warn
 
 
 class Embedding(Layer):
@@ -58,7 +58,7 @@ class Embedding(Layer):
         self.mask_zero = checks.flag(mask_zero, "mask_zero")
         if input_length is not None:
             checks.integer(input_length, "input_length", 1)
-            warnings.warn("input_length: expected None, as in Keras 3: any length is accepted", DeprecationWarning, stacklevel=2)
+            warn("input_length: expected None, as in Keras 3: any length is accepted", DeprecationWarning)
 
     def cast(self, x):
         return as_numbers(x, "x")

@@ -1,12 +1,12 @@
 """Scores of whole outputs: F1 and its kin, and the coefficient of determination. Sequences (B, T, C) count as B T samples."""
 
-import warnings
 
 import numpy as np
 
 from lstmc.losses.base import EPSILON
 from lstmc.metrics.base import Metric, rows
 from lstmc.nn import checks
+from lstmc.warned import warn
 
 AVERAGES, AGGREGATIONS = ("micro", "macro", "weighted"), ("uniform_average", "variance_weighted_average")
 
@@ -125,8 +125,7 @@ class R2Score(Metric):
             scores = scores.mean()
         free = self.num_samples - self.num_regressors - 1
         if self.num_regressors and free <= 0:
-            warnings.warn(f"R2Score: {self.num_samples:.0f} values are too few for {self.num_regressors} regressors; the score is not adjusted",
-                          stacklevel=2)
+            warn(f"R2Score: {self.num_samples:.0f} values are too few for {self.num_regressors} regressors; the score is not adjusted")
         elif self.num_regressors:
             scores = 1 - (1 - scores) * (self.num_samples - 1) / free
         return scores if self.class_aggregation is None else float(scores)

@@ -5,7 +5,6 @@ A subclass names its cell and the parts of its state, adds its own settings and 
 
 import functools
 import math
-import warnings
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from lstmc.nn.params import KINDS, Packed, Parameters, torch_shapes
 from lstmc.nn.passes import backward_pass, forward_pass
 from lstmc.nn.session import Session
 from lstmc.nn.tape import Tape
+from lstmc.warned import warn
 
 MAX_LAYERS = 1000
 LAST_STEP = 2**64 - 1
@@ -66,7 +66,7 @@ class Recurrent(Exchanged, Module):
         self.bidirectional = checks.flag(bidirectional, "bidirectional")
         self.output_size, self.num_directions = self.hidden_size, 2 if self.bidirectional else 1
         if self.dropout and self.num_layers == 1:
-            warnings.warn(f"dropout={self.dropout} has no effect with num_layers=1: it acts between layers", stacklevel=3)
+            warn(f"dropout={self.dropout} has no effect with num_layers=1: it acts between layers")
         self.dtype = checks.float_dtype(dtype)
         self.seed = int(np.random.SeedSequence().entropy % 2**63) if seed is None else checks.integer(seed, "seed", 0, 2**64 - 1)
 

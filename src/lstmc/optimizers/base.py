@@ -6,7 +6,6 @@ are in csrc/train.h.
 
 import inspect
 import math
-import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from lstmc.kernels import train
 from lstmc.nn import checks
 from lstmc.optimizers import schedules
 from lstmc.reprs import constructed
+from lstmc.warned import warn
 
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 
@@ -66,7 +66,7 @@ class Optimizer:
         if "lr" in arguments:
             raise TypeError(f"{kind}: lr: expected learning_rate, as Keras calls it; received lr={arguments['lr']!r}")
         if arguments.pop("decay", None) is not None:
-            warnings.warn("decay: ignored, as in Keras 3; pass learning_rate=lstmc.optimizers.schedules.InverseTimeDecay(...)", stacklevel=3)
+            warn("decay: ignored, as in Keras 3; pass learning_rate=lstmc.optimizers.schedules.InverseTimeDecay(...)")
         refuse(kind, arguments, self.unsupported)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name: expected a string, received {type(name).__name__}")

@@ -1,6 +1,5 @@
 """What classifiers and regressors share: fit, and what scikit-learn expects to find; all but targets, weights and the last layer."""
 
-import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
@@ -13,6 +12,7 @@ from lstmc.nn import checks
 from lstmc.sklearn import sequences
 from lstmc.sklearn.network import check_settings, network, settings_of
 from lstmc.sklearn.stopping import Stopping
+from lstmc.warned import warn
 
 AT_ONCE = 256       # sequences of a batch of `predict`, on which results do not depend
 
@@ -108,15 +108,15 @@ class Estimator(BaseEstimator):
         except KeyboardInterrupt:
             if len(self.loss_curve_) == before or (validate and not self._scores):
                 raise       # not one epoch to tell of
-            warnings.warn("Training interrupted by user.", stacklevel=3)
+            warn("Training interrupted by user.")
             stopping.stopped = True
         stopping.restore()
         self.model_, self.n_iter_, self.loss_ = model, len(self.loss_curve_) - before, self.loss_curve_[-1]
         self.best_loss_ = None if validate else min(self.loss_curve_)
         self.validation_scores_, self.best_validation_score_ = (self._scores, max(self._scores)) if validate else (None, None)
         if epochs and not stopping.stopped:
-            warnings.warn(f"max_iter={epochs}: all epochs were trained before the rule of tol={self.tol}, n_iter_no_change={self.n_iter_no_change} "
-                          "had seen the end of progress", ConvergenceWarning, stacklevel=3)
+            warn(f"max_iter={epochs}: all epochs were trained before the rule of tol={self.tol}, n_iter_no_change={self.n_iter_no_change} "
+                 "had seen the end of progress", ConvergenceWarning)
         return self
 
     def _split(self, x, y, weights):

@@ -4,7 +4,6 @@ import contextlib
 import operator
 import queue
 import threading
-import warnings
 import weakref
 
 import numpy as np
@@ -13,6 +12,7 @@ from lstmc import seeds
 from lstmc.layers.symbolic import SymbolicTensor
 from lstmc.training import ragged
 from lstmc.training.interrupts import Interrupts
+from lstmc.warned import warn
 
 ARRAYS = (np.ndarray, ragged.Sequences, list, tuple, str, bytes, bytearray, memoryview, dict, set, frozenset, type, SymbolicTensor)
 RAN_OUT = ("x ran out of data before the epoch had its steps, and the epoch ends here: an epoch goes on where the one before stopped, "
@@ -52,7 +52,7 @@ class Stream:
         """The batches of an epoch of so many steps, a whole pass if None; with steps, a pass goes on where the epoch before stopped, as in Keras."""
         for _ in range(self.steps - self.at if steps is None else steps):
             if self.at >= self.steps:
-                warnings.warn(RAN_OUT, stacklevel=3)
+                warn(RAN_OUT)
                 break
             if self._order is None and self.seed is not None:
                 self._order = seeds.generator(self.seed, self.passes).permutation(self.data.size)
@@ -123,7 +123,7 @@ class Given:
                 if again:
                     continue
                 if steps is not None:
-                    warnings.warn(RAN_OUT, stacklevel=3)
+                    warn(RAN_OUT)
                 return
             self.at += 1
             n += 1

@@ -1,6 +1,5 @@
 """A graph of layers as one function: calls in order, forward with tapes, backward. Knows nothing of losses and data sets."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from lstmc.layers.around import AroundModule
 from lstmc.layers.rows import Rows, summed
 from lstmc.layers.symbolic import Call, SymbolicTensor
 from lstmc.training.calls import given, in_keras_order, redrawn, sorted_calls
+from lstmc.warned import warn
 
 MOST_SHAPES = 64        # that are remembered
 CALL = 2**48            # a layer's second call draws the dropout of so many steps later, which no training reaches
@@ -166,7 +166,7 @@ class Graph:
             i, at = inputs[0], (step + draw) % 2**64
             x, mask = ([values[i] for i in inputs], [masks[i] for i in inputs]) if layer.merges else (values[i], masks[i])
             if mask is not None and not layer.supports_masking:
-                warnings.warn(f"{layer.name}: the mask ends here; layers after it see the padding as data", stacklevel=2)
+                warn(f"{layer.name}: the mask ends here; layers after it see the padding as data")
             y, mask, tape = (layer.forward(x, mask, training, at, initial_state=[values[i] for i in states]) if states
                              else layer.forward(x, mask, training, at))
             if len(outputs) == 1:

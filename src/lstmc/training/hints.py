@@ -1,8 +1,9 @@
 """What to do about targets, inputs and parts of other packages that do not fit: the second half of a message, after what was expected and received."""
 
-import warnings
 
 import numpy as np
+
+from lstmc.warned import warn
 
 NAMES = "labels, y = numpy.unique(y, return_inverse=True) makes numbers of names"
 
@@ -40,7 +41,7 @@ def of_targets(loss, y, shape):
 def warn_of_one_softmax(activation, shape, y):
     """A softmax over one value is 1, whatever the value: a mistake, if there are targets of several."""
     if activation == "softmax" and shape[-1] == 1 and isinstance(y, np.ndarray) and y.size and (y != y.flat[0]).any():
-        warnings.warn('activation="softmax" of one unit is always 1 and learns nothing; "sigmoid" is for two classes', UserWarning, stacklevel=5)
+        warn('activation="softmax" of one unit is always 1 and learns nothing; "sigmoid" is for two classes')
 
 
 def of_inputs(shapes, declared):

@@ -1,12 +1,12 @@
 """A loss that is NaN or infinite: which batch was the first, and what is likely to be the cause."""
 
 import math
-import warnings
 
 import numpy as np
 
 from lstmc.callbacks import TerminateOnNaN
 from lstmc.training.data import values_of
+from lstmc.warned import warn
 
 
 class Watch:
@@ -20,8 +20,8 @@ class Watch:
         if self.told or math.isfinite(loss):
             return
         self.told, why = True, getattr(batch, "cause", None) or cause(batch, optimizer)     # of pieces of a batch it is known
-        warnings.warn(f"epoch {epoch + 1}, batch {n} (of 0, 1, ...): the loss is {loss}; {why}. Training goes on; "
-                      "callbacks=[lstmc.callbacks.TerminateOnNaN()] stops it", RuntimeWarning, stacklevel=4)
+        warn(f"epoch {epoch + 1}, batch {n} (of 0, 1, ...): the loss is {loss}; {why}. Training goes on; "
+             "callbacks=[lstmc.callbacks.TerminateOnNaN()] stops it", RuntimeWarning)
 
 
 def cause(batch, optimizer):
