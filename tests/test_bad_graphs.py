@@ -25,7 +25,7 @@ class Keep(callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == 1:
-            saving.save(self.model, self.path, self.model._fitting.progress(self.model))
+            saving.save(self.model, self.path, self.model._fitting.progress())
 
 
 @pytest.fixture(scope="module")

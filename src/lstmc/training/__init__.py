@@ -1,9 +1,9 @@
 """Models: `Sequential` and `Model`, their training loop and their files.
 
 Reading order: `calls.py` and `graph.py` (layers as one function), `consistency.py`, `network.py` (weights, inputs), `measured.py` (losses, metrics),
-`step.py` and `compiled.py` (compile, one batch), `trainer.py` (fit, evaluate, predict), `data.py`, `ragged.py` and `batches.py` (what arrays are
-accepted, in which order), `collected.py`, `progress.py`, `summary.py`, `model.py`, `model_layer.py`, `sequential.py`, `architecture.py`,
-`saving.py`, `reading.py`, `files.py`.
+`step.py` and `compiled.py` (compile, one batch), `trainer.py` and `fitting.py` (fit, evaluate, predict), `data.py`, `ragged.py` and `batches.py` (what
+arrays are accepted, in which order), `collected.py`, `progress.py`, `summary.py`, `model.py`, `model_layer.py`, `sequential.py`, `architecture.py`,
+`saving.py`, `reading.py`, `files.py`, `backup.py`.
 """
 
 from lstmc.seeds import set_random_seed

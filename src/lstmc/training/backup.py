@@ -1,77 +1,17 @@
-"""Stop and resume: how far a `fit` is, written to a file and taken up from it, to the bit."""
+"""Stop and resume: how far a `fit` is (fitting.py), written to a file and taken up from it, to the bit."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-from lstmc.callbacks import Callback, History
-from lstmc.errors import FormatError
+from lstmc.callbacks import Callback
 from lstmc.layers import Layer
 from lstmc.layers.around import AroundModule
 from lstmc.nn import checks
 from lstmc.training import reading, saving
 
 FILE = "backup.safetensors"
-HISTORY = ("epoch", "history", "places")
-
-
-class Fitting:
-    """A `fit` under way.
-
-    Attributes
-    ----------
-    epoch : int
-        Under way.
-    done : int
-        Batches of it that were trained on.
-    """
-
-    def __init__(self, stream, hooks, epoch):
-        self.stream, self.hooks, self.epoch, self.done = stream, hooks, epoch, 0
-        self.state = None       # to go on from, set by a callback in `on_train_begin`
-
-    def progress(self, model):
-        """All that `resume` needs beside the model, its optimizer included."""
-        history = model.history
-        return {
-            "epoch": self.epoch, "done": self.done, "passes": self.stream.passes, "at": self.stream.at,
-            "results": model.get_results(), "history": {name: getattr(history, name) for name in HISTORY},
-            "callbacks": [[type(c).__name__, c.get_state()] for c in self._others()],
-            "states": [layer.states for layer in model.graph.recurrent_layers()],
-        }
-
-    def _others(self):
-        return [c for c in self.hooks.callbacks if not isinstance(c, (BackupAndRestore, History))]
-
-    def resume(self, model):
-        """Go on from `state`, if there is one."""
-        state = self.state
-        if state is None:
-            return
-        try:
-            self._take(state, model)
-        except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
-            raise FormatError(f"expected the progress of a fit in the backup, received something else: {error!r}") from None
-
-    def _take(self, state, model):
-        numbers = [state[key] for key in ("epoch", "done", "passes", "at")]
-        if not all(type(n) is int and 0 <= n < 2**63 for n in numbers):
-            raise TypeError(f"whole numbers for where it was, not {numbers}")
-        self.epoch, self.done = state["epoch"], state["done"]
-        self.stream.resume(state["passes"], state["at"])
-        model.reset_metrics()
-        model.set_results(state["results"])
-        vars(model.history).update({name: state["history"][name] for name in HISTORY})
-        for layer, states in zip(model.graph.recurrent_layers(), state["states"], strict=True):
-            layer.states = states
-        others = self._others()
-        names, before = [type(c).__name__ for c in others], [name for name, _ in state["callbacks"]]
-        if names != before:
-            raise ValueError(f"callbacks: expected {', '.join(before) or 'none'} beside BackupAndRestore, as in the run that was interrupted, "
-                             f"received {', '.join(names) or 'none'}")
-        for c, (_, found) in zip(others, state["callbacks"], strict=True):
-            c.set_state(found)
 
 
 class BackupAndRestore(Callback):
@@ -125,7 +65,7 @@ class BackupAndRestore(Callback):
             self.path.unlink(missing_ok=True)
 
     def _write(self):
-        saving.save(self.model, self.path, self.model._fitting.progress(self.model))
+        saving.save(self.model, self.path, self.model._fitting.progress())
 
 
 def restored(model, path):

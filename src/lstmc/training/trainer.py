@@ -1,4 +1,4 @@
-"""fit, evaluate, predict: loops over the batches of a data set."""
+"""fit (its loops are in fitting.py), evaluate, predict: what they are given, and loops over the batches of a data set."""
 
 import contextlib
 import itertools
@@ -12,12 +12,10 @@ from lstmc.console import verbosity
 from lstmc.nn import checks
 from lstmc.training import data as arrays
 from lstmc.training import ragged
-from lstmc.training.backup import Fitting
 from lstmc.training.batches import Given, Stream, gives_batches
 from lstmc.training.collected import Collected
+from lstmc.training.fitting import Fitting, Validation
 from lstmc.training.graph import Padded
-from lstmc.training.interrupts import Interrupts
-from lstmc.training.nonfinite import Watch
 from lstmc.training.progress import Progress
 from lstmc.training.sharing import sharing
 from lstmc.training.step import Stepper
@@ -102,76 +100,33 @@ class Trainer(Stepper):
         the epochs that were done. As in Keras, `on_train_end` is not called then.
         """
         self._need_loss("fit")
-        given, steps = gives_batches(x), optional(steps_per_epoch, "steps_per_epoch")
-        epochs, initial_epoch = checks.integer(epochs, "epochs", 0), checks.integer(initial_epoch, "initial_epoch", 0)
-        shuffle, validated = checks.flag(shuffle, "shuffle"), validations(validation_freq)
-        train = self._given(x, y, batch_size, sample_weight, shuffle) if given else self._some(self._prepare(x, y, sample_weight, class_weight))
-        validation = None
-        if validation_data is not None:
-            validation = self._prepare_validation(validation_data)
-        elif given and (validation_split is None or checks.number(validation_split, "validation_split") != 0):
-            raise ValueError("validation_split: expected 0 where x gives batches, of which nobody knows the last; pass validation_data")
-        elif not given:
-            train, validation = arrays.split(train, validation_split)
-        asked = optional(batch_size, "batch_size")
-        seed = self.shuffle_seed if shuffle else None
-        stream = train if given else Stream(train, asked or default_size(train.size, steps), seed, self.passes, take=self._take)
-        validation_size = optional(validation_batch_size, "validation_batch_size") or asked
-        validation_steps = optional(validation_steps, "validation_steps")
-        expected = steps or stream.steps
-        verbose = verbosity(verbose)
+        epochs = range(checks.integer(initial_epoch, "initial_epoch", 0), checks.integer(epochs, "epochs", 0))
+        shuffle, due, verbose = checks.flag(shuffle, "shuffle"), validations(validation_freq), verbosity(verbose)
+        asked, steps = optional(batch_size, "batch_size"), optional(steps_per_epoch, "steps_per_epoch")
+        train, held = self._training_data(x, y, batch_size, sample_weight, class_weight, shuffle, validation_data, validation_split)
+        validation = Validation(held, optional(validation_batch_size, "validation_batch_size") or asked, optional(validation_steps, "validation_steps"), due)
+        stream = train if isinstance(train, Given) else Stream(
+            train, asked or default_size(train.size, steps), self.shuffle_seed if shuffle else None, self.passes, take=self._take)
         self.history, self.stop_training = History(), False
-        params = {"verbose": verbose, "epochs": epochs, "steps": expected}
+        params = {"verbose": verbose, "epochs": epochs.stop, "steps": steps or stream.steps}
         hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, self.history], self, params)
         if self._shares is not None:
-            hooks, verbose = self._shares.begin(hooks, verbose, (train, validation), (
-                batch_size, validation_size, epochs, initial_epoch, shuffle, steps, validation_steps, validation_freq))
-        logs, here = {}, Fitting(stream, hooks, initial_epoch)
-        watch, interrupts, change = Watch(hooks.callbacks), Interrupts(), self._change()
-        shown = verbose == 1 or hooks.calls("on_train_batch_end")      # whether anybody sees the results of batches
-        try:
-            interrupts.install()
-            self._fitting = here
-            hooks.call("on_train_begin")
-            here.resume(self)
-            for epoch in range(here.epoch, epochs):
-                logs, done, here.epoch = {}, here.done, epoch
-                if not done:
-                    self.reset_metrics()
-                hooks.call("on_epoch_begin", epoch)
-                progress = Progress(verbose, expected, f"Epoch {epoch + 1}/{epochs} - " if epochs > 1 else "")
-                n = done - 1
-                for n, batch in enumerate(self._batches(stream, None if steps is None else steps - done, class_weight), done):
-                    hooks.call("on_train_batch_begin", n)
-                    with interrupts, change:
-                        self._train(batch)
-                        here.done = n + 1
-                    watch.step(epoch, n, batch, self._mean.result(), self.optimizer)
-                    if shown:
-                        logs = self._logs()
-                        hooks.call("on_train_batch_end", n, logs)
-                        progress.update(n + 1, logs)
-                    if self.stop_training:
-                        break
-                here.done, self.passes = 0, stream.begun
-                expected = expected or n + 1
-                logs = dict(logs) if shown and logs else self._logs()
-                if validation is not None and validated(epoch + 1):
-                    found = self._evaluate(validation, validation_size, validation_steps, hooks)
-                    logs.update({f"val_{name}": value for name, value in found.items()})
-                progress.end(n + 1, logs)
-                hooks.call("on_epoch_end", epoch, logs)
-                if self.stop_training:
-                    break
-            hooks.call("on_train_end", logs)
-        finally:
-            try:
-                with interrupts:
-                    self.passes, self._fitting = stream.begun, None
-                    stream.close()
-            finally:
-                interrupts.remove()
+            hooks, verbose = self._shares.begin(hooks, verbose, (train, held), (
+                batch_size, validation.batch_size, epochs, shuffle, steps, validation.steps, validation_freq))
+        Fitting(self, stream, hooks, epochs, steps, verbose, class_weight, validation).run()
         return self.history
+
+    def _training_data(self, x, y, batch_size, sample_weight, class_weight, shuffle, validation_data, validation_split):
+        """(what is trained on, what validates or None): `Data`, or `Given` batches."""
+        given = gives_batches(x)
+        train = self._given(x, y, batch_size, sample_weight, shuffle) if given else self._some(self._prepare(x, y, sample_weight, class_weight))
+        if validation_data is not None:
+            return train, self._prepare_validation(validation_data)
+        if not given:
+            return arrays.split(train, validation_split)
+        if validation_split is None or checks.number(validation_split, "validation_split") != 0:
+            raise ValueError("validation_split: expected 0 where x gives batches, of which nobody knows the last; pass validation_data")
+        return train, None
 
     def _given(self, x, y, batch_size, sample_weight, shuffle=False, name="x"):
         """`Given` batches of an x that comes without what belongs to them."""
