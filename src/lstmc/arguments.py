@@ -7,8 +7,6 @@ from lstmc.reprs import arguments_of
 
 CHANNELS_LAST = {"data_format": ((None, "channels_last"), "the layout is channels last")}
 NO_CONSTRAINT = "change the weights in a callback with set_weights"
-CHANNELS_LAST = "channels_last"
-LAYOUT = {"data_format": (CHANNELS_LAST, "the layout is channels last")}
 RENAMED = {"lr": "learning_rate", "init": "kernel_initializer", "inner_activation": "recurrent_activation", "p": "rate", "return_seq": "return_sequences"}
 
 

@@ -80,8 +80,6 @@ class Stub:
             imports += [f"from lstmc import {name} as {name}" for name in lstmc._OPTIONAL]
         if "schedules" in dir(importlib.import_module(module_name(self.short))):
             imports.append("from lstmc.optimizers import schedules as schedules")
-        if self.shared:
-            parts = [f"class {SHARED}(TypedDict, total=False):\n{self.shared}", *parts]
         return with_imports("\n".join(parts) if self.short else "".join(parts), imports, self.short)
 
     def home(self, thing):
@@ -147,10 +145,7 @@ class Stub:
             arguments = expanded(cls, arguments)
         elif name == "compile":
             arguments = arguments[:-1] + unsupported(importlib.import_module("lstmc.training.step").COMPILE_UNSUPPORTED)
-        texts, star, shared = [], False, shared_by(cls, f)
-        passed_on = {p.name for p in shared} <= {p.name for p in arguments} and bool(shared)
-        if passed_on:
-            arguments = [p for p in arguments if p.name not in {q.name for q in shared}]
+        texts, star = [], False
         for n, p in enumerate(arguments):
             if p.kind is p.KEYWORD_ONLY and not star:
                 texts.append("*")
@@ -163,9 +158,6 @@ class Stub:
             texts.append(f"{mark}{p.name}" + ("" if plain else f": {kind}") + default)
             if p.kind is p.POSITIONAL_ONLY and (n + 1 == len(arguments) or arguments[n + 1].kind is not p.POSITIONAL_ONLY):
                 texts.append("/")
-        if passed_on:
-            texts.append(f"**arguments: Unpack[{SHARED}]")
-            self.shared = "".join(f"    {p.name}: {self.type_of(p, where)}\n" for p in shared)
         return f"def {name}({', '.join(texts)}) -> {self.returned(f, name, where)}: ...\n"
 
     def type_of(self, p, where):
@@ -310,7 +302,7 @@ def with_imports(body, more, short):
     lines = ["import os"] if "os." in body else []
     abc = [name for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence") if re.search(rf"\b{name}\b(?! as)", body)]
     lines += [f"from collections.abc import {', '.join(abc)}"] if abc else []
-    typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias", "TypedDict", "Unpack") if re.search(rf"\b{name}\b", body)]
+    typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias") if re.search(rf"\b{name}\b", body)]
     lines += [f"from typing import {', '.join(typing)}"] if typing else []
     lines += ["from enum import IntEnum"] if "(IntEnum)" in body else []
     lines += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []

@@ -1,6 +1,6 @@
 # Made by tests/typing/make_stubs.py
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 import lstmc.initializers

@@ -278,13 +278,13 @@ class ActivityRegularization(Layer):
 
 
 class Flatten(Layer):
-    """(batch, ...) to (batch, everything); data_format is None or "channels_last", which is the layout."""
+    """(batch, ...) to (batch, everything); data_format is None, for the layout is Keras' channels_last."""
 
     unsupported: ClassVar = CHANNELS_LAST
     supports_masking = False
 
     def __init__(self, data_format=None, *, name=None, dtype=None, **arguments):
-        super().__init__(name, dtype, data_format=CHANNELS_LAST if data_format is None else data_format, **arguments)
+        super().__init__(name, dtype, data_format=data_format, **arguments)
 
     def compute_output_shape(self, input_shape):
         rest = input_shape[1:]
