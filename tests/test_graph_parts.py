@@ -63,6 +63,24 @@ def test_pop_and_get_layer():
         model.get_layer()
 
 
+def test_inputs_of_which_no_output_depends(tmp_path):
+    a, b, e = Input((None, 3), name="a"), Input((3,), name="b"), Input((1,), name="e")
+    model = Model([b, a, e], Dense(1, seed=2, name="d")(GRU(4, seed=1, name="g")(a)))
+    model.compile("sgd", "mse")
+    assert [layer.name for layer in model.layers] == ["a", "g", "b", "e", "d"]      # as Keras has them
+    given, targets = {"a": A, "b": np.full((7, 3), np.nan), "e": np.ones((7, 1))}, np.ones((7, 1))
+    model.fit(given, targets, verbose=0)
+    want = model.predict(given, verbose=0)
+    assert np.isfinite(want).all()
+    model.save(tmp_path / "m.safetensors")
+    for same in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), lstmc.load(tmp_path / "m.safetensors")):
+        assert np.array_equal(same.predict(given, verbose=0), want)
+    features = Model(model.inputs, model.get_layer("g").output)
+    assert features.predict([given[name] for name in features.input_names], verbose=0).shape == (7, 4)
+    with pytest.raises(ValueError, match="x: expected as many samples for every input, received 2, 7, 7"):
+        model.predict(given | {"b": np.ones((2, 3))}, verbose=0)
+
+
 @pytest.mark.parametrize("first", [[], [Input((None, 3))]], ids=["data", "Input"])
 def test_layers_are_added_to_and_taken_off_a_built_model(first):
     x = A.astype(np.float32)

@@ -210,6 +210,7 @@ def test_inputs_are_cast_and_not_written():
 ], ids=lambda layer: layer.name)  # fmt: skip
 def test_config_rebuilds_the_layer(layer):
     again = layers.from_config(type(layer).__name__, layer.get_config())
+    assert type(layer).from_config(layer.get_config()).get_config() == again.get_config()
     assert again.get_config() == layer.get_config()
 
 

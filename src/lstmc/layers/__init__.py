@@ -40,8 +40,7 @@ def from_config(kind, config):
     kind = EARLIER.get(kind, kind) if isinstance(kind, str) else kind
     if not isinstance(kind, str) or kind not in CLASSES:
         raise ValueError(f"layer: expected one of {', '.join(CLASSES)}, received {kind!r}")
-    cls = CLASSES[kind]
-    return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
+    return CLASSES[kind].from_config(config)
 
 
 __getattr__, __dir__ = names.face(__name__, __all__)

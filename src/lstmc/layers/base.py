@@ -154,6 +154,11 @@ class Layer(Fixed):
         """Constructor arguments that rebuild the layer; JSON types only."""
         return {**self.plain_config(), "seed": self.seed}
 
+    @classmethod
+    def from_config(cls, config):
+        """A layer of the settings `config`, from `get_config`, with new weights."""
+        return cls(**config)
+
     def plain_config(self):
         """`get_config` of a layer without weights and random numbers."""
         return {"name": self.name, "dtype": str(self.dtype), **({} if self.trainable else {"trainable": False}),

@@ -54,7 +54,7 @@ def made_input(t):
 def sorted_calls(inputs, outputs):
     """(calls that outputs need, each after those that it needs; those of inputs first; layer -> when a search from the outputs met it first).
 
-    ValueError if an input is missing or no output needs one.
+    ValueError if an input is missing.
     """
     own, met = {id(t.call) for t in inputs}, {}
 
@@ -68,9 +68,7 @@ def sorted_calls(inputs, outputs):
 
     found = list(depth_first([t.call for t in outputs], needs))
     seen = {id(call) for call in found}
-    unused = [t.name for t in inputs if id(t.call) not in seen]
-    if unused:
-        raise ValueError(f"inputs: expected inputs that outputs depend on, received {', '.join(map(repr, unused))} of which nothing depends")
+    met |= {t.call.layer: n - len(inputs) for n, t in enumerate(inputs) if id(t.call) not in seen}      # of which no output depends, as Keras takes them
     return [t.call for t in inputs] + [call for call in found if not isinstance(call.layer, InputLayer)], met
 
 
