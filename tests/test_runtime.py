@@ -95,8 +95,8 @@ def test_the_stack_that_musl_gives_a_thread_is_enough():
             for kind in (nn.LSTM, nn.GRU, nn.RNN):
                 for dtype in ("float32", "float64"):
                     m = kind(24, 40, bidirectional=True, dtype=dtype)
-                    tape = m.forward(np.ones((5, 70, 24), dtype), train=True, threads=2)[2]
-                    m.backward(tape, threads=2)
+                    y, _, tape = m.forward(np.ones((5, 70, 24), dtype), train=True, threads=2)
+                    m.backward(tape, y, threads=2)
             print("done")
 
         threading.stack_size(128 << 10)
@@ -131,6 +131,12 @@ def test_threads_context(thread_setting):
     assert core.threads_setting() == 2
     with pytest.raises(KeyError), lstmc.threads(5):
         raise KeyError
+    assert core.threads_setting() == 2
+    one = lstmc.threads(1)
+    with one:
+        with one:
+            pass
+        assert core.threads_setting() == 1
     assert core.threads_setting() == 2
 
 

@@ -294,3 +294,23 @@ def test_terminate_on_nan_speaks_for_itself(capsys):
     model, x, y, _ = build("last")
     model.fit(x * np.nan, y, callbacks=[callbacks.TerminateOnNaN()], verbose=0)
     assert capsys.readouterr().out.startswith("Batch 0: the loss is nan")
+
+
+def test_a_fit_within_a_fit():
+    class Within(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.stop_training = stops
+                inner.append(self.model.fit(x, y, epochs=3, verbose=0, callbacks=[callbacks.EarlyStopping("loss", min_delta=9)]))
+                assert self.model.history.epoch == [0]       # the one around it
+                with pytest.raises(RuntimeError, match="compile: expected a model that is not trained at present"):
+                    self.model.compile("sgd", "mse")
+
+    for stops in (False, True):
+        (model, x, y, _), inner = build("last"), []
+        history = model.fit(x, y, epochs=4, verbose=0, callbacks=[Within()])
+        assert history is model.history
+        assert history.epoch == list(range(2 if stops else 4))
+        assert inner[0].epoch == [0, 1]
+        assert model._fitting is None
+    model.compile("sgd", "mse")

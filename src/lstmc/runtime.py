@@ -64,16 +64,15 @@ class threads:
     """
 
     def __init__(self, n):
-        self._n = _count(n)
-        self._before = None
+        self._n, self._before = _count(n), []       # a setting for each block that was entered: one may be within another
 
     def __enter__(self):
-        self._before = core.threads_setting()
+        self._before.append(core.threads_setting())
         core.set_threads(self._n)
         return self
 
     def __exit__(self, *error):
-        core.set_threads(self._before)
+        core.set_threads(self._before.pop())
 
 
 def build_info():

@@ -29,6 +29,8 @@ class Fitting:
     model : Trainer
     stream : Stream or Given
     hooks : CallbackList
+    history : History
+        One of them, to be returned.
     epochs : range
     steps : int or None
         Batches of an epoch, if not all of a pass.
@@ -47,19 +49,20 @@ class Fitting:
         To go on from, set by a callback in `on_train_begin`.
     """
 
-    def __init__(self, model, stream, hooks, epochs, steps, verbose, class_weight, validation):
-        self.model, self.stream, self.hooks, self.epochs, self.verbose = model, stream, hooks, epochs, verbose
+    def __init__(self, model, stream, hooks, history, epochs, steps, verbose, class_weight, validation):
+        self.model, self.stream, self.hooks, self.history, self.epochs, self.verbose = model, stream, hooks, history, epochs, verbose
         self.steps, self.class_weight, self.validation = steps, class_weight, validation
         self.epoch, self.done, self.state = epochs.start, 0, None
         self.expected = steps or stream.steps       # batches of an epoch, as far as that is known
         self.watch, self.interrupts, self.change = Watch(hooks.callbacks), Interrupts(), model._change()
 
     def run(self):
-        """Train."""
+        """Train; the history."""
         m, logs = self.model, {}
+        outer, stopping = m._fitting, m.stop_training       # of a `fit` in a callback of which this is one
         try:
             self.interrupts.install()
-            m._fitting = self
+            m.history, m.stop_training, m._fitting = self.history, False, self
             self.hooks.call("on_train_begin")
             self._resume()
             for epoch in range(self.epoch, self.epochs.stop):
@@ -70,10 +73,13 @@ class Fitting:
         finally:
             try:
                 with self.interrupts:
-                    m.passes, m._fitting = self.stream.begun, None
+                    m.passes, m._fitting = self.stream.begun, outer
+                    if outer is not None:
+                        m.history, m.stop_training = outer.history, stopping
                     self.stream.close()
             finally:
                 self.interrupts.remove()
+        return self.history
 
     def _one_epoch(self, epoch):
         """The results of an epoch, or of what is left of it."""
@@ -113,7 +119,7 @@ class Fitting:
 
     def progress(self):
         """All that another one needs to go on from here, beside the model, its optimizer included."""
-        model, history = self.model, self.model.history
+        model, history = self.model, self.history
         return {
             "epoch": self.epoch, "done": self.done, "passes": self.stream.passes, "at": self.stream.at,
             "results": model.get_results(), "history": {name: getattr(history, name) for name in HISTORY},
@@ -141,7 +147,7 @@ class Fitting:
         self.stream.resume(state["passes"], state["at"])
         model.reset_metrics()
         model.set_results(state["results"])
-        vars(model.history).update({name: state["history"][name] for name in HISTORY})
+        vars(self.history).update({name: state["history"][name] for name in HISTORY})
         for layer, states in zip(model.graph.recurrent_layers(), state["states"], strict=True):
             layer.states = states
         others = self._others()

@@ -24,6 +24,7 @@ class Stepper(Measured):
         super().__init__(name)
         self.optimizer = self.shuffle_seed = None
         self.step = self.passes = 0
+        self._fitting = None    # a `fit` under way: `Fitting`
         self._shares = None     # in a `fit` that is distributed: lstmc.distributed.fitting.Shares
 
     @in_turn
@@ -44,6 +45,9 @@ class Stepper(Measured):
             The same for metrics to which sample weights are applied.
         """
         refuse("compile", arguments, COMPILE_UNSUPPORTED)
+        if self._fitting is not None:
+            raise RuntimeError("compile: expected a model that is not trained at present, received one in its fit; a callback may set "
+                               "optimizer.learning_rate, or end the fit by stop_training")
         optimizer, loss = optimizers.get(optimizer), mapped(losses.check, loss)
         settings = {
             "loss_weights": mapped(lambda w: checks.number(w, "loss_weights"), loss_weights),

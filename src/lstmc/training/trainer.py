@@ -36,7 +36,6 @@ class Trainer(Stepper):
     def __init__(self, name=None):
         super().__init__(name)
         self.stop_training, self.history = False, None
-        self._fitting = None    # a `fit` under way: `Fitting`
 
     def __getstate__(self):
         """For copy and pickle: a `fit` under way is the original's."""
@@ -107,14 +106,12 @@ class Trainer(Stepper):
         validation = Validation(held, optional(validation_batch_size, "validation_batch_size") or asked, optional(validation_steps, "validation_steps"), due)
         stream = train if isinstance(train, Given) else Stream(
             train, asked or default_size(train.size, steps), self.shuffle_seed if shuffle else None, self.passes, take=self._take)
-        self.history, self.stop_training = History(), False
-        params = {"verbose": verbose, "epochs": epochs.stop, "steps": steps or stream.steps}
-        hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, self.history], self, params)
+        history, params = History(), {"verbose": verbose, "epochs": epochs.stop, "steps": steps or stream.steps}
+        hooks = CallbackList([*CallbackList(callbacks, self, params).callbacks, history], self, params)
         if self._shares is not None:
             hooks, verbose = self._shares.begin(hooks, verbose, (train, held), (
                 batch_size, validation.batch_size, epochs, shuffle, steps, validation.steps, validation_freq))
-        Fitting(self, stream, hooks, epochs, steps, verbose, class_weight, validation).run()
-        return self.history
+        return Fitting(self, stream, hooks, history, epochs, steps, verbose, class_weight, validation).run()
 
     def _training_data(self, x, y, batch_size, sample_weight, class_weight, shuffle, validation_data, validation_split):
         """(what is trained on, what validates or None): `Data`, or `Given` batches."""
