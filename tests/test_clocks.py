@@ -93,10 +93,10 @@ from lstmc import nn
 from lstmc.kernels import contention
 x = np.ones((40, 16, 8), "float32")
 few, many = nn.LSTM(8, 24, seed=0), nn.LSTM(8, 160, seed=0)
-tape = few.forward(x, train=True, threads=1)[2]
+y, _, tape = few.forward(x, train=True, threads=1)
 contention.start_with(10.0)
 contention.report(2, 5.0, 1e6)
-for call in (lambda: few(x, threads=2), lambda: many(x[:, :1], threads=2), lambda: few.backward(tape, threads=2)):
+for call in (lambda: few(x, threads=2), lambda: many(x[:, :1], threads=2), lambda: few.backward(tape, y, threads=2)):
     before = contention.won()
     call()
     print("won" if contention.won() > before else "lost")
