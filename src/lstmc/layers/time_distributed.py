@@ -1,7 +1,9 @@
 """TimeDistributed: a layer on every step of a sequence."""
 
-from lstmc import layers, received, seeds
+from lstmc import received, seeds
 from lstmc.layers.base import Layer, building
+from lstmc.layers.core import InputLayer
+from lstmc.layers.normalization import BatchNormalization
 from lstmc.layers.symbolic import is_symbolic
 from lstmc.nn import checks
 from lstmc.nn.dropout import first_sequence, sequences_from
@@ -23,7 +25,7 @@ class TimeDistributed(Layer):
     def __init__(self, layer, *, name=None, dtype=None, seed=None, **arguments):
         if hasattr(layer, "as_layer") and not isinstance(layer, type):
             layer = layer.as_layer()
-        if not isinstance(layer, Layer) or isinstance(layer, layers.InputLayer):
+        if not isinstance(layer, Layer) or isinstance(layer, InputLayer):
             raise TypeError(f"layer: expected a layer that computes something, received {'Input' if is_symbolic(layer) else received.kind(layer)}")
         if getattr(layer, "return_state", False) or getattr(layer, "stateful", False):
             raise ValueError(f"layer: expected return_state=False and stateful=False, since every step is a sample of its own, received {layer.name!r}")
@@ -32,7 +34,7 @@ class TimeDistributed(Layer):
             raise ValueError(f"dtype: expected {layer.dtype}, as of {layer.name!r}, received {self.dtype}")
         if layer.merges or getattr(layer, "outputs", 1) > 1:
             raise ValueError(f"layer: expected one input and one output, received {layer.name!r} with several")
-        if isinstance(layer, layers.BatchNormalization):
+        if isinstance(layer, BatchNormalization):
             raise ValueError(f"layer: expected a layer that treats samples alone, received {layer.name!r}; BatchNormalization itself takes sequences")
         if layer.activity_regularizer is not None:
             raise ValueError(f"layer: expected activity_regularizer=None, received {layer.activity_regularizer!r}; give it to TimeDistributed")
@@ -136,5 +138,6 @@ class TimeDistributed(Layer):
             from lstmc.training.model_layer import ModelLayer
             layer = ModelLayer.from_config(inner["class"], inner["config"])
         else:
+            from lstmc import layers        # all of them, of which this one is one
             layer = layers.from_config(inner["class"], inner["config"])
         return cls(layer, **{k: v for k, v in config.items() if k != "layer"})
