@@ -138,6 +138,6 @@ class TimeDistributed(Layer):
             from lstmc.training.model_layer import ModelLayer
             layer = ModelLayer.from_config(inner["class"], inner["config"])
         else:
-            from lstmc import layers        # all of them, of which this one is one
+            from lstmc import layers  # all of them, of which this one is one
             layer = layers.from_config(inner["class"], inner["config"])
         return cls(layer, **{k: v for k, v in config.items() if k != "layer"})
