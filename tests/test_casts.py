@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import assert_same_bits
-from lstmc import layers, losses, metrics, nn
+from lstmc import activations, layers, losses, metrics, nn, regularizers, utils
 from lstmc.layers.casts import as_floats
 from lstmc.training import Sequential
 
@@ -193,3 +193,15 @@ def test_masks_of_layers():
     for wrong in (mask * 0.5, mask * 2, np.where(mask, np.nan, 0), mask.astype(str)):
         with pytest.raises(ValueError, match="mask: expected True at valid steps and False at others, received other values of dtype"):
             layer(X, mask=wrong)
+
+
+@pytest.mark.parametrize("call", [
+    lambda y, p: losses.mean_squared_error(y, p), lambda y, p: losses.Huber(reduction=None)(y, p), lambda y, p: activations.tanh(p),
+    lambda y, p: activations.softmax(p), lambda y, p: utils.ctc_decode(p[None], None)[1], lambda y, p: regularizers.L2(0.1)(p),
+    lambda y, p: metrics.Precision(thresholds=[0.1, 0.5])(y > 0.5, p),
+], ids=range(7))
+def test_float64_stays_that_in_any_byte_order(call):
+    y, p = np.random.default_rng(0).random((2, 4, 3))
+    want, got = (np.asarray(call(y.astype(dtype), p.astype(dtype))) for dtype in ("=f8", ">f8"))
+    assert got.dtype == want.dtype == np.float64
+    assert np.array_equal(got, want)

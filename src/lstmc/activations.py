@@ -7,7 +7,7 @@ import numpy as np
 
 from lstmc import names
 from lstmc.layers import activations as _of_layers
-from lstmc.layers.casts import as_floats
+from lstmc.layers.casts import as_floats, own_float
 from lstmc.nn import checks
 
 __all__ = ["celu", "elu", "exponential", "gelu", "get", "hard_shrink", "hard_sigmoid", "hard_sigmoid_keras2", "hard_silu", "hard_swish", "hard_tanh",
@@ -16,8 +16,7 @@ __all__ = ["celu", "elu", "exponential", "gelu", "get", "hard_shrink", "hard_sig
 
 
 def _floats(x):
-    dtype = getattr(x, "dtype", None)
-    return as_floats(x, np.dtype(np.float64 if dtype == np.float64 else np.float32), "x")
+    return as_floats(x, own_float(x), "x")
 
 
 def _made(name, doc):

@@ -6,7 +6,7 @@ Letters: B sequences, T frames, C classes, one of them the blank, L labels. The 
 import numpy as np
 
 from lstmc.kernels import train
-from lstmc.layers.casts import as_floats
+from lstmc.layers.casts import as_floats, own_float
 from lstmc.layers.elementary import exp, log
 from lstmc.nn import checks
 
@@ -92,7 +92,7 @@ def ctc_decode(inputs, sequence_lengths, strategy="greedy", beam_width=100, top_
         further result, which is then all -1.
     """
     x = checks.plain(inputs, "inputs")
-    x = x if x.dtype in (np.float32, np.float64) else as_floats(x, np.float32, "inputs")
+    x = as_floats(x, own_float(x), "inputs")
     if x.ndim != 3 or not x.shape[2]:
         raise ValueError(f"inputs: expected logits of shape (batch, time, classes), received {checks.shape_text(x.shape)}")
     B, T, C = x.shape

@@ -7,6 +7,7 @@ import numpy as np
 
 from lstmc import names
 from lstmc.kernels import linear, train
+from lstmc.layers.casts import as_floats, own_float
 from lstmc.layers.sums import total
 from lstmc.nn import checks
 from lstmc.reprs import constructed
@@ -37,7 +38,7 @@ class Regularizer:
     def __call__(self, x):
         """The penalty of an array."""
         a = checks.plain(x, "x")
-        return float(self.penalty(a if a.dtype in (np.float32, np.float64) else a.astype(np.float32)))
+        return float(self.penalty(as_floats(a, own_float(a), "x")))
 
     def get_config(self):
         """Constructor arguments that rebuild the regularizer; JSON types only."""

@@ -23,6 +23,12 @@ def as_floats(value, dtype, name):
         raise ValueError(f"{name}: expected numbers in the range of {dtype}, received {a.dtype} beyond it") from None
 
 
+def own_float(value):
+    """float32 or float64, in native order: the dtype of an array of one of them in any, and float32 of all else, as in Keras."""
+    kind = getattr(getattr(value, "dtype", None), "type", None)
+    return np.dtype(kind if kind in (np.float32, np.float64) else np.float32)
+
+
 def as_numbers(value, name):
     """value as an array of int64: whole numbers, of whatever dtype."""
     a = rectangular(value, name)

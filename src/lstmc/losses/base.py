@@ -9,13 +9,12 @@ import math
 
 import numpy as np
 
-from lstmc.layers.casts import as_floats
+from lstmc.layers.casts import as_floats, own_float
 from lstmc.nn import checks
 from lstmc.reprs import constructed, text_name
 
 EPSILON = 1e-7      # Keras'
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none")
-FLOATS = (np.float32, np.float64)
 
 
 class Loss:
@@ -145,8 +144,7 @@ class Simple(Loss):
 
 def pair(loss, y_true, y_pred):
     """(targets, predictions) of a call on a caller's arrays, from which a last axis of 1 may be missing in either."""
-    p = checks.plain(y_pred, "y_pred")
-    p = as_floats(p, np.dtype(loss.dtype or (p.dtype if hasattr(y_pred, "dtype") and p.dtype in FLOATS else np.float32)), "y_pred")
+    p = as_floats(y_pred, np.dtype(loss.dtype) if loss.dtype else own_float(y_pred), "y_pred")
     if p.ndim == 0:
         raise ValueError("y_pred: expected at least one axis, received a number")
     if p.ndim == 1 and np.shape(y_true)[1:] == (1,):

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lstmc.layers.casts import as_floats
+from lstmc.layers.casts import as_floats, own_float
 from lstmc.nn import checks
 from lstmc.reprs import constructed, text_name
 
@@ -214,7 +214,7 @@ def numeric(a, name):
 
 def floats(a):
     """a as it is compared with thresholds: float64 stays, others become float32, as in Keras."""
-    return a if a.dtype in (np.float32, np.float64) else a.astype(np.float32)
+    return a.astype(own_float(a), copy=False)
 
 
 def rows(y_true, y_pred, sample_weight):
