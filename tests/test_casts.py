@@ -205,3 +205,16 @@ def test_float64_stays_that_in_any_byte_order(call):
     want, got = (np.asarray(call(y.astype(dtype), p.astype(dtype))) for dtype in ("=f8", ">f8"))
     assert got.dtype == want.dtype == np.float64
     assert np.array_equal(got, want)
+
+
+@pytest.mark.parametrize("layer", [layers.Dense(2), layers.Masking(), layers.GlobalAveragePooling1D(), layers.LSTM(2), layers.Add()],
+                         ids=lambda layer: layer.name)
+def test_masks_and_training_of_a_call(layer):
+    x, listed = np.ones((4, 3, 2), np.float32), isinstance(layer, layers.Add)
+    x, right = ([x, x], [np.ones((4, 3)), None]) if listed else (x, np.ones((4, 3)))
+    layer(x, mask=right)
+    for wrong in (np.ones((2, 2), bool), np.ones((4, 2)), np.ones(3, bool), np.array(True)):
+        with pytest.raises(ValueError, match=r"mask: expected shape .*\(4, 3\).*, received \("):
+            layer(x, mask=[wrong, None] if listed else wrong)
+    with pytest.raises(TypeError, match="training: expected True or False, received 'no'"):
+        layer(x, training="no")

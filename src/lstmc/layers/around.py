@@ -81,7 +81,7 @@ class AroundModule(Layer):
         x = self.cast(x)
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
-        return self.forward(x, None if mask is None else as_mask(mask), training, initial_state=initial_state)[0]
+        return self.forward(x, None if mask is None else as_mask(mask, x.shape), checks.flag(training, "training"), initial_state=initial_state)[0]
 
     # Weights -------------------------------------------------------------------------------------------------
 
@@ -195,6 +195,8 @@ class AroundModule(Layer):
         if self.return_state:
             dstate = self.together(dh, dstates)
             dstate = None if all(d is None for d in dstate) else dstate
+        if dy is None and dstate is None:       # nothing depends on any output
+            dstate = tuple(map(np.zeros_like, m._new_state(inner.y_shape[1])))
         g = m.backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], need_dx=need_dx)
         dx = g.x[:, ::-1] if self.go_backwards and need_dx else g.x
         if given:

@@ -195,7 +195,7 @@ class Layer(Fixed):
         x = self.cast(x)
         self.check_shape(x.shape)
         self.build((None, *x.shape[1:]))
-        return self.forward(x, None if mask is None else as_mask(mask), training)[0]
+        return self.forward(x, None if mask is None else as_mask(mask, x.shape), checks.flag(training, "training"))[0]
 
     def no_mask(self, mask):
         """Raise if a mask is given to a call on symbolic tensors."""

@@ -74,9 +74,11 @@ def no_numbers(value, a, name, expected):
     return TypeError(f"{name}: expected {expected}, received {received}{hint}")
 
 
-def as_mask(value):
-    """value as a bool array: booleans, or numbers that are 0 or 1."""
+def as_mask(value, shape):
+    """value as a bool array, booleans, or numbers that are 0 or 1, for an x of this shape, whose first axes it has."""
     a = checks.plain(value, "mask")
     if a.dtype.kind not in "biuf" or not ((a == 0) | (a == 1)).all():
         raise ValueError(f"mask: expected True at valid steps and False at others, received other values of dtype {a.dtype}")
+    if not a.ndim or a.shape != tuple(shape[:a.ndim]):
+        raise ValueError(f"mask: expected shape {checks.shape_text(shape[:2])}, as the first axes of x are, received {checks.shape_text(a.shape)}")
     return a.astype(bool, copy=False)

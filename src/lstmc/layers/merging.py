@@ -25,10 +25,11 @@ class Merging(Layer):
         x = [self.cast(a) for a in x]
         self.build([(None, *a.shape[1:]) for a in x])
         self.check_shape([a.shape for a in x])
-        masks = [None] * len(x) if mask is None else [None if m is None else as_mask(m) for m in mask]
+        masks = [None] * len(x) if mask is None else list(mask)
         if len(masks) != len(x):
             raise ValueError(f"mask: expected a list of {len(x)}, one for each input, received {len(masks)} of them")
-        return self.forward(x, masks, training)[0]
+        masks = [None if m is None else as_mask(m, a.shape) for a, m in zip(x, masks, strict=True)]
+        return self.forward(x, masks, checks.flag(training, "training"))[0]
 
     def check_shape(self, shape):
         if len(shape) < self.least or (self.most and len(shape) > self.most):
