@@ -60,12 +60,7 @@ SHORT |= {name.upper(): f for name, f in SHORT.items()}
 _BY_NAME = {f.__name__: c for f, c in FUNCTIONS.items()} | {name: FUNCTIONS[f] for name, f in SHORT.items()} | CLASSES
 _CHOSEN = ("crossentropy", "ce")        # by the targets
 
-mse = MSE = mean_squared_error
-mae = MAE = mean_absolute_error
-mape = MAPE = mean_absolute_percentage_error
-msle = MSLE = mean_squared_logarithmic_error
-bce = BCE = binary_crossentropy
-kld = KLD = kl_divergence
+globals().update(SHORT)
 
 
 def chosen(identifier):

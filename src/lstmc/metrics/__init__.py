@@ -6,7 +6,6 @@ weights, so that masked steps count in no metric; sample weights are not applied
 """
 
 from lstmc import losses, names
-from lstmc.metrics import accuracies
 from lstmc.metrics.accuracies import (
     Accuracy,
     BinaryAccuracy,
@@ -90,29 +89,7 @@ def get(identifier, y=None, shape=None):
     return (SparseCategoricalAccuracy if sparse else CategoricalAccuracy)(identifier)
 
 
-binary_accuracy = accuracies.binary_accuracy
-categorical_accuracy = accuracies.categorical_accuracy
-sparse_categorical_accuracy = accuracies.sparse_categorical_accuracy
-top_k_categorical_accuracy = accuracies.top_k_categorical_accuracy
-sparse_top_k_categorical_accuracy = accuracies.sparse_top_k_categorical_accuracy
-mse = MSE = mean_squared_error = losses.mean_squared_error
-mae = MAE = mean_absolute_error = losses.mean_absolute_error
-mape = MAPE = mean_absolute_percentage_error = losses.mean_absolute_percentage_error
-msle = MSLE = mean_squared_logarithmic_error = losses.mean_squared_logarithmic_error
-huber = losses.huber
-log_cosh = losses.log_cosh
-cosine_similarity = losses.cosine_similarity
-quantile = losses.quantile
-hinge = losses.hinge
-squared_hinge = losses.squared_hinge
-categorical_hinge = losses.categorical_hinge
-poisson = losses.poisson
-kld = KLD = kl_divergence = losses.kl_divergence
-bce = BCE = binary_crossentropy = losses.binary_crossentropy
-categorical_crossentropy = losses.categorical_crossentropy
-sparse_categorical_crossentropy = losses.sparse_categorical_crossentropy
-binary_focal_crossentropy = losses.binary_focal_crossentropy
-categorical_focal_crossentropy = losses.categorical_focal_crossentropy
+globals().update(FUNCTIONS | losses.SHORT)      # Keras has its functions here, too
 
 __all__ = [*CLASSES, *FUNCTIONS, *losses.SHORT, "Metric", "get"]
 
