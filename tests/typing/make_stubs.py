@@ -302,7 +302,7 @@ def with_imports(body, more, short):
     lines = ["import os"] if "os." in body else []
     abc = [name for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence") if re.search(rf"\b{name}\b(?! as)", body)]
     lines += [f"from collections.abc import {', '.join(abc)}"] if abc else []
-    typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias") if re.search(rf"\b{name}\b", body)]
+    typing = [name for name in ("Any", "NamedTuple", "Self", "TypeAlias", "TypedDict", "Unpack") if re.search(rf"\b{name}\b", body)]
     lines += [f"from typing import {', '.join(typing)}"] if typing else []
     lines += ["from enum import IntEnum"] if "(IntEnum)" in body else []
     lines += ["from pathlib import Path"] if re.search(r"\bPath\b", body) else []

@@ -1,6 +1,6 @@
 # Made by tests/typing/make_stubs.py
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 import lstmc.initializers
@@ -43,9 +43,9 @@ AvgPool1D = AveragePooling1D
 
 class BatchNormalization(_Normalization):
     momentum: float
-    moving_mean_initializer: str
-    moving_variance_initializer: str
-    def __init__(self, axis: int = -1, momentum: float = 0.99, epsilon: float = 0.001, center: bool = True, scale: bool = True, beta_initializer: _Initializer = 'zeros', gamma_initializer: _Initializer = 'ones', moving_mean_initializer: str = 'zeros', moving_variance_initializer: str = 'ones', beta_regularizer: Any = None, gamma_regularizer: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, beta_constraint: Any = ..., gamma_constraint: Any = ..., renorm: Any = ..., renorm_clipping: Any = ..., renorm_momentum: Any = ..., synchronized: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
+    moving_mean_initializer: Any
+    moving_variance_initializer: Any
+    def __init__(self, axis: int = -1, momentum: float = 0.99, epsilon: float = 0.001, center: bool = True, scale: bool = True, beta_initializer: _Initializer = 'zeros', gamma_initializer: _Initializer = 'ones', moving_mean_initializer: _Initializer = 'zeros', moving_variance_initializer: _Initializer = 'ones', beta_regularizer: Any = None, gamma_regularizer: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, beta_constraint: Any = ..., gamma_constraint: Any = ..., renorm: Any = ..., renorm_clipping: Any = ..., renorm_momentum: Any = ..., synchronized: Any = ..., **arguments: Unpack[_Arguments]) -> None: ...
 
 class Bidirectional(_AroundModule):
     layer: Any
@@ -56,7 +56,7 @@ class Bidirectional(_AroundModule):
     stateful: Any
     def __init__(self, layer: Layer, merge_mode: _Name = 'concat', backward_layer: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, weights: Sequence[Any] = ..., **arguments: Unpack[_Arguments]) -> None: ...
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any: ...
+    def from_config(cls, config: dict[str, Any]) -> Any: ...  # type: ignore[override]
 
 class Concatenate(_Merging):
     axis: int
@@ -237,7 +237,7 @@ class PReLU(Layer):
     alpha_initializer: Any
     alpha_regularizer: Any
     shared_axes: Any
-    def __init__(self, alpha_initializer: str = 'zeros', alpha_regularizer: Any = None, alpha_constraint: Any = None, shared_axes: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
+    def __init__(self, alpha_initializer: _Initializer = 'zeros', alpha_regularizer: Any = None, alpha_constraint: Any = None, shared_axes: Any = None, *, name: _Name = None, dtype: _Type = None, seed: _Seed = None, **arguments: Unpack[_Arguments]) -> None: ...
 
 class Permute(_Plain):
     dims: Any
@@ -282,7 +282,7 @@ class TimeDistributed(Layer):
     def activation(self) -> Any: ...
     def backward(self, tape: Any, dy: Any, need_dx: bool = True, **how: Any) -> Any: ...
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any: ...
+    def from_config(cls, config: dict[str, Any]) -> Any: ...  # type: ignore[override]
 
 class UnitNormalization(Layer):
     MOST: Any

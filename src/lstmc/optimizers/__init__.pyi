@@ -1,6 +1,6 @@
 # Made by tests/typing/make_stubs.py
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 from lstmc.optimizers import schedules as schedules
 
 _Name: TypeAlias = str | None
