@@ -116,6 +116,10 @@ def normed(m):
         nn.utils.weight_norm(m, "weight_hh_l0")
 
 
+def negated(m):
+    m.weight_hh_l0.data = torch._neg_view(m.weight_hh_l0.data)      # of the same address and layout
+
+
 def pruned(m):
     prune.l1_unstructured(m, "weight_ih_l0", 0.5)
 
@@ -123,7 +127,7 @@ def pruned(m):
 UNCHANGED = (shared, one_buffer, normed, parametrized)      # the same values elsewhere
 
 
-@pytest.mark.parametrize("change", [*UNCHANGED, new_data, same_address, through_numpy, another_parameter, tied, loaded, assigned, pruned,
+@pytest.mark.parametrize("change", [*UNCHANGED, new_data, same_address, through_numpy, another_parameter, tied, loaded, assigned, pruned, negated,
                                     nn.Module.double], ids=lambda f: f.__name__)
 def test_changes_of_parameters_are_noticed(change):
     for cell in ("LSTM", "GRU"):

@@ -143,8 +143,9 @@ def test_autocast_computes_in_the_precision_of_the_weights(monkeypatch):
     module, x = lstmc.torch.LSTM(5, 7), torch.randn(4, 3, 5)
     want = module(x)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        with pytest.warns(UserWarning, match="computes in torch.float32 under autocast"):
+        with pytest.warns(UserWarning, match="computes in torch.float32 under autocast") as told:
             y, _ = module(x)
+        assert told[0].filename == __file__
         assert_same_bits(y.detach().numpy(), want.detach().numpy())
         half = nn.Linear(5, 5)(x)
         assert half.dtype is torch.bfloat16

@@ -11,19 +11,18 @@ from torch import from_numpy
 keeps_graph = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
 
 
-def array(tensor):
-    """A tensor's memory."""
-    return None if tensor is None else tensor.numpy(force=True)
-
-
 def structure(parts):
-    """The parts of a state as `lstmc.nn` takes them: a pair, one, or None for none."""
-    return None if not parts or all(p is None for p in parts) else parts if len(parts) > 1 else parts[0]
+    """The memory of the parts of a state as `lstmc.nn` takes them: a pair, one, or None for none."""
+    for part in parts:
+        if part is not None:
+            found = [None if p is None else p.numpy(force=True) for p in parts]
+            return found if len(found) > 1 else found[0]
+    return None
 
 
 def run(engine, packing, x, state, train):
     """y, the parts of the final state, and a tape if `train`, of tensors that are known to fit but for their shapes."""
-    y, final, tape = engine.run(array(x), structure([array(s) for s in state]), packing, train)
+    y, final, tape = engine.run(x.numpy(force=True), structure(state), packing, train)
     return from_numpy(y), [from_numpy(s) for s in (final if isinstance(final, tuple) else (final,))], tape
 
 
@@ -43,17 +42,16 @@ class Sequence(torch.autograd.Function):
         return (backward_in_graph if torch.is_grad_enabled() else backward)(ctx, *gradients)
 
 
-def apply(*arguments):
-    """Function.apply without what it does first for transforms of torch.func, which a call has refused."""
-    return super(torch.autograd.Function, Sequence).apply(*arguments)
+# Function.apply without what it does first for transforms of torch.func, which a call has refused
+apply = super(torch.autograd.Function, Sequence).apply
 
 
 def backward(ctx, dy, *dfinal):
     """The gradients of what `Sequence.apply` was given."""
     ctx.saved_tensors               # noqa: B018 (raises if x was written to, or the graph has been freed)
     (_, _, _, need_dx, *need), parts, keep = ctx.needs_input_grad, ctx.parts, keeps_graph()
-    dx, dstate, grads = ctx.engine.gradients(ctx.tape, ctx.packing, array(dy), structure([array(d) for d in dfinal]), need_dx, need[:parts],
-                                             need[parts:], keep)
+    dy = None if dy is None else dy.numpy(force=True)
+    dx, dstate, grads = ctx.engine.gradients(ctx.tape, ctx.packing, dy, structure(dfinal), need_dx, need[:parts], need[parts:], keep)
     if not keep:
         ctx.tape = ctx.given = None
     found = [None if a is None else from_numpy(a) for a in (dx, *dstate, *grads)]

@@ -7,7 +7,7 @@ from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
 from lstmc.torch.autograd import apply, run
-from lstmc.torch.engine import DTYPES, engine_of
+from lstmc.torch.engine import engine_of
 from lstmc.torch.packed import Packing, permuted
 
 _told = set()       # what has been said once
@@ -19,10 +19,11 @@ def call(module, input, hx):
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         raise TypeError(f"{name_of(module)}: expected a call outside of torch.func's transforms (vmap, grad, jvp and so on) and of forward-mode "
                         "differentiation, which cannot follow compiled kernels; use autograd's backward, or lstmc.torch.restore")
-    weights = weights_of(module)
-    dtype = weights[0].dtype
-    packed = input if isinstance(input, PackedSequence) else None
-    x, packing, state = input if packed is None else packed.data, None, state_of(module, hx)
+    packed, own = input if isinstance(input, PackedSequence) else None, module._parameters
+    # what stands under the names of the parameters: parametrizations and weight_norm put others than parameters there
+    weights = [own[name] if name in own else getattr(module, name) for name in module._flat_weights_names]
+    engine, dtype = engine_of(module, weights, module.batch_first and packed is None), weights[0].dtype
+    x, packing, state = input if packed is None else packed.data, None, () if hx is None else state_of(module, hx)
     if torch.is_autocast_enabled("cpu"):
         x, state = out_of_autocast(x, state, dtype)
     check(x, "input", dtype)
@@ -31,8 +32,6 @@ def call(module, input, hx):
     if packed is not None:
         packing = Packing(x, packed.batch_sizes)
         state = permuted(state, packed.sorted_indices, packing.rows)
-    engine = engine_of(module, dtype, module.batch_first and packed is None)
-    engine.borrow(weights)
     if torch.is_grad_enabled() and (x.requires_grad or True in [t.requires_grad for t in (*weights, *state)]):
         y, *final = apply(engine, packing, len(state), x, *state, *weights)
     else:
@@ -43,23 +42,8 @@ def call(module, input, hx):
     return y, (tuple(final) if len(final) > 1 else final[0])
 
 
-def weights_of(module):
-    """The tensors that stand under the names of a module's parameters, in order; parametrizations and weight_norm put others than parameters there."""
-    own = module._parameters
-    found = [own[name] if name in own else getattr(module, name) for name in module._flat_weights_names]
-    dtype = found[0].dtype
-    expected = dtype if dtype in DTYPES else "torch.float32 or torch.float64"
-    for w in found:
-        if w.dtype is not expected or not w.is_cpu:
-            name = next(n for n, other in zip(module._flat_weights_names, found, strict=True) if other is w)
-            raise TypeError(f"{name}: expected {expected} on the CPU, received {w.dtype} on {w.device}")
-    return found
-
-
 def state_of(module, hx):
-    """The parts of an initial state, () for none."""
-    if hx is None:
-        return ()
+    """The parts of an initial state."""
     if module.mode != "LSTM":
         return (hx,)
     if not isinstance(hx, (tuple, list)) or len(hx) != 2:
@@ -71,7 +55,7 @@ def out_of_autocast(x, state, dtype):
     """x and state in the precision of the weights, in which autocast's is computed here too."""
     if "autocast" not in _told:
         _told.add("autocast")
-        warnings.warn(f"lstmc.torch computes in {dtype} under autocast, and returns {dtype}", stacklevel=5)
+        warnings.warn(f"lstmc.torch computes in {dtype} under autocast, and returns {dtype}", stacklevel=6)
     x, *state = [t.to(dtype) if isinstance(t, torch.Tensor) and t.is_floating_point() else t for t in (x, *state)]
     return x, state
 

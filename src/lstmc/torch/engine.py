@@ -2,7 +2,8 @@
 
 Every call looks where each parameter is. Whatever was done to it, a new `.data`, a step of an optimizer, `.double()`, a copy, memory shared with
 other processes, another tensor in its place as parametrizations have, is what the call finds. Packed weights are kept from call to call as
-`lstmc.nn` keeps them, by the fingerprint of all values.
+`lstmc.nn` keeps them, by the fingerprint of all values. Whether tensors are what they were but for their values and addresses is one question
+to the guard with which torch.compile asks it: looking at each from Python takes longer than small kernels.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from lstmc.nn.checks import shape_text
 from lstmc.nn.passes import backward_pass, forward_pass, renew
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+address, Guard = torch.Tensor.data_ptr, torch._C._dynamo.guards.TensorGuards
 KEPT_ENGINES = 4        # of a module whose settings change between calls
 ONE, ALL = 1, None      # threads: as many as lstmc decides, by its own number and the work
 
@@ -24,10 +26,10 @@ def threads():
 
 
 class Borrowed:
-    """Named arrays in memory of others, in place of `lstmc.nn.params.Parameters`; places: address and shape of each, None if one is a copy."""
+    """Named arrays in memory of others, in place of `lstmc.nn.params.Parameters`; places: the address of each, None if one is a copy."""
 
-    def __init__(self, arrays, places=None):
-        self.arrays, self.places = arrays, places
+    def __init__(self, arrays, places=None, guard=None):
+        self.arrays, self.places, self.guard = arrays, places, guard
         self.values = list(arrays.values())
 
     def fingerprint(self):
@@ -49,21 +51,22 @@ class Engine:
 
     def borrow(self, weights):
         """Read these tensors, in the order of `state_dict`, as parameters from now on. One that is not contiguous is copied."""
-        places = self._params.places
-        if places is not None:
-            for w, (address, shape) in zip(weights, places, strict=True):
-                if w.data_ptr() != address or w.shape != shape or not w.is_contiguous():
-                    break
-            else:
-                return          # the same memory, in the same shapes: what it holds now is read at each call
-        arrays, places = {}, []
+        known = self._params
+        guard = known.guard if known.guard and known.guard.check(*weights) else None
+        if guard and list(map(address, weights)) == known.places:
+            return              # the same memory, in the same layout: what it holds now is read at each call
+        arrays = {}
         for (name, shape), w in zip(self.shapes, weights, strict=True):
+            if DTYPES.get(w.dtype) != self.dtype.name or not w.is_cpu:
+                raise TypeError(f"{name}: expected torch.{self.dtype} on the CPU, received {w.dtype} on {w.device}")
             array = w.numpy(force=True)
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape_text(shape)}, received {shape_text(array.shape)}")
-            arrays[name] = array if array.flags.c_contiguous else np.ascontiguousarray(array)
-            places.append((array.ctypes.data, shape))
-        self._params = Borrowed(arrays, places if all(w.is_contiguous() for w in weights) else None)
+            arrays[name] = np.ascontiguousarray(array)
+        places = [a.ctypes.data for a in arrays.values()]
+        if guard is None:
+            guard = Guard(*weights, dynamic_dims_sizes=[list(w.shape) for w in weights], dynamic_dims_strides=[list(w.stride()) for w in weights])
+        self._params = Borrowed(arrays, places if places == list(map(address, weights)) else None, guard)
 
     def _draw(self):
         """The random numbers of a call follow from torch's generator, whose state moves on only where something is dropped."""
@@ -81,7 +84,8 @@ class Engine:
         keep: the tape serves another backward, which computes again what this one used up.
         """
         call, layers = tape.call, list(tape.layers) if keep else []
-        dstate = self._check_state(dstate, "dstate", "d{}_n", call.schedule.sequences, call.batched, optional=True)
+        if dstate is not None:
+            dstate = self._check_state(dstate, "dstate", "d{}_n", call.schedule.sequences, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape) if packing is None else packing.inside(dy)
         grads = {name: np.empty(shape, self.dtype) for (name, shape), wanted in zip(self.shapes, need, strict=True) if wanted}
@@ -110,20 +114,25 @@ ENGINES = {"LSTM": (LSTMEngine, {}), "GRU": (GRUEngine, {}), "RNN_TANH": (RNNEng
            "RNN_RELU": (RNNEngine, {"nonlinearity": "relu"})}
 
 
-def engine_of(module, dtype, batch_first):
-    """The engine of a module as its attributes are at this call: torch lets them be set at any time."""
+def engine_of(module, weights, batch_first):
+    """The engine of a module with these weights, as its attributes are at this call: torch lets them be set at any time."""
     dropout = module.dropout if module.training and module.num_layers > 1 else 0.0
-    settings = (module.mode, dtype, batch_first, dropout, module.input_size, module.hidden_size, module.num_layers, module.bias, module.bidirectional,
-                module.proj_size)
+    settings = (module.mode, weights[0].dtype, batch_first, dropout, module.input_size, module.hidden_size, module.num_layers, module.bias,
+                module.bidirectional, module.proj_size)
     engines = module.__dict__.setdefault("_engines", {})
     engine = engines.get(settings)
     if engine is None:
         kind, more = ENGINES[module.mode]
+        dtype = DTYPES.get(weights[0].dtype)
+        if dtype is None:
+            raise TypeError(f"{module._flat_weights_names[0]}: expected torch.float32 or torch.float64 on the CPU, received {weights[0].dtype} on "
+                            f"{weights[0].device}")
         if module.proj_size:
             more = more | {"proj_size": module.proj_size}
         engine = kind(module.input_size, module.hidden_size, module.num_layers, module.bias, batch_first, dropout, module.bidirectional, seed=0,
-                      dtype=DTYPES[dtype], **more)
+                      dtype=dtype, **more)
         if len(engines) >= KEPT_ENGINES:
             engines.clear()
         engines[settings] = engine
+    engine.borrow(weights)
     return engine

@@ -4,8 +4,6 @@ They have torch's parameters, attributes and initialisation because they are tor
 a module can change from one to the other and back with all that it has (swapping.py).
 """
 
-import sys
-
 import torch
 
 from lstmc.torch.calls import call, name_of
@@ -37,7 +35,7 @@ class OnKernels:
         """
         if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None:
             return super().forward(input, hx)           # what is written down is torch's own layer, which runs anywhere
-        if torch.compiler.is_compiling() or "torch._dynamo" in sys.modules:
+        if torch.compiler.is_compiling() or compiler() is not None:
             return _outside_of_graphs(self, input, hx)
         return call(self, input, hx)
 
@@ -58,7 +56,8 @@ class OnKernels:
                            "several GPUs; use torch.nn.parallel.DistributedDataParallel with one process for each share of the cores")
 
 
-# torch.compile goes no further than this. Its first call imports the compiler, which takes two seconds: who has none of it is spared that.
+# torch.compile goes no further than this. Its first call imports the compiler, which takes two seconds: who compiles nothing is spared that, and its way.
+compiler = torch._C._dynamo.eval_frame.get_eval_frame_callback
 _outside_of_graphs = torch._disable_dynamo(call)
 
 
