@@ -50,8 +50,9 @@ def _softmax_bwd(y, dy):
 
 
 def _log_softmax(x):
-    z = x - x.max(-1, keepdims=True, initial=-np.inf)
-    return z - log(total(exp(z), -1))[..., None]
+    z = x - np.maximum.reduce(x, -1, keepdims=True, initial=-np.inf)
+    z -= log(total(exp(z), -1))[..., None]
+    return z
 
 
 def _log_softmax_bwd(y, dy):

@@ -209,7 +209,8 @@ def gather(node):
 @operator("Expand", least=2)
 def expand(node):
     def run(x, shape):
-        found = np.broadcast_shapes(x.shape, tuple(numbers(shape)))
+        wanted = tuple(numbers(shape))
+        found = x.shape if x.shape == wanted else np.broadcast_shapes(x.shape, wanted)
         return x if found == x.shape else np.broadcast_to(x, node.limited(found))
 
     return run
