@@ -61,6 +61,19 @@ def test_copies(way):
     assert np.array_equal(module(x)[0].detach().numpy(), want) != shared
 
 
+def test_a_copy_of_what_is_parametrized_and_was_called():
+    module, x = lstmc.torch.LSTM(5, 7), torch.randn(4, 3, 5)
+    nn.utils.parametrizations.weight_norm(module, "weight_hh_l0")
+    assert_same_bits(module(x)[0].detach().numpy(), copy.deepcopy(module)(x)[0].detach().numpy())
+
+
+def test_storage_of_parameters_may_still_be_resized():
+    """As fully_shard does; Tensor.numpy() would forbid it."""
+    module = lstmc.torch.LSTM(5, 7)
+    module(torch.randn(4, 3, 5))[0].sum().backward()
+    assert all(p.untyped_storage().resizable() for p in module.parameters())
+
+
 def test_state_dicts_in_files(tmp_path):
     ours, theirs = pair("LSTM", 5, 7)
     torch.save(ours.state_dict(), tmp_path / "ours.pt")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import lstmc.torch
@@ -129,13 +131,24 @@ def test_what_torch_writes_down_is_its_own_layer():
     def exported(m, strict=False):
         return torch.export.export(m, (x,), strict=strict).module()
 
-    for write in (lambda m: torch.jit.script(copy.deepcopy(m)), lambda m: torch.jit.trace(m, (x,)), exported, lambda m: exported(m, True)):
+    for write in (lambda m: torch.jit.script(copy.deepcopy(m)), lambda m: torch.jit.trace(m, (x,)), exported, lambda m: exported(m, True),
+                  lambda m: make_fx(m)(x)):
         with warnings.catch_warnings():         # torch's own
             warnings.simplefilter("ignore")
             again = write(model)
-        assert torch.allclose(again(x)[0], want, rtol=0, atol=2e-5)
+        for one in (x, x + 1):
+            assert torch.allclose(again(one)[0], model(one)[0], rtol=0, atol=2e-5)
     assert type(model[0]) is lstmc.torch.LSTM
     assert torch.equal(model(x)[0], want)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert model(torch.empty(3, 4, 5))[0].shape == (3, 4, 14)
+
+
+def test_a_symbolic_trace_has_the_layer_as_a_leaf():
+    model, x = torch.nn.Sequential(lstmc.torch.LSTM(5, 7)), torch.randn(4, 3, 5)
+    traced = torch.fx.symbolic_trace(model)
+    assert [node.op for node in traced.graph.nodes] == ["placeholder", "call_module", "output"]
+    assert torch.equal(traced(x)[0], model(x)[0])
 
 
 def test_autocast_computes_in_the_precision_of_the_weights(monkeypatch):
@@ -163,6 +176,12 @@ def test_one_thread_of_torch_is_one_thread():
 
 X = torch.zeros(4, 3, 5)
 H = torch.zeros(1, 3, 7)
+def several(m, x):
+    with torch.enable_grad():
+        y = m(x)[0]
+    torch.autograd.grad(y, x, torch.ones(2, *y.shape), is_grads_batched=True)
+
+
 ERRORS = {
     "device": (lambda m: m(X.to("meta")), TypeError, r"input: expected torch\.float32 on the CPU, .* received torch\.float32 on meta"),
     "dtype": (lambda m: m(X.double()), TypeError, r"input: expected torch\.float32 on the CPU, .* received torch\.float64 on cpu"),
@@ -186,6 +205,7 @@ ERRORS = {
                                  r"weight_hh_l0: expected shape \(28, 7\), received \(3, 7\)"),
     "weights of two types": (lambda m: setattr(m.weight_hh_l0, "data", m.weight_hh_l0.data.double()) or m(X), TypeError,
                              r"weight_hh_l0: expected torch\.float32 on the CPU, received torch\.float64"),
+    "several gradients at once": (lambda m: several(m, X.clone().requires_grad_()), RuntimeError, "expected one gradient at a time"),
     "vmap": (lambda m: torch.func.vmap(m)(X[None]), TypeError, r"lstmc\.torch\.LSTM: expected a call outside of torch\.func's transforms"),
     "grad": (lambda m: torch.func.grad(lambda x: m(x)[0].sum())(X), TypeError, r"lstmc\.torch\.LSTM: expected a call outside of torch\.func's transforms"),
 }

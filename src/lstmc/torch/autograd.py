@@ -50,8 +50,12 @@ def backward(ctx, dy, *dfinal):
     """The gradients of what `Sequence.apply` was given."""
     ctx.saved_tensors               # noqa: B018 (raises if x was written to, or the graph has been freed)
     (_, _, _, need_dx, *need), parts, keep = ctx.needs_input_grad, ctx.parts, keeps_graph()
-    dy = None if dy is None else dy.numpy(force=True)
-    dx, dstate, grads = ctx.engine.gradients(ctx.tape, ctx.packing, dy, structure(dfinal), need_dx, need[:parts], need[parts:], keep)
+    try:
+        dy, dfinal = None if dy is None else dy.numpy(force=True), structure(dfinal)
+    except RuntimeError as error:       # of tensors without memory
+        raise RuntimeError("lstmc.torch: expected one gradient at a time, not a batch of them (is_grads_batched, vectorize, vmap); use "
+                           "lstmc.torch.restore") from error
+    dx, dstate, grads = ctx.engine.gradients(ctx.tape, ctx.packing, dy, dfinal, need_dx, need[:parts], need[parts:], keep)
     if not keep:
         ctx.tape = ctx.given = None
     found = [None if a is None else from_numpy(a) for a in (dx, *dstate, *grads)]

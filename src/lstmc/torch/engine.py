@@ -8,6 +8,7 @@ to the guard with which torch.compile asks it: looking at each from Python takes
 
 import numpy as np
 import torch
+from torch.utils.dlpack import to_dlpack
 
 from lstmc import nn
 from lstmc.kernels import core
@@ -23,6 +24,19 @@ ONE, ALL = 1, None      # threads: as many as lstmc decides, by its own number a
 def threads():
     """One thread where torch was told to use one."""
     return ONE if torch.get_num_threads() == 1 else ALL
+
+
+class Memory:
+    """A tensor for np.from_dlpack: after Tensor.numpy() nobody could resize the storage any more, as FSDP does with parameters."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __dlpack__(self, **_):
+        return to_dlpack(self.tensor)
+
+    def __dlpack_device__(self):
+        return 1, 0
 
 
 class Borrowed:
@@ -49,6 +63,9 @@ class Engine:
         self.shapes = list(self._shapes())
         self._params = Borrowed({})
 
+    def __getstate__(self):
+        return super().__getstate__() | {"_params": Borrowed({})}       # a copied module has other weights
+
     def borrow(self, weights):
         """Read these tensors, in the order of `state_dict`, as parameters from now on. One that is not contiguous is copied."""
         known = self._params
@@ -59,7 +76,7 @@ class Engine:
         for (name, shape), w in zip(self.shapes, weights, strict=True):
             if DTYPES.get(w.dtype) != self.dtype.name or not w.is_cpu:
                 raise TypeError(f"{name}: expected torch.{self.dtype} on the CPU, received {w.dtype} on {w.device}")
-            array = w.numpy(force=True)
+            array = np.from_dlpack(Memory(w.detach().resolve_neg()))
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape_text(shape)}, received {shape_text(array.shape)}")
             arrays[name] = np.ascontiguousarray(array)

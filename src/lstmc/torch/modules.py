@@ -33,8 +33,10 @@ class OnKernels:
         TypeError, ValueError
             A tensor is not on the CPU, or its dtype or shape does not fit; a transform of torch.func is active.
         """
-        if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None:
-            return super().forward(input, hx)           # what is written down is torch's own layer, which runs anywhere
+        if isinstance(input, torch.fx.Proxy):
+            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input, hx), {})        # a leaf, as torch's own
+        if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None or torch._C._len_torch_dispatch_stack():
+            return super().forward(input, hx)           # what is written down or watched is torch's own layer, which runs anywhere
         if torch.compiler.is_compiling() or compiler() is not None:
             return _outside_of_graphs(self, input, hx)
         return call(self, input, hx)
