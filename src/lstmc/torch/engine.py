@@ -2,9 +2,11 @@
 
 Every call looks where each parameter is. Whatever was done to it, a new `.data`, a step of an optimizer, `.double()`, a copy, memory shared with
 other processes, another tensor in its place as parametrizations have, is what the call finds. Packed weights are kept from call to call as
-`lstmc.nn` keeps them, by the fingerprint of all values. Whether tensors are what they were but for their values and addresses is one question
-to the guard with which torch.compile asks it: looking at each from Python takes longer than small kernels.
+`lstmc.nn` keeps them, by the fingerprint of all values. torch.compile's guard says whether
+all are what they were but for values and addresses: to ask each from Python takes longer than small kernels.
 """
+
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -26,17 +28,10 @@ def threads():
     return ONE if torch.get_num_threads() == 1 else ALL
 
 
-class Memory:
-    """A tensor for np.from_dlpack: after Tensor.numpy() nobody could resize the storage any more, as FSDP does with parameters."""
-
-    def __init__(self, tensor):
-        self.tensor = tensor
-
-    def __dlpack__(self, **_):
-        return to_dlpack(self.tensor)
-
-    def __dlpack_device__(self):
-        return 1, 0
+def memory(w):
+    """A parameter's memory; after Tensor.numpy() nobody could resize its storage, as FSDP does."""
+    w = w.detach().resolve_neg()
+    return np.from_dlpack(SimpleNamespace(__dlpack__=lambda **_: to_dlpack(w), __dlpack_device__=lambda: (1, 0)))
 
 
 class Borrowed:
@@ -75,14 +70,15 @@ class Engine:
         arrays = {}
         for (name, shape), w in zip(self.shapes, weights, strict=True):
             if DTYPES.get(w.dtype) != self.dtype.name or not w.is_cpu:
-                raise TypeError(f"{name}: expected torch.{self.dtype} on the CPU, received {w.dtype} on {w.device}")
-            array = np.from_dlpack(Memory(w.detach().resolve_neg()))
+                expected = f"torch.{self.dtype}" if weights[0].dtype in DTYPES else "torch.float32 or torch.float64"
+                raise TypeError(f"{name}: expected {expected} on the CPU, received {w.dtype} on {w.device}")
+            array = memory(w)
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape_text(shape)}, received {shape_text(array.shape)}")
             arrays[name] = np.ascontiguousarray(array)
         places = [a.ctypes.data for a in arrays.values()]
         if guard is None:
-            guard = Guard(*weights, dynamic_dims_sizes=[list(w.shape) for w in weights], dynamic_dims_strides=[list(w.stride()) for w in weights])
+            guard = Guard(*weights, dynamic_dims_sizes=None, dynamic_dims_strides=None)
         self._params = Borrowed(arrays, places if places == list(map(address, weights)) else None, guard)
 
     def _draw(self):
@@ -140,14 +136,10 @@ def engine_of(module, weights, batch_first):
     engine = engines.get(settings)
     if engine is None:
         kind, more = ENGINES[module.mode]
-        dtype = DTYPES.get(weights[0].dtype)
-        if dtype is None:
-            raise TypeError(f"{module._flat_weights_names[0]}: expected torch.float32 or torch.float64 on the CPU, received {weights[0].dtype} on "
-                            f"{weights[0].device}")
         if module.proj_size:
             more = more | {"proj_size": module.proj_size}
         engine = kind(module.input_size, module.hidden_size, module.num_layers, module.bias, batch_first, dropout, module.bidirectional, seed=0,
-                      dtype=dtype, **more)
+                      dtype=DTYPES.get(weights[0].dtype, "float32"), **more)
         if len(engines) >= KEPT_ENGINES:
             engines.clear()
         engines[settings] = engine

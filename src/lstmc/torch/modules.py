@@ -34,7 +34,7 @@ class OnKernels:
             A tensor is not on the CPU, or its dtype or shape does not fit; a transform of torch.func is active.
         """
         if isinstance(input, torch.fx.Proxy):
-            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input, hx), {})        # a leaf, as torch's own
+            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input, hx), {})    # a leaf
         if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None or torch._C._len_torch_dispatch_stack():
             return super().forward(input, hx)           # what is written down or watched is torch's own layer, which runs anywhere
         if torch.compiler.is_compiling() or compiler() is not None:
@@ -58,7 +58,7 @@ class OnKernels:
                            "several GPUs; use torch.nn.parallel.DistributedDataParallel with one process for each share of the cores")
 
 
-# torch.compile goes no further than this. Its first call imports the compiler, which takes two seconds: who compiles nothing is spared that, and its way.
+# torch.compile goes no further than this. Its first call imports the compiler, which takes two seconds: who compiles nothing is spared that.
 compiler = torch._C._dynamo.eval_frame.get_eval_frame_callback
 _outside_of_graphs = torch._disable_dynamo(call)
 
