@@ -20,12 +20,11 @@ from lstmc.nn.passes import backward_pass, forward_pass, renew
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 address, Guard = torch.Tensor.data_ptr, torch._C._dynamo.guards.TensorGuards
 KEPT_ENGINES = 4        # of a module whose settings change between calls
-ONE, ALL = 1, None      # threads: as many as lstmc decides, by its own number and the work
 
 
 def threads():
-    """One thread where torch was told to use one."""
-    return ONE if torch.get_num_threads() == 1 else ALL
+    """One where torch was told to use one; else lstmc decides."""
+    return 1 if torch.get_num_threads() == 1 else None
 
 
 def memory(w):
@@ -70,8 +69,8 @@ class Engine:
         arrays = {}
         for (name, shape), w in zip(self.shapes, weights, strict=True):
             if DTYPES.get(w.dtype) != self.dtype.name or not w.is_cpu:
-                expected = f"torch.{self.dtype}" if weights[0].dtype in DTYPES else "torch.float32 or torch.float64"
-                raise TypeError(f"{name}: expected {expected} on the CPU, received {w.dtype} on {w.device}")
+                other = "" if weights[0].dtype in DTYPES else " or torch.float64"
+                raise TypeError(f"{name}: expected torch.{self.dtype}{other} on the CPU, received {w.dtype} on {w.device}")
             array = memory(w)
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape_text(shape)}, received {shape_text(array.shape)}")
