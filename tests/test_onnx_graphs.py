@@ -266,6 +266,10 @@ def test_partial_leaves_what_is_not_supported():
     data.graph.node.insert(0, helper.make_node("Einsum", ["X"], ["before"], equation="tbi->tbi"))
     with pytest.raises(FormatError, match=r"node of output 'before' \(Einsum\): the operator Einsum is not supported; from_onnx\(..., partial=True\)"):
         lstmc.from_onnx(data)
+    for loop in ("Loop", "Scan"):
+        data.graph.node[0].op_type = loop
+        with pytest.raises(FormatError, match=rf"'before' \({loop}\): the operator {loop} is not supported; from_keras and from_torch take the model"):
+            lstmc.from_onnx(data)
     data.graph.initializer.append(helper.make_tensor("words", TensorProto.STRING, [1], [b"a"]))
     data.graph.node.append(helper.make_node("Squeeze", ["words", "words"], ["nothing"]))
     data.graph.node.append(helper.make_node("Cast", ["W"], ["odd"], to=TensorProto.BFLOAT16))

@@ -63,7 +63,9 @@ class Node:
         elif self.op in OPERATORS:
             _, least, most, outputs = OPERATORS[self.op]
         else:
-            raise FormatError(f"{self.where}: the operator {self.op} is not supported; from_onnx(..., partial=True) gives the recurrent nodes alone")
+            way = "from_keras and from_torch take the model that it came from" if self.op in ("Loop", "Scan") else \
+                "from_onnx(..., partial=True) gives the recurrent nodes alone"
+            raise FormatError(f"{self.where}: the operator {self.op} is not supported; {way}")
         if len(self.inputs) < least or not all(self.inputs[:least if most >= 0 else None]) or (most >= 0 and len(self.inputs) > most):
             span = f"{least}" if most == least else f"{least} or more" if most < 0 else f"{least} to {most}"
             raise FormatError(f"{self.where}: expected {span} inputs, received {self.inputs[:20]}")
