@@ -268,7 +268,7 @@ def test_partial_leaves_what_is_not_supported():
         lstmc.from_onnx(data)
     for loop in ("Loop", "Scan"):
         data.graph.node[0].op_type = loop
-        with pytest.raises(FormatError, match=rf"'before' \({loop}\): the operator {loop} is not supported; from_keras and from_torch take the model"):
+        with pytest.raises(FormatError, match=rf"'before' \({loop}\): the operator {loop} is not supported; from_keras and from_torch take the model it was"):
             lstmc.from_onnx(data)
     data.graph.initializer.append(helper.make_tensor("words", TensorProto.STRING, [1], [b"a"]))
     data.graph.node.append(helper.make_node("Squeeze", ["words", "words"], ["nothing"]))

@@ -20,7 +20,7 @@ def call(module, input, hx):
         raise TypeError(f"{name_of(module)}: expected a call outside of torch.func's transforms (vmap, grad, jvp and so on) and of forward-mode "
                         "differentiation, which cannot follow compiled kernels; use autograd's backward, or lstmc.torch.restore")
     packed, own = input if isinstance(input, PackedSequence) else None, module._parameters
-    # under the names of parameters: parametrizations and weight_norm put others than parameters there
+    # parametrizations put others than parameters under their names
     weights = [own[name] if name in own else getattr(module, name) for name in module._flat_weights_names]
     engine, dtype = engine_of(module, weights, module.batch_first and packed is None), weights[0].dtype
     x, packing, state = input if packed is None else packed.data, None, () if hx is None else state_of(module, hx)

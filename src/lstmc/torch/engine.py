@@ -2,8 +2,8 @@
 
 Every call looks where each parameter is. Whatever was done to it, a new `.data`, a step of an optimizer, `.double()`, a copy, memory shared with
 other processes, another tensor in its place as parametrizations have, is what the call finds. Packed weights are kept from call to call as
-`lstmc.nn` keeps them, by the fingerprint of all values. torch.compile's guard says whether
-all are what they were but for values and addresses: to ask each from Python takes longer than small kernels.
+`lstmc.nn` keeps them, by the fingerprint of all values. A guard, as torch.compile has it, sees any
+change but of values and addresses: to ask each tensor from Python takes longer.
 """
 
 from types import SimpleNamespace
@@ -58,14 +58,14 @@ class Engine:
         self._params = Borrowed({})
 
     def __getstate__(self):
-        return super().__getstate__() | {"_params": Borrowed({})}       # a copied module has other weights
+        return super().__getstate__() | {"_params": Borrowed({})}       # a copy has others
 
     def borrow(self, weights):
         """Read these tensors, in the order of `state_dict`, as parameters from now on. One that is not contiguous is copied."""
         known = self._params
         guard = known.guard if known.guard and known.guard.check(*weights) else None
         if guard and list(map(address, weights)) == known.places:
-            return              # the same memory, in the same layout: what it holds now is read at each call
+            return              # the same memory: what it holds now is read
         arrays = {}
         for (name, shape), w in zip(self.shapes, weights, strict=True):
             if DTYPES.get(w.dtype) != self.dtype.name or not w.is_cpu:
@@ -96,8 +96,7 @@ class Engine:
         keep: the tape serves another backward, which computes again what this one used up.
         """
         call, layers = tape.call, list(tape.layers) if keep else []
-        if dstate is not None:
-            dstate = self._check_state(dstate, "dstate", "d{}_n", call.schedule.sequences, call.batched, optional=True)
+        dstate = self._check_state(dstate, "dstate", "d{}_n", call.schedule.sequences, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape) if packing is None else packing.inside(dy)
         grads = {name: np.empty(shape, self.dtype) for (name, shape), wanted in zip(self.shapes, need, strict=True) if wanted}

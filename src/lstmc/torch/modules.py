@@ -58,7 +58,7 @@ class OnKernels:
                            "several GPUs; use torch.nn.parallel.DistributedDataParallel with one process for each share of the cores")
 
 
-# torch.compile goes no further than this. Its first call imports the compiler, which takes two seconds: who compiles nothing is spared that.
+# torch.compile goes no further. The first call imports the compiler, which takes two seconds: who compiles nothing is spared that.
 compiler = torch._C._dynamo.eval_frame.get_eval_frame_callback
 _outside_of_graphs = torch._disable_dynamo(call)
 

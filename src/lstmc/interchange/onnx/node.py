@@ -63,7 +63,7 @@ class Node:
         elif self.op in OPERATORS:
             _, least, most, outputs = OPERATORS[self.op]
         else:
-            way = "from_keras and from_torch take the model that it came from" if self.op in ("Loop", "Scan") else \
+            way = "from_keras and from_torch take the model it was" if self.op in ("Loop", "Scan") else \
                 "from_onnx(..., partial=True) gives the recurrent nodes alone"
             raise FormatError(f"{self.where}: the operator {self.op} is not supported; {way}")
         if len(self.inputs) < least or not all(self.inputs[:least if most >= 0 else None]) or (most >= 0 and len(self.inputs) > most):
