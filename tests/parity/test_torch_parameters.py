@@ -17,6 +17,7 @@ from torch.nn.utils import clip_grad_norm_, parametrize, prune
 
 import lstmc.torch
 from conftest import assert_close, assert_same_bits
+from lstmc.torch import engine
 from torch_twins import KINDS, arrays, assert_twins, pair, parametrized, results
 
 # What torch warns of inside of torch
@@ -152,6 +153,15 @@ def test_changes_of_parameters_are_noticed(change):
         x = x.detach().to(ours.weight_ih_l1.dtype).requires_grad_()
         assert_twins(ours, theirs, x)
         assert change in UNCHANGED or not np.array_equal(results(ours, x)["y"], before)
+
+
+def test_a_torch_without_its_guard(monkeypatch):
+    monkeypatch.setattr(engine, "Guard", None)
+    ours, theirs = pair("LSTM", 5, 7)
+    for change in (lambda m: m, new_data):
+        for m in (ours, theirs):
+            change(m)
+        assert_twins(ours, theirs, torch.randn(4, 3, 5, requires_grad=True))
 
 
 def test_a_parametrization_is_removed_again():

@@ -144,6 +144,21 @@ def test_what_torch_writes_down_is_its_own_layer():
         assert model(torch.empty(3, 4, 5))[0].shape == (3, 4, 14)
 
 
+def test_scripts_of_subclasses():
+    class Sized(lstmc.torch.GRU):
+        def __init__(self, n):
+            super().__init__(n, n)
+
+    class Doubled(lstmc.torch.GRU):
+        def forward(self, x, hx=None):
+            return 2 * super().forward(x, hx)[0]
+
+    module, x = nn.Sequential(Sized(5)), torch.randn(4, 3, 5)
+    assert torch.allclose(torch.jit.script(module)(x)[0], module(x)[0], rtol=0, atol=2e-5)
+    with pytest.raises(RuntimeError, match="return 2"):         # torch's error, not a layer that doubles nothing
+        torch.jit.script(nn.Sequential(Doubled(5, 5)))
+
+
 def test_a_symbolic_trace_has_the_layer_as_a_leaf():
     model, x = torch.nn.Sequential(lstmc.torch.LSTM(5, 7)), torch.randn(4, 3, 5)
     traced = torch.fx.symbolic_trace(model)

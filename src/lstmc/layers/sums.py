@@ -6,7 +6,7 @@ import numpy as np
 def total(x, axis):
     """The sum along an axis."""
     axes = list(range(x.ndim))
-    x = np.array(x.transpose(axes.pop(axis), *axes), order="C")     # a copy, in which what is added lies in rows
+    x = np.array(x.transpose(axes.pop(axis), *axes), order="C")     # a copy, summed in rows
     n = len(x)
     while n > 1:
         half = n // 2

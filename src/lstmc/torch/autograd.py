@@ -53,7 +53,7 @@ def backward(ctx, dy, *dfinal):
     try:
         dy, dfinal = None if dy is None else dy.numpy(force=True), structure(dfinal)
     except RuntimeError as error:       # of tensors without memory
-        raise RuntimeError("lstmc.torch: expected one gradient at a time, no batch (is_grads_batched, vectorize); use lstmc.torch.restore") from error
+        raise RuntimeError("lstmc.torch: expected one gradient at a time, received a batch of them; use lstmc.torch.restore") from error
     dx, dstate, grads = ctx.engine.gradients(ctx.tape, ctx.packing, dy, dfinal, need_dx, need[:parts], need[parts:], keep)
     if not keep:
         ctx.tape = ctx.given = None

@@ -18,7 +18,7 @@ from lstmc.nn.checks import shape_text
 from lstmc.nn.passes import backward_pass, forward_pass, renew
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
-address, Guard = torch.Tensor.data_ptr, torch._C._dynamo.guards.TensorGuards
+address, Guard = torch.Tensor.data_ptr, getattr(torch._C._dynamo.guards, "TensorGuards", None)
 KEPT_ENGINES = 4        # of a module whose settings change between calls
 
 
@@ -34,9 +34,9 @@ def memory(w):
 
 
 class Borrowed:
-    """Named arrays in memory of others, in place of `lstmc.nn.params.Parameters`; places: the address of each, None if one is a copy."""
+    """Named arrays in memory of others, in place of `lstmc.nn.params.Parameters`; places: the address of each."""
 
-    def __init__(self, arrays, places=None, guard=None):
+    def __init__(self, arrays, places=(), guard=None):
         self.arrays, self.places, self.guard = arrays, places, guard
         self.values = list(arrays.values())
 
@@ -63,8 +63,7 @@ class Engine:
     def borrow(self, weights):
         """Read these tensors, in the order of `state_dict`, as parameters from now on. One that is not contiguous is copied."""
         known = self._params
-        guard = known.guard if known.guard and known.guard.check(*weights) else None
-        if guard and list(map(address, weights)) == known.places:
+        if known.guard and known.guard.check(*weights) and list(map(address, weights)) == known.places:
             return              # the same memory: what it holds now is read
         arrays = {}
         for (name, shape), w in zip(self.shapes, weights, strict=True):
@@ -75,10 +74,8 @@ class Engine:
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {shape_text(shape)}, received {shape_text(array.shape)}")
             arrays[name] = np.ascontiguousarray(array)
-        places = [a.ctypes.data for a in arrays.values()]
-        if guard is None:
-            guard = Guard(*weights, dynamic_dims_sizes=None, dynamic_dims_strides=None)
-        self._params = Borrowed(arrays, places if places == list(map(address, weights)) else None, guard)
+        guard = Guard(*weights, dynamic_dims_sizes=None, dynamic_dims_strides=None) if Guard else None
+        self._params = Borrowed(arrays, [a.ctypes.data for a in arrays.values()], guard)
 
     def _draw(self):
         """The random numbers of a call follow from torch's generator, whose state moves on only where something is dropped."""
