@@ -42,8 +42,9 @@ class Sequence(torch.autograd.Function):
         return (backward_in_graph if torch.is_grad_enabled() else backward)(ctx, *gradients)
 
 
-# Function.apply without what it does first for transforms of torch.func, which a call has refused
-apply = super(torch.autograd.Function, Sequence).apply
+def apply(*arguments):
+    """Function.apply without what it does first for transforms of torch.func, which a call has refused."""
+    return super(torch.autograd.Function, Sequence).apply(*arguments)
 
 
 def backward(ctx, dy, *dfinal):
