@@ -58,7 +58,7 @@ class Engine:
         self._params = Borrowed({})
 
     def __getstate__(self):
-        return super().__getstate__() | {"_params": Borrowed({})}       # a copy has others
+        return super().__getstate__() | {"_params": Borrowed({})}
 
     def borrow(self, weights):
         """Read these tensors, in the order of `state_dict`, as parameters from now on. One that is not contiguous is copied."""

@@ -34,7 +34,7 @@ class OnKernels:
             A tensor is not on the CPU, or its dtype or shape does not fit; a transform of torch.func is active.
         """
         if isinstance(input, torch.fx.Proxy):
-            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input, hx), {})    # a leaf
+            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input, hx), {})
         if torch.compiler.is_exporting() or torch._C._get_tracing_state() is not None or torch._C._len_torch_dispatch_stack():
             return super().forward(input, hx)           # torch's own layer is what is written down or watched
         if torch.compiler.is_compiling() or compiler() is not None:
