@@ -14,6 +14,7 @@ from lstmc.layers import (
     LSTM,
     Activation,
     Bidirectional,
+    Cropping1D,
     Dense,
     Dropout,
     Embedding,
@@ -23,10 +24,14 @@ from lstmc.layers import (
     Permute,
     PReLU,
     ReLU,
+    RepeatVector,
+    Reshape,
     SimpleRNN,
     Softmax,
     SpatialDropout1D,
     TimeDistributed,
+    UpSampling1D,
+    ZeroPadding1D,
 )
 from lstmc.layers.activations import _ALL
 from lstmc.training.graph import Padded
@@ -82,6 +87,23 @@ def test_a_softmax_layer_is_part_of_the_loss():
         model.fit(1e3 * x, y, epochs=2, shuffle=False, verbose=0)
         results.append([w.tobytes() for w in model.get_weights()])
     assert results[0] == results[1] == results[2]
+
+
+def test_steps_at_one_end_or_none():
+    """Cropping takes back what padding gave, also in the gradients; what Keras calls channels_last is the only layout."""
+    x, dy = inputs(2, 5, 3), inputs(2, 8, 3, seed=1)
+    pad, crop = ZeroPadding1D((1, 2), "channels_last", dtype="float64"), Cropping1D((1, 2), dtype="float64")
+    padded, _, of_pad = pad.forward(x, None, True)
+    assert not padded[:, :1].any()
+    assert not padded[:, 6:].any()
+    back, _, of_crop = crop.forward(padded, None, True)
+    assert np.array_equal(back, x)
+    assert np.array_equal(pad.backward(of_pad, dy)[0], dy[:, 1:6])
+    assert np.array_equal(crop.backward(of_crop, x)[0], padded)
+    for layer in (ZeroPadding1D(0, dtype="float64"), Cropping1D(0, dtype="float64"), UpSampling1D(1, dtype="float64")):
+        y, _, tape = layer.forward(x, None, True)
+        assert np.array_equal(y, x)
+        assert np.array_equal(layer.backward(tape, x)[0], x)
 
 
 def test_leaky_relu_by_its_older_name():
@@ -204,6 +226,17 @@ def test_layers_inside_layers_are_trained_or_not_together():
     (lambda: Softmax(2)(np.zeros((2, 3))), "with an axis 2 that is not the batch's"),
     (lambda: Permute((1, 3)), "dims: expected each of 1 to 2 once"),
     (lambda: Permute((2, 1))(np.zeros((2, 3))), "permute: expected input of shape of 3 axes"),
+    (lambda: Permute(2), "dims: expected a tuple, received int"),
+    (lambda: Reshape(6), "target_shape: expected a tuple, received int"),
+    (lambda: Reshape((-1, 2, -1)), r"target_shape: expected -1 once, received \(-1, 2, -1\)"),
+    (lambda: Reshape((2, 4))(np.zeros((2, 6))), r"reshape: expected input of shape of sizes that make \(2, 4\), received \(2, 6\)"),
+    (lambda: Reshape((-1, 4))(np.zeros((2, 6))), r"reshape: expected input of shape of sizes that make \(-1, 4\), received \(2, 6\)"),
+    (lambda: RepeatVector(2)(np.zeros((2, 5, 3))), r"shape \(batch, features\), received \(2, 5, 3\); a recurrent layer .* return_sequences=False"),
+    (lambda: Cropping1D((1, 2, 3)), r"cropping: expected a whole number or two, received \(1, 2, 3\)"),
+    (lambda: ZeroPadding1D((1, -1)), "padding: expected .* received -1"),
+    (lambda: ZeroPadding1D(1, "channels_first"), "data_format"),
+    (lambda: Cropping1D((2, 3))(np.zeros((2, 5, 3))), r"expected input of shape \(batch, more than 5 steps, features\), received \(2, 5, 3\)"),
+    (lambda: UpSampling1D(2)(np.zeros((2, 3))), r"expected input of shape \(batch, time, features\), received \(2, 3\)"),
     (lambda: TimeDistributed(Bidirectional(GRU(2), merge_mode=None)), "expected one input and one output"),
     (lambda: lstmc.Sequential([Input((None, 2)), Bidirectional(GRU(2), merge_mode=None)]), "with merge_mode=None, which has two"),
 ])  # fmt: skip
