@@ -67,11 +67,12 @@ FLAGS = (
     "-fvisibility=hidden",
     "-g0",
 )
-# The Cython modules hold no arithmetic: half the code of -O3 and the same speed. Those that are entered a few times a call and not at
-# every step: a sixth less code again.
+# The Cython modules hold no arithmetic: half the code of -O3 and the same speed. Those that have little to do at every step: a sixth less
+# code again.
 MODULE_FLAGS = ("-O2",)
 SMALL_MODULE_FLAGS = ("-Os",)
-SMALL = ("arena", "backward", "cells", "core", "linear", "options", "parts", "plan", "probe", "random", "schedule", "tape", "train", "weights")
+SMALL = ("arena", "backward", "cells", "contention", "core", "linear", "options", "parts", "plan", "probe", "random", "rows", "schedule", "sums", "tape",
+         "team", "train", "weights")
 # No unwind tables, which in C serve debuggers only: 4 % of the whole, none of the code.
 LINUX = ("-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 # No symbol table, no padding between segments: a tenth of each module.
