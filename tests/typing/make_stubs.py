@@ -5,7 +5,6 @@ compares. What a type is comes from `stub_types.py`, else from the default; a fu
 """
 
 import ast
-import enum
 import importlib
 import importlib.util
 import inspect
@@ -16,7 +15,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from stub_types import ALIASES, ARGUMENTS, ARRAY, ATTRIBUTES, CYTHON, DUNDERS, INITIALIZER, INSIDE, PLAIN, RETURNS
+from compiled_stubs import of_compiled
+from stub_types import ALIASES, ARGUMENTS, ARRAY, ATTRIBUTES, DUNDERS, INITIALIZER, INSIDE, PLAIN, RETURNS
 
 import lstmc
 
@@ -323,51 +323,6 @@ def joined(imports):
     return [f"{module} import {', '.join(names)}" for module, names in found.items()]
 
 
-def of_compiled(name):
-    """The stub of a compiled module, from the signatures that Cython embeds; '' if it shows nothing."""
-    module = importlib.import_module(f"lstmc.kernels.{name}")
-    parts = []
-    for member, thing in sorted(vars(module).items()):
-        if member.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
-            continue
-        if isinstance(thing, enum.EnumMeta):
-            parts.append(f"class {member}(IntEnum):\n" + "".join(f"    {value.name} = {value.value}\n" for value in sorted(thing)))
-        elif isinstance(thing, type):
-            parts.append(f"class {member}:\n    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...\n{textwrap.indent(compiled_members(thing), '    ')}")
-        elif callable(thing):
-            parts.append(f"def {member}({', '.join(cython_arguments(thing.__doc__ or ''))}) -> Any: ...\n")
-    return with_imports("".join(parts), [], f"kernels.{name}") if parts else ""
-
-
-def compiled_members(cls):
-    """Lines of a stub for what a compiled class shows."""
-    lines = []
-    for member, thing in sorted(vars(cls).items()):
-        if member.startswith("_"):
-            continue
-        if inspect.isgetsetdescriptor(thing):
-            lines.append(f"@property\ndef {member}(self) -> Any: ...\n")
-        elif callable(thing):
-            _, *arguments = cython_arguments(thing.__doc__)
-            lines.append(f"def {member}({', '.join(['self', *arguments])}) -> Any: ...\n")
-    return "".join(lines)
-
-
-def cython_arguments(doc):
-    found = re.match(r"[\w.]+\((.*?)\)(?: -> \w+)?(?:\n|$)", doc)
-    if not found:
-        return ["*arguments: Any", "**more: Any"]
-    texts = []
-    for part in filter(None, (p.strip() for p in re.split(r",(?![^()]*\))", found[1]))):
-        head, _, default = part.partition("=")
-        kind, _, name = head.strip().rpartition(" ")
-        star = re.match(r"\**", name)[0]
-        annotation = CYTHON.get(kind, "Any")
-        annotation = f"{annotation} | None" if default == "None" and annotation != "Any" and "None" not in annotation else annotation
-        texts.append(f"{star}{name.lstrip('*')}: {annotation}" + (" = ..." if default else "") if name else "*")
-    return texts
-
-
 def stubs():
     """path -> text of every stub."""
     there, homes = [short for short in PUBLIC if exists(short)], {}
@@ -385,7 +340,7 @@ def stubs():
         origin = importlib.util.find_spec(f"lstmc.kernels.{module.name}").origin
         text = "" if origin.endswith(".py") else of_compiled(module.name)
         if text:
-            found[ROOT / "kernels" / f"{module.name}.pyi"] = text
+            found[ROOT / "kernels" / f"{module.name}.pyi"] = with_imports(text, [], f"kernels.{module.name}")
     return found
 
 
