@@ -9,6 +9,12 @@ def kind(thing):
     return found.__name__ if found.__module__.partition(".")[0] in ("builtins", "lstmc", "__main__") else f"{found.__module__}.{found.__name__}"
 
 
+def whole_kind(thing):
+    """The same with the module of this package's own types, too, where one of another package with the same name is expected."""
+    found, what = (thing, "the class ") if isinstance(thing, type) else (type(thing), "")
+    return what + (found.__name__ if found.__module__ == "builtins" else f"{found.__module__}.{found.__qualname__}")
+
+
 def length(value):
     """What was given in place of a list of some length."""
     return f"a {type(value).__name__} of {len(value)}" if isinstance(value, (list, tuple)) else type(value).__name__

@@ -10,9 +10,9 @@ import functools
 import itertools
 import sys
 
+from lstmc import received
 from lstmc.distributed.ordered import AHEAD, RETRIES, in_order
 from lstmc.distributed.processes import Processes
-from lstmc.nn import checks
 
 # By this setting of its own a worker of Dask gives memory back at every chance, and gets it again from the system: a small model takes half as long again.
 TRIM = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
@@ -130,7 +130,7 @@ def chosen(engine):
     if isinstance(engine, str):
         raise ValueError(f"engine: expected one of {names}, received {engine!r}")
     raise TypeError(f"engine: expected one of {names}, distributed.Processes, an executor, Dask's Client or Spark's session, "
-                    f"received {checks.kind_text(engine)}")
+                    f"received {received.whole_kind(engine)}")
 
 
 def is_a(module, name, value):

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 
-from lstmc import runtime
+from lstmc import received, runtime
 from lstmc.console import verbosity
 from lstmc.distributed import engines
 from lstmc.distributed.parts import given, joined, packed, unpacked
@@ -55,7 +55,7 @@ def predict(model, source, engine="processes", *, workers=None, threads=None, pa
         As `model.predict` gives; for an iterable of partitions an iterator of their outputs.
     """
     if isinstance(model, type) or not hasattr(model, "predict") or not hasattr(model, "accept"):
-        raise TypeError(f"model: expected an lstmc.Sequential or lstmc.Model, received {checks.kind_text(model)}")
+        raise TypeError(f"model: expected an lstmc.Sequential or lstmc.Model, received {received.whole_kind(model)}")
     workers = None if workers is None else checks.integer(workers, "workers", 1)
     here, share = shares(workers, threads)
     if isinstance(engine, Processes) and threads is None:

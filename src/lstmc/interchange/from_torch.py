@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 
-from lstmc import nn
+from lstmc import nn, received
 from lstmc.interchange import torch_names, torch_weights
 from lstmc.nn import checks
 from lstmc.warned import warn
@@ -93,7 +93,7 @@ def weights_of(obj, prefix):
     elif hasattr(getattr(obj, "state_dict", None), "items"):        # of what torch.export made
         yield torch_weights.of_dict(obj.state_dict), None
     else:
-        raise TypeError(f"obj: expected a torch module, a state_dict, or a path, received {checks.kind_text(obj)}")
+        raise TypeError(f"obj: expected a torch module, a state_dict, or a path, received {received.whole_kind(obj)}")
 
 
 def made(sizes, module, batch_first, dropout, nonlinearity, seed, dtype):

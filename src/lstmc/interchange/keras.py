@@ -8,6 +8,7 @@ with Keras itself).
 import contextlib
 import os
 
+from lstmc import received
 from lstmc.errors import FormatError
 from lstmc.interchange import hdf5, keras_compile, keras_files, keras_graphs, keras_objects, keras_optimizer, keras_weights
 from lstmc.nn import checks
@@ -53,7 +54,7 @@ def from_keras(obj, verify=False, *, model=None):
     verify = checks.flag(verify, "verify")
     known = keras_objects.is_keras(obj) and not isinstance(obj, type)
     if not known and not isinstance(obj, (str, os.PathLike)):
-        raise TypeError(f"obj: expected a model or a layer of Keras, or a path, received {checks.kind_text(obj)}")
+        raise TypeError(f"obj: expected a model or a layer of Keras, or a path, received {received.whole_kind(obj)}")
     path = None if known else files.path_of(obj)
     if path is None:
         if model is not None:

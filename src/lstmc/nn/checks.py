@@ -22,12 +22,6 @@ def shape_text(shape):
     return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
 
 
-def kind_text(value):
-    """What an object is, for a message: packages have classes of the same names."""
-    kind, what = (value, "the class ") if isinstance(value, type) else (type(value), "")
-    return what + (kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}")
-
-
 def integer(value, name, low, high=None):
     """value as an int within low..high."""
     try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.utils.parametrize import is_parametrized
 
-from lstmc.nn.checks import kind_text
+from lstmc.received import whole_kind
 from lstmc.torch.engine import DTYPES
 from lstmc.torch.modules import GRU, LSTM, RNN
 
@@ -92,7 +92,7 @@ def restore(model):
 def _swap(model, classes, obstacle):
     """Change classes to others, where there is no obstacle."""
     if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model: expected a torch.nn.Module, received {kind_text(model)}")
+        raise TypeError(f"model: expected a torch.nn.Module, received {whole_kind(model)}")
     found = Swaps({}, {})
     for name, module in model.named_modules():
         if not isinstance(module, tuple(classes)):

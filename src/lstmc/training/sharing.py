@@ -2,13 +2,13 @@
 
 import contextlib
 
-from lstmc.nn.checks import kind_text
+from lstmc.received import whole_kind
 
 
 def check(distribute):
     """Raise TypeError unless this says how to share; a class does not."""
     if isinstance(distribute, type) or not hasattr(distribute, "shares"):
-        raise TypeError(f"distribute: expected lstmc.distributed.Pieces(...) or lstmc.distributed.MPI(...), received {kind_text(distribute)}")
+        raise TypeError(f"distribute: expected lstmc.distributed.Pieces(...) or lstmc.distributed.MPI(...), received {whole_kind(distribute)}")
 
 
 def sharing(model, named):
