@@ -42,45 +42,64 @@ def test_a_clock_that_tells_moves_and_not_in_ticks():
     assert not contention.telling([1.0] * 30 + [1.001] * 34)
 
 
-def test_who_waits_longer_than_it_worked_has_lost():
-    assert lost(5, 4, cpu=4) == pytest.approx(1 - 4)
-    assert lost(5, 2, cpu=2) == pytest.approx(3 - 2)
-    assert lost(5, 4, cpu=1) == pytest.approx(1 - 1), "of 4 ms it had a core for 1"
+def test_what_takes_longer_than_half_as_many_threads_would_have_taken_is_lost():
+    assert lost(5, 4, cpu=4) == pytest.approx(5 - 2 * 4)
+    assert lost(5, 2, cpu=2) == pytest.approx(5 - 2 * 2)
+    assert lost(5, 4, cpu=1) == pytest.approx(5 - 2 * 1), "of 4 ms it had a core for 1"
     assert lost(9, 8, gave_up=True, waited=6, cpu=2) == pytest.approx(6)
 
 
-def test_what_the_first_of_threads_that_meet_has_lost_is_lost():
-    assert lost(4, 4, shared=True, cpu=4) == pytest.approx(-4)
-    assert lost(4, 4, shared=True, cpu=1) == pytest.approx(3 - 1)
-    assert lost(8, 8, shared=True, cpu=4, waited=3, spun=3) == pytest.approx(3 + 4 - 1), "it worked for 1 ms, and spun for the 3 that it waited"
-    assert lost(8, 8, shared=True, cpu=5, waited=3, spun=0) == pytest.approx(3 - 5), "others had its core while it waited, and it lost none of its work"
-    assert lost(8, 8, shared=True, kind=0, usual=2) == pytest.approx(6 - 2)
+def test_what_a_thread_waited_for_others_inside_is_no_work():
+    assert lost(8, 8, cpu=4, waited=3, spun=3) == pytest.approx(8 - 2 * 1), "it worked for 1 ms, and spun for the 3 that it waited"
+    assert lost(8, 8, cpu=5, waited=3, spun=0) == pytest.approx(8 - 2 * 5), "others had its core while it waited, and it lost none of its work"
+    assert lost(8, 8, kind=0, usual=2) == pytest.approx(8 - 2 * 2)
+
+
+def test_half_as_many_threads_lose_their_cores_too():
+    """On one thread, work of 2 ms took 6 ms beside the others: with 8 ms two threads lose for work of 1, with 5 ms they win."""
+    contention.took_on_fewer(1, 6 * MS, 2 * MS, 0.0)
+    assert lost(8, 8, cpu=1) == pytest.approx(8 - 3 * 2)
+    assert lost(5, 5, cpu=1) == pytest.approx(5 - 3 * 2)
+
+
+def test_how_long_fewer_threads_take_is_forgotten():
+    contention.took_on_fewer(1, 6 * MS, 2 * MS, 0.0)
+    assert lost(5 + 1e3 * contention.FRESH, 5, cpu=1) == pytest.approx(5 + 1e3 * contention.FRESH - 2)
+    contention.took_on_fewer(1, 2 * MS, 2 * MS, 1.0)
+    assert lost(1005, 1005, cpu=1) == pytest.approx(1005 - 2), "what was measured long ago is no part of it"
+
+
+def test_other_numbers_of_threads_tell_nothing():
+    contention.took_on_fewer(2, 6 * MS, 2 * MS, 0.0)
+    assert lost(5, 5, cpu=1) == pytest.approx(5 - 2)
+
+
+def test_nothing_is_faster_than_its_work():
+    contention.took_on_fewer(1, 1 * MS, 2 * MS, 0.0)
+    assert lost(5, 5, cpu=2) == pytest.approx(5 - 4)
 
 
 @pytest.mark.parametrize("cpu", [0, 10, 20])
 def test_ticks_are_neither_work_nor_losses(cpu):
-    for shared in (False, True):
-        for kind in (2**50, 2**50 + 1):
-            assert lost(2.1, 2, False, cpu=cpu, shared=shared, kind=kind + 2 * shared) == pytest.approx(0.1 - 2)
+    for kind in (2**50, 2**50 + 1):
+        assert lost(2.1, 2, False, cpu=cpu, kind=kind) == pytest.approx(2.1 - 2 * 2)
 
 
 def test_without_a_clock_that_tells_work_takes_little_more_than_the_quickest():
     """Of the same kind. A machine may be half as fast and nothing is lost; what takes three times as long has lost its core."""
-    for shared in (False, True):
-        kind = 2**50 + shared
-        assert lost(2, 2, False, shared=shared, kind=kind) == pytest.approx(-2)
-        assert lost(3, 3, False, shared=shared, kind=kind) == pytest.approx(-3)
-        assert lost(4, 4, False, shared=shared, kind=kind) < 0
-        assert lost(200, 2, False, shared=shared, kind=kind) == pytest.approx(198 - 2)
-        late = lost(10, 10, False, shared=shared, kind=kind)
-        assert (3.8 < late < 4) if shared else (-3.2 < late < -3)
-        assert lost(10, 10, False, shared=shared, kind=kind + 2**45) == pytest.approx(-10), "another kind"
+    kind = 2**50
+    assert lost(2, 2, False, kind=kind) == pytest.approx(-2)
+    assert lost(3, 3, False, kind=kind) == pytest.approx(-3)
+    assert lost(4, 4, False, kind=kind) < 0
+    assert lost(200, 2, False, kind=kind) == pytest.approx(200 - 2 * 2)
+    assert 3.8 < lost(10, 10, False, kind=kind) < 4
+    assert lost(10, 10, False, kind=kind + 2**45) == pytest.approx(-10), "another kind"
 
 
 def test_the_quickest_is_forgotten_slowly():
     kind = 2**50
-    assert lost(1, 1, False, shared=True, kind=kind) == pytest.approx(-1)
-    found = [lost(5, 5, False, shared=True, kind=kind) for _ in range(500)]
+    assert lost(1, 1, False, kind=kind) == pytest.approx(-1)
+    found = [lost(5, 5, False, kind=kind) for _ in range(500)]
     assert all(n > 0 for n in found[:20])
     assert found == sorted(found, reverse=True)
     assert found[-1] == pytest.approx(-5), "the machine is as slow as that by now"

@@ -137,7 +137,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
                 dh, dc = direction(dh_in, i // bands), direction(dc_in, i // bands)
                 final_gradient(&g[i], &dh, &dc)
             while at < jobs and not stop.stopped:
-                enter(&region, plan.at_once * g[at].team.threads, g[at].team.shared, kind)
+                enter(&region, plan.at_once * g[at].team.threads, kind)
                 if region.threads == 1:
                     run_thread(&g[at], plan.at_once, 0, 1, &stop)
                 else:

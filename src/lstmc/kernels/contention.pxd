@@ -12,7 +12,7 @@ cdef enum Task:
 # One parallel region of a call, as its first thread sees it; in seconds.
 cdef struct Region:
     Py_ssize_t threads
-    bint shared              # threads wait for each other inside
+    bint limited             # no call may use more threads
     uint64_t kind            # regions of one kind take about the same time; 0: too short for the processor's clock
     double start, finished   # of the first thread's share
     double cpu               # what the thread had of a core for it
@@ -22,7 +22,8 @@ cdef struct Region:
 
 
 cdef Py_ssize_t at_most() noexcept nogil
-cdef void judge(const Region *r) noexcept nogil
+cdef Py_ssize_t limit_in_force() noexcept nogil
+cdef void judge(Region *r) noexcept nogil
 
 
 cdef inline uint64_t mixed(uint64_t kind, uint64_t n) noexcept nogil:
@@ -35,11 +36,11 @@ cdef inline uint64_t kind_of(Task task, double a, double b, double c) noexcept n
     return mixed(mixed(mixed(1 + task, <uint64_t>a), <uint64_t>b), <uint64_t>c)
 
 
-cdef inline void enter(Region *r, Py_ssize_t threads, bint shared, uint64_t kind) noexcept nogil:
+cdef inline void enter(Region *r, Py_ssize_t threads, uint64_t kind) noexcept nogil:
     """Before a region of so many threads."""
-    r.threads, r.shared, r.gave_up = threads, shared, False
+    r.threads, r.limited, r.gave_up = threads, kind and threads == limit_in_force(), False
     r.waited = r.spun = r.usual = 0
-    if threads > 1:
+    if threads > 1 or r.limited:
         r.kind = mixed(kind, threads) if kind else 0
         r.start = lstmc_clock()
         r.cpu = lstmc_cpu_clock() if kind else 0

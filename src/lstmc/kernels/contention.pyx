@@ -10,8 +10,10 @@ what was won covers it. No bit of a result depends on the number of threads.
 
 A thread that has lost its core seems to work, by the clock on the wall. What it worked is what the processor's clock of the thread says.
 Some systems count that time in ticks longer than whole calls: there, and in regions too short for a system call, a share of work takes little
-more than the quickest of its kind did, and what goes beyond was lost. Where threads wait for each other inside a region, what the first
-has lost counts as a loss, for all have waited; where each has its own rows, as nothing.
+more than the quickest of its kind did, and what goes beyond was lost.
+
+Half as many threads would have lost their cores, too. How much longer than its work a region takes there is measured while no more are used:
+that is what the next attempt is compared with. So a first thread that loses its core to the others of its own team is seen as a loss.
 """
 
 from libc.stdint cimport uint64_t
@@ -39,6 +41,10 @@ TELLING = 20e-6
 USUAL = 1.5
 FORGET = 64
 
+# Regions on fewer threads are looked back at over so many seconds of them, and so many seconds after the last.
+LOOK_BACK = 0.1
+FRESH = 0.25
+
 cdef enum:
     UNLIMITED = 1 << 30
     READS = 64
@@ -51,6 +57,9 @@ cdef long long pause = PAUSE, most_doublings = DOUBLINGS
 cdef long long balance = 0, credit = <long long>(CREDIT * 1e9), until = 0, most = UNLIMITED, losses = 0
 cdef long long records[KINDS]           # of a kind: part of its number, and the nanoseconds of its quickest share
 cdef double usual = USUAL, telling_seconds = TELLING
+# Of regions on `fewer` threads while no more were used: nanoseconds that they took, and those of their first thread's work; and until when they count.
+cdef long long fewer = 0, took = 0, worked = 0, fresh_until = 0
+cdef long long look_back = <long long>(LOOK_BACK * 1e9), fresh = <long long>(FRESH * 1e9)
 cdef Py_ssize_t forget = FORGET
 
 
@@ -73,26 +82,64 @@ cdef Py_ssize_t limit_at(double now) noexcept nogil:
     return UNLIMITED
 
 
-cdef void judge(const Region *r) noexcept nogil:
+cdef Py_ssize_t limit_in_force() noexcept nogil:
+    """Threads to which calls were limited when the last of them was planned; 0 if they were not."""
+    cdef long long n = lstmc_read(&most)
+    return 0 if n == UNLIMITED else n
+
+
+cdef void judge(Region *r) noexcept nogil:
     """After a region."""
-    cdef double end
+    cdef double end, work
+    if r.threads == 1 and not r.limited:
+        return
+    end = lstmc_clock()
+    if r.threads == 1:
+        r.finished = end
+        r.cpu = lstmc_cpu_clock() - r.cpu
+    work = work_of(r, cpu_clock_tells)
+    if r.limited:
+        look_at_fewer(r.threads, end - r.start, work, end)
     if r.threads > 1:
-        end = lstmc_clock()
-        settle(r.threads, lost_by(r, end, cpu_clock_tells), end)
+        settle(r.threads, lost_by(r, end, work), end)
 
 
-cdef double lost_by(const Region *r, double end, bint telling) noexcept nogil:
-    """Seconds that a region lost, which ended then, less what it won; telling: as `cpu_clock_tells`."""
-    cdef double busy = max(r.finished - r.start - r.waited, 0), work = busy
-    if r.gave_up:
-        return r.waited
+cdef double work_of(const Region *r, bint telling) noexcept nogil:
+    """Seconds that the first thread worked on its share; telling: as `cpu_clock_tells`."""
+    cdef double busy = max(r.finished - r.start - r.waited, 0)
     if r.usual > 0:
-        work = min(busy, r.usual)
-    elif r.kind and telling:
-        work = min(busy, max(r.cpu - r.spun, 0))
-    elif r.kind:
-        work = min(busy, usual * quickest(r.kind, busy))
-    return end - r.finished + (r.waited + busy - work if r.shared else 0) - work
+        return min(busy, r.usual)
+    if r.kind and telling:
+        return min(busy, max(r.cpu - r.spun, 0))
+    if r.kind:
+        return min(busy, usual * quickest(r.kind, busy))
+    return busy
+
+
+cdef double lost_by(const Region *r, double end, double work) noexcept nogil:
+    """Seconds that a region lost, which ended then, less what it won: what it took beyond half as many threads, which have twice the work."""
+    return r.waited if r.gave_up else end - r.start - 2 * work * stretch(r.threads // 2, end)
+
+
+cdef double stretch(Py_ssize_t threads, double now) noexcept nogil:
+    """How many times as long as its work a region takes on so many threads, as far as that is known: at least 1."""
+    cdef long long work = lstmc_read(&worked)
+    if lstmc_read(&fewer) != threads or ns(now) > lstmc_read(&fresh_until) or work <= 0:
+        return 1
+    return max(<double>lstmc_read(&took) / <double>work, 1)
+
+
+cdef void look_at_fewer(Py_ssize_t threads, double seconds, double work, double now) noexcept nogil:
+    """A region took so many seconds on as many threads as were allowed, for so much work of the first."""
+    cdef long long wall = lstmc_read(&took), cpu = lstmc_read(&worked)
+    if lstmc_read(&fewer) != threads or ns(now) > lstmc_read(&fresh_until):
+        wall = cpu = 0
+    elif wall > look_back:
+        wall, cpu = wall // 2, cpu // 2
+    lstmc_write(&took, wall + ns(seconds))
+    lstmc_write(&worked, cpu + ns(work))
+    lstmc_write(&fewer, threads)
+    lstmc_write(&fresh_until, ns(now) + fresh)
 
 
 cdef double quickest(uint64_t kind, double busy) noexcept nogil:
@@ -165,6 +212,7 @@ def start_with(double seconds):
     lstmc_write(&balance, -ns(seconds))
     lstmc_write(&losses, 0)
     lstmc_write(&most, UNLIMITED)
+    lstmc_write(&fewer, 0)
     memset(records, 0, sizeof(records))
 
 
@@ -183,6 +231,11 @@ def lost(double end, double finished, telling, **more):
     more: fields of Region; kind is 1 unless given."""
     cdef Region r
     r.threads, r.start, r.finished = 2, 0, finished
-    r.kind, r.shared, r.gave_up = more.get("kind", 1), more.get("shared", False), more.get("gave_up", False)
+    r.kind, r.gave_up = more.get("kind", 1), more.get("gave_up", False)
     r.cpu, r.waited, r.spun, r.usual = [more.get(name, 0.0) for name in ("cpu", "waited", "spun", "usual")]
-    return lost_by(&r, end, telling)
+    return lost_by(&r, end, work_of(&r, telling))
+
+
+def took_on_fewer(threads, double seconds, double work, double now):
+    """As if a region had taken so many seconds on as many threads as are allowed, for so much work, at that time of the clock."""
+    look_at_fewer(threads, seconds, work, now)

@@ -199,7 +199,7 @@ def forward(list weights not None, Schedule schedule, x, y, tuple state, tuple f
                 sh, sc = direction(h_in, i // bands), direction(c_in, i // bands)
                 initial_state(&f[i], &sh, &sc)
             while at < jobs and not stop.stopped:
-                enter(&region, plan.at_once * f[at].team.threads, f[at].team.shared, kind)
+                enter(&region, plan.at_once * f[at].team.threads, kind)
                 if region.threads == 1:
                     run_thread(&f[at], plan.at_once, 0, 1, &stop)
                 else:

@@ -96,7 +96,7 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
         else:
             for i in prange(groups, num_threads=nt, schedule="static"):
                 k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, i, i + 1)
-            enter(&region, nt, False, kind_of(PRODUCT, M, K, N * es))
+            enter(&region, nt, kind_of(PRODUCT, M, K, N * es))
             for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
                 multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles + i * n_tiles // nt,
                          (i + 1) * n_tiles // nt - i * n_tiles // nt)
@@ -279,7 +279,7 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
             if padded:
                 for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
                     pad_rows(dy, g.dy, g.wide, i * g.M // nt, (i + 1) * g.M // nt)
-            enter(&region, nt, False, kind_of(GRADIENT, g.M, g.features, g.N * es))
+            enter(&region, nt, kind_of(GRADIENT, g.M, g.features, g.N * es))
             for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
                 share(&g, i * chunks // nt, (i + 1) * chunks // nt, packs + i * pack_size)
                 leave(&region, i)

@@ -228,7 +228,7 @@ cdef class Stream:
             else:
                 memset(self.progress, 0, n * sizeof(lstmc_progress))
                 self.progress[0].start, self.progress[0].alone_from = start, alone_from
-                enter(&region, n, True, 0)
+                enter(&region, n, 0)
                 with parallel(num_threads=n):
                     self.part(sx.stride[1], threadid(), lstmc_team_size())
                     leave(&region, threadid())

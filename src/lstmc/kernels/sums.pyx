@@ -256,7 +256,7 @@ cdef class WeightSums:
                 b[i].dx_tiles = <lstmc_tile *>block(scratch, each * b[i].dx_rows * sizeof(lstmc_tile))
             with nogil:
                 while at < jobs and not stop.stopped:
-                    enter(&region, at_once * each, False, kind_of(SUMS, load.pairs, load.weights * load.itemsize, 4 * at + 2 * wanted + (dx.p != NULL)))
+                    enter(&region, at_once * each, kind_of(SUMS, load.pairs, load.weights * load.itemsize, 4 * at + 2 * wanted + (dx.p != NULL)))
                     if region.threads == 1:
                         run_thread(&g[at], &b[at % bands], at_once, each, 0, 1, &stop)
                     else:

@@ -231,7 +231,7 @@ def apply(int rule, list grads, list weights, list state, tuple names, double lr
             with nogil:
                 share(jobs, count, rule, 0, total, &u)
             return
-        enter(&region, nt, False, kind_of(UPDATE, rule, total, jobs[0].w.itemsize))
+        enter(&region, nt, kind_of(UPDATE, rule, total, jobs[0].w.itemsize))
         for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
             share(jobs, count, rule, i * total // nt, (i + 1) * total // nt, &u)
             leave(&region, i)
@@ -305,7 +305,7 @@ def ctc(x, labels, lengths, frames, Py_ssize_t blank, loss, dx, threads=None):
         start[i] = b
     start[nt] = B
     with nogil:
-        enter(&region, nt, False, kind_of(CTC, total, B, a.x.itemsize))
+        enter(&region, nt, kind_of(CTC, total, B, a.x.itemsize))
         for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
             some(&a, start[i], start[i + 1], work + i * each)
             leave(&region, i)
