@@ -87,7 +87,7 @@ def measure(kind, shape, threads, rounds, calls):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--calls", type=int, default=15, help="calls a turn")
     parser.add_argument("--shape", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
