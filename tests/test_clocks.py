@@ -30,7 +30,7 @@ def no_past():
 
 def lost(end, finished, telling=True, **more):
     """In milliseconds, as contention.lost, of a region that begins at 0."""
-    times = {name: MS * more.pop(name) for name in ("cpu", "waited", "spun", "usual") if name in more}
+    times = {name: MS * more.pop(name) for name in ("began", "cpu", "waited", "spun", "usual") if name in more}
     return contention.lost(MS * end, MS * finished, telling, **times, **more) / MS
 
 
@@ -55,6 +55,11 @@ def test_what_a_thread_waited_for_others_inside_is_no_work():
     assert lost(8, 8, kind=0, usual=2) == pytest.approx(8 - 2 * 2)
 
 
+def test_a_thread_that_waits_for_the_others_to_begin_has_not_worked():
+    assert lost(8, 8, began=7, cpu=1) == pytest.approx(8 - 2 * 1)
+    assert lost(8, 8, began=7, cpu=1, threads=4) == pytest.approx(8 - 2 * 1)
+
+
 def test_half_as_many_threads_lose_their_cores_too():
     """On one thread, work of 2 ms took 6 ms beside the others: with 8 ms two threads lose for work of 1, with 5 ms they win."""
     contention.took_on_fewer(1, 6 * MS, 2 * MS, 0.0)
@@ -69,9 +74,17 @@ def test_how_long_fewer_threads_take_is_forgotten():
     assert lost(1005, 1005, cpu=1) == pytest.approx(1005 - 2), "what was measured long ago is no part of it"
 
 
-def test_other_numbers_of_threads_tell_nothing():
+def test_each_number_of_threads_is_measured_by_itself():
     contention.took_on_fewer(2, 6 * MS, 2 * MS, 0.0)
+    contention.took_on_fewer(4, 8 * MS, 2 * MS, 0.0)
     assert lost(5, 5, cpu=1) == pytest.approx(5 - 2)
+    assert lost(5, 5, cpu=1, threads=4) == pytest.approx(5 - 3 * 2)
+    assert lost(5, 5, cpu=1, threads=8) == pytest.approx(5 - 4 * 2)
+
+
+def test_where_nothing_was_measured_the_first_of_several_loses_as_much():
+    assert lost(5, 4, cpu=1) == pytest.approx(5 - 2)
+    assert lost(5, 4, cpu=1, threads=4) == pytest.approx(5 - 3 - 2)
 
 
 def test_nothing_is_faster_than_its_work():

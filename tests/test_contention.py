@@ -56,6 +56,19 @@ def test_wins_count_up_to_the_credit_and_end_a_row_of_losses():
     assert contention.limit(NOW + 1.1e-3 * contention.PAUSE) is None, "1 ms was lost for the first time"
 
 
+def test_an_attempt_is_lent_a_little_which_counts_as_lost_with_it():
+    contention.start_with(20e-3)
+    contention.report(2, 21e-3, NOW)
+    assert contention.limit(NOW + 0.99e-3 * contention.PAUSE) == 1
+    assert contention.limit(NOW + 1.01e-3 * contention.PAUSE) is None
+    contention.report(2, contention.RETRY - 1e-3, NOW)
+    assert contention.limit(NOW) is None
+    contention.report(2, 2e-3, NOW)
+    lost = contention.RETRY + 1e-3
+    assert contention.limit(NOW + 0.99 * 2 * lost * contention.PAUSE) == 1
+    assert contention.limit(NOW + 1.01 * 2 * lost * contention.PAUSE) is None
+
+
 @pytest.mark.parametrize("case", [Case(23, 1, 5, 130), Case(9, 40, 4, 31, D=2, ragged=True), Case(3, 37, 6, 450, ragged=True)],
                          ids=lambda case: case.id)
 def test_results_do_not_depend_on_it(isa, case):

@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.backward_loop cimport Backward, run_thread
-from lstmc.kernels.contention cimport BACKWARD, Region, enter, kind_of, leave
+from lstmc.kernels.contention cimport BACKWARD, Region, begin_share, end_share, enter, kind_of
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, span, span_or_null
 from lstmc.kernels.norm cimport take_sums
 from lstmc.kernels.parts cimport write_sums
@@ -142,8 +142,9 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
                     run_thread(&g[at], plan.at_once, 0, 1, &stop)
                 else:
                     with parallel(num_threads=region.threads):
+                        begin_share(&region, threadid())
                         run_thread(&g[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
-                        leave(&region, threadid())
+                        end_share(&region, threadid())
                 if not stop.stopped:
                     end(&region, g[at].team.progress)
                 at += plan.at_once

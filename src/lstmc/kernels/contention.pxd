@@ -14,7 +14,8 @@ cdef struct Region:
     Py_ssize_t threads
     bint limited             # no call may use more threads
     uint64_t kind            # regions of one kind take about the same time; 0: too short for the processor's clock
-    double start, finished   # of the first thread's share
+    double start             # of the region, where the first thread may spin until the others are back from the last one
+    double began, finished   # of the first thread's share
     double cpu               # what the thread had of a core for it
     double waited, spun      # for others inside, and what of that it had a core
     bint gave_up             # it waited in vain, and did the rest alone
@@ -40,13 +41,22 @@ cdef inline void enter(Region *r, Py_ssize_t threads, uint64_t kind) noexcept no
     """Before a region of so many threads."""
     r.threads, r.limited, r.gave_up = threads, kind and threads == limit_in_force(), False
     r.waited = r.spun = r.usual = 0
-    if threads > 1 or r.limited:
-        r.kind = mixed(kind, threads) if kind else 0
+    r.kind = mixed(kind, threads) if kind else 0
+    if threads > 1:
         r.start = lstmc_clock()
-        r.cpu = lstmc_cpu_clock() if kind else 0
+    elif r.limited:
+        r.start = r.began = lstmc_clock()
+        r.cpu = lstmc_cpu_clock()
 
 
-cdef inline void leave(Region *r, Py_ssize_t i) noexcept nogil:
+cdef inline void begin_share(Region *r, Py_ssize_t i) noexcept nogil:
+    """In the region, before thread i does its share."""
+    if i == 0 and r.threads > 1:
+        r.began = lstmc_clock()
+        r.cpu = lstmc_cpu_clock() if r.kind else 0
+
+
+cdef inline void end_share(Region *r, Py_ssize_t i) noexcept nogil:
     """In the region, when thread i has done its share."""
     if i == 0 and r.threads > 1:
         r.finished = lstmc_clock()

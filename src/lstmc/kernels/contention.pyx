@@ -6,7 +6,8 @@ it has waited for the others in vain if it waited longer than it worked, since h
 regions lose that way and what they win is added up; once more is lost than won, half as many threads are used for twenty times as long
 as the loss, and for twice that time whenever the next attempt loses as well. So attempts cost a twentieth of the time at first and
 less and less after that, whatever else runs on the machine, and on a quiet machine a late thread costs nothing:
-what was won covers it. No bit of a result depends on the number of threads.
+what was won covers it. An attempt may lose a little before it wins, for a core is lost for milliseconds at a time. No bit of a result
+depends on the number of threads.
 
 A thread that has lost its core seems to work, by the clock on the wall. What it worked is what the processor's clock of the thread says.
 Some systems count that time in ticks longer than whole calls: there, and in regions too short for a system call, a share of work takes little
@@ -14,6 +15,7 @@ more than the quickest of its kind did, and what goes beyond was lost.
 
 Half as many threads would have lost their cores, too. How much longer than its work a region takes there is measured while no more are used:
 that is what the next attempt is compared with. So a first thread that loses its core to the others of its own team is seen as a loss.
+Where nothing was measured, one thread is thought to keep its core, and the first of several to lose it as much as now.
 """
 
 from libc.stdint cimport uint64_t
@@ -28,8 +30,10 @@ cdef extern from *:
     long long lstmc_read(long long *p) noexcept nogil
     void lstmc_write(long long *p, long long v) noexcept nogil
 
-# What is won counts up to this, seconds: a thread that loses its core for a moment on an otherwise quiet machine costs less.
-CREDIT = 5e-3
+# What is won counts up to this, seconds: a thread that loses its core for a moment on an otherwise quiet machine costs less. And what an
+# attempt may lose before it ends: about as long as a scheduler takes a core away.
+CREDIT = 16e-3
+RETRY = 8e-3
 # Fewer threads are used for so many times what was lost, twice that at each loss that follows; so often doubled and so many seconds at most.
 PAUSE = 20
 DOUBLINGS = 6
@@ -50,15 +54,19 @@ cdef enum:
     READS = 64
     KINDS = 64
     TIME_BITS = 39          # of nanoseconds, below what is left of the number of a kind
+    TEAMS = 64              # numbers of threads that are told apart
 
 cdef double longest = LONGEST
 cdef long long pause = PAUSE, most_doublings = DOUBLINGS
 # Nanoseconds: losses less wins, what wins count at most, and the time until which `most` threads at most are used.
 cdef long long balance = 0, credit = <long long>(CREDIT * 1e9), until = 0, most = UNLIMITED, losses = 0
+cdef long long retry = <long long>(RETRY * 1e9)
 cdef long long records[KINDS]           # of a kind: part of its number, and the nanoseconds of its quickest share
 cdef double usual = USUAL, telling_seconds = TELLING
-# Of regions on `fewer` threads while no more were used: nanoseconds that they took, and those of their first thread's work; and until when they count.
-cdef long long fewer = 0, took = 0, worked = 0, fresh_until = 0
+# Of regions on so many threads while no more were used: nanoseconds that they took, and those of their first thread's work; and until when they count.
+cdef long long took[TEAMS]
+cdef long long worked[TEAMS]
+cdef long long fresh_until[TEAMS]
 cdef long long look_back = <long long>(LOOK_BACK * 1e9), fresh = <long long>(FRESH * 1e9)
 cdef Py_ssize_t forget = FORGET
 
@@ -106,7 +114,7 @@ cdef void judge(Region *r) noexcept nogil:
 
 cdef double work_of(const Region *r, bint telling) noexcept nogil:
     """Seconds that the first thread worked on its share; telling: as `cpu_clock_tells`."""
-    cdef double busy = max(r.finished - r.start - r.waited, 0)
+    cdef double busy = max(r.finished - r.began - r.waited, 0)
     if r.usual > 0:
         return min(busy, r.usual)
     if r.kind and telling:
@@ -118,28 +126,25 @@ cdef double work_of(const Region *r, bint telling) noexcept nogil:
 
 cdef double lost_by(const Region *r, double end, double work) noexcept nogil:
     """Seconds that a region lost, which ended then, less what it won: what it took beyond half as many threads, which have twice the work."""
-    return r.waited if r.gave_up else end - r.start - 2 * work * stretch(r.threads // 2, end)
-
-
-cdef double stretch(Py_ssize_t threads, double now) noexcept nogil:
-    """How many times as long as its work a region takes on so many threads, as far as that is known: at least 1."""
-    cdef long long work = lstmc_read(&worked)
-    if lstmc_read(&fewer) != threads or ns(now) > lstmc_read(&fresh_until) or work <= 0:
-        return 1
-    return max(<double>lstmc_read(&took) / <double>work, 1)
+    cdef Py_ssize_t half = r.threads // 2, i = min(half, TEAMS - 1)
+    if r.gave_up:
+        return r.waited
+    if ns(end) <= lstmc_read(&fresh_until[i]) and lstmc_read(&worked[i]) > 0:
+        return end - r.start - 2 * work * max(<double>lstmc_read(&took[i]) / <double>lstmc_read(&worked[i]), 1)
+    return end - r.start - 2 * work - (0 if half == 1 else max(r.finished - r.began - r.waited, 0) - work)
 
 
 cdef void look_at_fewer(Py_ssize_t threads, double seconds, double work, double now) noexcept nogil:
     """A region took so many seconds on as many threads as were allowed, for so much work of the first."""
-    cdef long long wall = lstmc_read(&took), cpu = lstmc_read(&worked)
-    if lstmc_read(&fewer) != threads or ns(now) > lstmc_read(&fresh_until):
+    cdef Py_ssize_t i = min(threads, TEAMS - 1)
+    cdef long long wall = lstmc_read(&took[i]), cpu = lstmc_read(&worked[i])
+    if ns(now) > lstmc_read(&fresh_until[i]):
         wall = cpu = 0
     elif wall > look_back:
         wall, cpu = wall // 2, cpu // 2
-    lstmc_write(&took, wall + ns(seconds))
-    lstmc_write(&worked, cpu + ns(work))
-    lstmc_write(&fewer, threads)
-    lstmc_write(&fresh_until, ns(now) + fresh)
+    lstmc_write(&took[i], wall + ns(seconds))
+    lstmc_write(&worked[i], cpu + ns(work))
+    lstmc_write(&fresh_until[i], ns(now) + fresh)
 
 
 cdef double quickest(uint64_t kind, double busy) noexcept nogil:
@@ -171,7 +176,9 @@ cdef void settle(Py_ssize_t threads, double lost, double now) noexcept nogil:
             lstmc_write(&losses, 0)
         lstmc_write(&balance, sum)
         return
-    lstmc_write(&balance, 0)
+    if doublings:
+        sum += min(retry, lstmc_read(&credit))      # which the attempt was lent
+    lstmc_write(&balance, -min(retry, lstmc_read(&credit)))
     lstmc_write(&losses, min(doublings + 1, most_doublings))
     lstmc_write(&until, ns(now) + min((pause * sum) << doublings, ns(longest)))
     lstmc_write(&most, max(threads // 2, 1))
@@ -212,7 +219,7 @@ def start_with(double seconds):
     lstmc_write(&balance, -ns(seconds))
     lstmc_write(&losses, 0)
     lstmc_write(&most, UNLIMITED)
-    lstmc_write(&fewer, 0)
+    memset(fresh_until, 0, sizeof(fresh_until))
     memset(records, 0, sizeof(records))
 
 
@@ -226,13 +233,13 @@ def telling(readings):
 
 
 def lost(double end, double finished, telling, **more):
-    """Seconds that a region lost, or won if negative, whose first thread began at 0 and had then done its share.
+    """Seconds that a region lost, or won if negative, that started at 0 and whose first thread had then done its share.
 
-    more: fields of Region; kind is 1 unless given."""
+    more: fields of Region; kind is 1 unless given, and threads 2."""
     cdef Region r
-    r.threads, r.start, r.finished = 2, 0, finished
+    r.threads, r.start, r.finished = more.get("threads", 2), 0, finished
     r.kind, r.gave_up = more.get("kind", 1), more.get("gave_up", False)
-    r.cpu, r.waited, r.spun, r.usual = [more.get(name, 0.0) for name in ("cpu", "waited", "spun", "usual")]
+    r.began, r.cpu, r.waited, r.spun, r.usual = [more.get(name, 0.0) for name in ("began", "cpu", "waited", "spun", "usual")]
     return lost_by(&r, end, work_of(&r, telling))
 
 

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, row_stride, slots_of_h
-from lstmc.kernels.contention cimport FORWARD, Region, enter, kind_of, leave
+from lstmc.kernels.contention cimport FORWARD, Region, begin_share, end_share, enter, kind_of
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
 from lstmc.kernels.forward_loop cimport run_thread
 from lstmc.kernels.inputs cimport spread_masks, z_blocks
@@ -204,8 +204,9 @@ def forward(list weights not None, Schedule schedule, x, y, tuple state, tuple f
                     run_thread(&f[at], plan.at_once, 0, 1, &stop)
                 else:
                     with parallel(num_threads=region.threads):
+                        begin_share(&region, threadid())
                         run_thread(&f[at], plan.at_once, threadid(), lstmc_team_size(), &stop)
-                        leave(&region, threadid())
+                        end_share(&region, threadid())
                 if not stop.stopped:
                     end(&region, f[at].team.progress)
                 at += plan.at_once

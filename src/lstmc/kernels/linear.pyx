@@ -12,7 +12,7 @@ from cython.parallel cimport prange
 from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
-from lstmc.kernels.contention cimport GRADIENT, PRODUCT, Region, enter, judge, kind_of, leave
+from lstmc.kernels.contention cimport GRADIENT, PRODUCT, Region, begin_share, end_share, enter, judge, kind_of
 from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer,
                                  lstmc_tile, lstmc_walk, dense, span, table)
 from lstmc.kernels.plan cimport can_start, threads_for
@@ -98,9 +98,10 @@ cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t 
                 k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, i, i + 1)
             enter(&region, nt, kind_of(PRODUCT, M, K, N * es))
             for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+                begin_share(&region, i)
                 multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles + i * n_tiles // nt,
                          (i + 1) * n_tiles // nt - i * n_tiles // nt)
-                leave(&region, i)
+                end_share(&region, i)
             judge(&region)
     give_back(keep)
     return 0
@@ -281,8 +282,9 @@ cdef int weight_gradient(const lstmc_kernels *k, Span x, Span dy, Span dw, Span 
                     pad_rows(dy, g.dy, g.wide, i * g.M // nt, (i + 1) * g.M // nt)
             enter(&region, nt, kind_of(GRADIENT, g.M, g.features, g.N * es))
             for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+                begin_share(&region, i)
                 share(&g, i * chunks // nt, (i + 1) * chunks // nt, packs + i * pack_size)
-                leave(&region, i)
+                end_share(&region, i)
             judge(&region)
     give_back(keep)
     return 0

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport Sizes, count, row_stride
-from lstmc.kernels.contention cimport Region, at_most, enter, leave
+from lstmc.kernels.contention cimport Region, at_most, begin_share, end_share, enter
 from lstmc.kernels.clock cimport lstmc_clock
 from lstmc.kernels.core cimport LSTMC_SLOTS, Span, balanced, dense, lstmc_kernels, lstmc_options, lstmc_product, lstmc_tile, lstmc_walk, span
 from lstmc.kernels.workspace cimport Forward
@@ -230,8 +230,9 @@ cdef class Stream:
                 self.progress[0].start, self.progress[0].alone_from = start, alone_from
                 enter(&region, n, 0)
                 with parallel(num_threads=n):
+                    begin_share(&region, threadid())
                     self.part(sx.stride[1], threadid(), lstmc_team_size())
-                    leave(&region, threadid())
+                    end_share(&region, threadid())
                 self.work = min(self.work, region.finished - region.start - self.progress[0].waited)
                 region.usual = min(USUAL * self.work, self.alone)
                 end(&region, self.progress)

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, round_up
-from lstmc.kernels.contention cimport SUMS, Region, enter, judge, kind_of, leave
+from lstmc.kernels.contention cimport SUMS, Region, begin_share, end_share, enter, judge, kind_of
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_outer, lstmc_tile, lstmc_walk
 from lstmc.kernels.norm cimport sum_norms
 from lstmc.kernels.parts cimport Part, Source, Sums, lay_out, set_sources, sums_of
@@ -261,8 +261,9 @@ cdef class WeightSums:
                         run_thread(&g[at], &b[at % bands], at_once, each, 0, 1, &stop)
                     else:
                         with parallel(num_threads=region.threads):
+                            begin_share(&region, threadid())
                             run_thread(&g[at], &b[at % bands], at_once, each, threadid(), lstmc_team_size(), &stop)
-                            leave(&region, threadid())
+                            end_share(&region, threadid())
                     if not stop.stopped:
                         judge(&region)
                     at += at_once

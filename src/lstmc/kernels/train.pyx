@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport round_up
-from lstmc.kernels.contention cimport CTC, UPDATE, Region, enter, judge, kind_of, leave
+from lstmc.kernels.contention cimport CTC, UPDATE, Region, begin_share, end_share, enter, judge, kind_of
 from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC_CTC_BLOCK, LSTMC_CTC_PAD, LSTMC_LION, LSTMC_NADAM, LSTMC_RMSPROP, LSTMC_SGD,
                                  Span, lstmc_kernels, lstmc_update, span, span_or_null, table)
 from lstmc.kernels.ctc cimport Sequences, some, work_of
@@ -233,8 +233,9 @@ def apply(int rule, list grads, list weights, list state, tuple names, double lr
             return
         enter(&region, nt, kind_of(UPDATE, rule, total, jobs[0].w.itemsize))
         for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
+            begin_share(&region, i)
             share(jobs, count, rule, i * total // nt, (i + 1) * total // nt, &u)
-            leave(&region, i)
+            end_share(&region, i)
         judge(&region)
     finally:
         for i in range(count):
@@ -307,7 +308,8 @@ def ctc(x, labels, lengths, frames, Py_ssize_t blank, loss, dx, threads=None):
     with nogil:
         enter(&region, nt, kind_of(CTC, total, B, a.x.itemsize))
         for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+            begin_share(&region, i)
             some(&a, start[i], start[i + 1], work + i * each)
-            leave(&region, i)
+            end_share(&region, i)
         judge(&region)
     give_back(keep)
