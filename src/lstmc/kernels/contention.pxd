@@ -42,11 +42,9 @@ cdef inline void enter(Region *r, Py_ssize_t threads, uint64_t kind) noexcept no
     r.threads, r.limited, r.gave_up = threads, kind and threads == limit_in_force(), False
     r.waited = r.spun = r.usual = 0
     r.kind = mixed(kind, threads) if kind else 0
-    if threads > 1:
-        r.start = lstmc_clock()
-    elif r.limited:
+    if threads > 1 or r.limited:
         r.start = r.began = lstmc_clock()
-        r.cpu = lstmc_cpu_clock()
+        r.cpu = lstmc_cpu_clock() if threads == 1 else 0
 
 
 cdef inline void begin_share(Region *r, Py_ssize_t i) noexcept nogil:
