@@ -9,6 +9,7 @@ less and less after that, whatever else runs on the machine, and on a quiet mach
 what was won covers it. An attempt may lose a little before it wins, for a core is lost for milliseconds at a time. No bit of a result
 depends on the number of threads.
 
+A share is timed from where it begins inside the region: before that the first thread may spin until the others are back from the region before.
 A thread that has lost its core seems to work, by the clock on the wall. What it worked is what the processor's clock of the thread says.
 Some systems count that time in ticks longer than whole calls: there, and in regions too short for a system call, a share of work takes little
 more than the quickest of its kind did, and what goes beyond was lost.
