@@ -78,6 +78,11 @@ MISSING = (
 _INSTEAD = {(where, name): instead for where, names, instead in MISSING for name in names.split()}
 
 
+def missing(where):
+    """The names that are not there, of those that people know."""
+    return {name for place, name in _INSTEAD if place == where}
+
+
 def absent(what, where, name):
     """The AttributeError for a name that is not there, with what to use instead if that is known."""
     instead = _INSTEAD.get((where, name))

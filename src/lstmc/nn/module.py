@@ -12,6 +12,17 @@ from lstmc.nn.fixed import Fixed
 from lstmc.nn.tape import Call
 
 MAX_UNITS = checks.MOST
+ABSENT = names.missing("nn.Module")
+
+
+class Absent:
+    """A name that PyTorch's modules have and these have not. A `__getattr__` for all of them would make each look-up of what is there four times as long."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, module, kind):
+        raise names.absent(f"{kind.__name__!r} object", "nn.Module", self.name)
 
 
 class Module(Fixed):
@@ -32,9 +43,10 @@ class Module(Fixed):
     """
 
     _made_with = "_params"
+    vars().update({name: Absent() for name in ABSENT})
 
-    def __getattr__(self, name):        # of names that are not there
-        raise names.absent(f"{type(self).__name__!r} object", "nn.Module", name)
+    def __dir__(self):
+        return [name for name in super().__dir__() if name not in ABSENT]
 
     def __getstate__(self):
         """For copy and pickle: everything but the packed weights, which the next call makes again.

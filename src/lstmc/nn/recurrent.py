@@ -129,8 +129,7 @@ class Recurrent(Exchanged, Module):
         key = (params.fingerprint(), core.isa())
         packed = self._packed
         if packed is None or packed.key != key or (train and not packed.train):
-            a = params.arrays
-            packed = Packed(key, train, [Weights(self.cell, *[a.get(name) for name in names], train, train and self.recurrent_dropout > 0)
+            packed = Packed(key, train, [Weights(self.cell, *map(params.arrays.get, names), train, train and self.recurrent_dropout > 0)
                                          for names in self._names()])
             self._packed = packed
         return packed
