@@ -59,7 +59,7 @@ cdef void c0_gradient(const Backward *g) noexcept nogil:
     """dc_0 (B, H) of every sequence."""
     cdef const Record *r = g.r
     cdef Py_ssize_t j
-    for j in range(r.s.B if r.c != NULL else 0):
+    for j in range(r.s.B if r.c != NULL and g.dc0.p != NULL else 0):
         copy_blocks(g.dc0.p + seq(&r.s, j) * g.dc0.stride[0] * r.es, r.nu * r.es, g.dc + j * r.nu * r.es, g.dc_ps * r.es,
                     r.w.H, r.nu, r.es)
 
@@ -75,13 +75,13 @@ def block_steps_of(list weights not None, Schedule schedule not None):
     return block_steps(&schedule.rows, bands_of(&schedule.rows, <double>load.weights * w.itemsize, w.o.P))
 
 
-def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, list sums=None, threads=None, Py_ssize_t direction0=0,
+def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=None, threads=None, Py_ssize_t direction0=0,
              dict forced=None, bint wanted=True):
     """Gradients of one `forward`; uses its tapes, one for each direction, up. Returns the sums of weight gradients, a WeightSums a
     direction, for `weight_gradients`.
 
     dy (T, B, D*R) with any strides or None; dfinal: gradients of the final state, shaped like it with unit feature stride, or
-    None each. Written: dx (T, B, I), 0 at steps that are not live (None: not wanted), dstate: gradients of the initial state. sums: of the chunks of
+    None each. Written: dx (T, B, I), 0 at steps that are not live, dstate: gradients of the initial state; None: not wanted. sums: of the chunks of
     time after this one. direction0: as of `forward`. forced: entries of the plan, for tests. wanted: whether the sums are, or dx and dstate alone.
     """
     cdef Backward g[MAX_JOBS]
@@ -89,7 +89,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     cdef char *products[MAX_BANDS]
     cdef Tape tape = tapes[0]
     cdef Schedule schedule = tape.schedule
-    cdef Span sdx = by_time(span_or_null(dx, True), &schedule.rows), dh_out = span(dstate[0], True), none, dh_in, dc_in, dc_out, dh, dc
+    cdef Span sdx = by_time(span_or_null(dx, True), &schedule.rows), none, dh_in, dc_in, dh_out, dc_out, dh, dc
     cdef Py_ssize_t D = len(tapes), bands = tape.bands, jobs = D * bands, d, i, at = 0, pairs = 0, steps
     cdef Load load
     cdef Rows s
@@ -104,7 +104,8 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate not None, l
     memset(&none, 0, sizeof(none))
     dh_in = span_or_null(None if dfinal is None else dfinal[0])
     dc_in = span_or_null(None if dfinal is None or len(dfinal) < 2 else dfinal[1])
-    dc_out = span(dstate[1], True) if len(dstate) > 1 else none
+    dh_out = span_or_null(None if dstate is None else dstate[0], True)
+    dc_out = span_or_null(None if dstate is None or len(dstate) < 2 else dstate[1], True)
     if sums is None:
         sums = []
         for d in range(D):          # no comprehension: Cython 3.3 frees an item twice where memory lacks for its list

@@ -8,7 +8,7 @@ from lstmc.kernels.team cimport Stop, Team
 cdef struct Backward:
     Team team
     const Record *r
-    Span dy, dh0, dc0
+    Span dy, dh0, dc0        # gradients of the initial state: p NULL, not wanted
     Span dx                  # of the job that clears what no step writes there; p NULL: another does, or it is not wanted
     bint has_dy, has_dh
     bint passes              # some of dh reaches the step before beside the products

@@ -143,6 +143,10 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
             lstmc_go_alone(g.team.progress, s.T - t)
         if sharing and lstmc_arrive(g.team.progress, n, i, s.T - t):
             sharing, a.q0, a.q1 = False, 0, g.groups
+    if i == 0 or not g.team.shared:
+        clear_rest(&g.dx, s, i, 1 if g.team.shared else g.team.threads, w.I)
+    if g.dh0.p == NULL:
+        return
     if sharing:
         if not may_go_on(&g.team, i, s.T):
             return
@@ -154,8 +158,6 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
     if w.norm != NULL:
         a.out, a.blocks_out = prow, NULL
     h0_gradient(g, i, &a)
-    if i == 0 or not g.team.shared:
-        clear_rest(&g.dx, s, i, 1 if g.team.shared else g.team.threads, w.I)
 
 
 cdef void add_dropped(const Backward *g, Py_ssize_t i, lstmc_walk *d, Py_ssize_t t) noexcept nogil:

@@ -197,7 +197,7 @@ class AroundModule(Layer):
             dstate = None if all(d is None for d in dstate) else dstate
         if dy is None and dstate is None:       # nothing depends on any output
             dstate = tuple(map(np.zeros_like, m._new_state(inner.y_shape[1])))
-        g = m.backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], need_dx=need_dx)
+        g = m._backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], need_dx, given)
         dx = g.x[:, ::-1] if self.go_backwards and need_dx else g.x
         if given:
             dhx = g.hx if isinstance(g.hx, tuple) else (g.hx,)

@@ -105,7 +105,7 @@ def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True)
     """The gradients of a checked call of `backward`; uses the tape up, unless something is raised.
 
     grads: name -> array to be written, of the parameters whose gradients are wanted. Without need_dx and need_state layers below all of
-    those are left out, and what is returned of the state means nothing.
+    those are left out; without need_state None is returned of the state.
     """
     tape.take()
     try:
@@ -121,7 +121,8 @@ def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
     """Layer by layer from the last, each with what the one above leaves of dy."""
     call, (*rows, width) = tape.call, tape.y_shape
     D, L = m.num_directions, m.num_layers
-    dinitial, names, without = m._new_state(call.schedule.sequences), m._names(), grads.keys().isdisjoint
+    dinitial = m._new_state(call.schedule.sequences) if need_state else None
+    names, without = m._names(), grads.keys().isdisjoint
     arrays = [list(map(grads.get, some)) for some in names]
     wanted = [not all(map(without, names[layer * D:(layer + 1) * D])) for layer in range(L)]
     lowest = 0 if need_dx or need_state else wanted.index(True)
@@ -139,7 +140,7 @@ def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
             below *= tape.layers[layer].mask
         dy = below
     dx = None if below is None else m._outside(below, call)
-    return Gradients(dx, m._state_outside(dinitial, call.batched), grads)
+    return Gradients(dx, m._state_outside(dinitial, call.batched) if need_state else None, grads)
 
 
 def backward_layer(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):

@@ -262,14 +262,17 @@ class Recurrent(Exchanged, Module):
             raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {received.length(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
+        return self._backward(tape, dy, dstate, checks.flag(need_dx, "need_dx"), True, checks.threads(threads))
+
+    def _backward(self, tape, dy, dstate, need_dx, need_state, threads=None):
+        """`backward` of a tape of this module; hx is None unless it is needed."""
         call, B = tape.call, tape.y_shape[1]
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
-        need_dx, threads = checks.flag(need_dx, "need_dx"), checks.threads(threads)
         if dy is None and (dfinal is None or all(part is None for part in dfinal)):
             raise ValueError("dy: expected the gradient of y, or in dstate that of the final state, received neither")
-        return backward_pass(self, tape, dy, dfinal, self._params.like(), need_dx, threads)
+        return backward_pass(self, tape, dy, dfinal, self._params.like(), need_dx, threads, need_state)
 
     def session(self, batch_size=1):
         """A stream of steps with carried state; see `Session`."""

@@ -101,7 +101,7 @@ class Engine:
         if keep:
             tape.layers.extend(layers)
             renew(self, tape)
-        dinitial = dinitial if isinstance(dinitial, tuple) else (dinitial,)
+        dinitial = dinitial if isinstance(dinitial, tuple) else (dinitial,) * len(need_state)
         return (dx if packing is None else packing.outside(dx), [d if wanted else None for d, wanted in zip(dinitial, need_state, strict=False)],
                 [grads.get(name) for name, _ in self.shapes])
 
