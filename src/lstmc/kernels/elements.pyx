@@ -1,0 +1,73 @@
+"""What a step of training does element by element with arrays of a batch: small ones, for which NumPy's functions take microseconds each, most of them
+for code that nothing else of a step runs. Bits are NumPy's, and so is the work on arrays of other layouts and dtypes.
+"""
+
+from lstmc.kernels.core cimport Span, lstmc_kernels, span, table
+
+import numpy as np
+
+
+cdef bint dense(const Span *s) noexcept nogil:
+    """Whether an array is C-contiguous."""
+    cdef Py_ssize_t n = 1
+    cdef int i
+    for i in range(s.ndim - 1, -1, -1):
+        if s.stride[i] != n and s.shape[i] != 1:
+            return False
+        n *= s.shape[i]
+    return True
+
+
+def times(a, b):
+    """a b, as a new array; b is an array or a number of NumPy's."""
+    cdef Span sa, sb, sy
+    cdef Py_ssize_t n = a.size, whole, i
+    cdef const lstmc_kernels *k
+    cdef bint number = b.shape == ()
+    if n == 0 or a.ndim > 4 or a.dtype is not b.dtype or a.dtype.char not in "fd" or not (number or a.shape == b.shape):
+        return a * b
+    sa, sb = span(a), span(b)
+    if not dense(&sa) or not dense(&sb):
+        return a * b
+    y = np.empty(a.shape, a.dtype)
+    sy, k = span(y, True), table(sa.itemsize)
+    with nogil:
+        whole = 0 if number else n // k.vl * k.vl
+        if whole:
+            k.multiply(sy.p, sa.p, sb.p, whole)
+        if sa.itemsize == 4:
+            for i in range(whole, n):
+                (<float *>sy.p)[i] = (<float *>sa.p)[i] * (<float *>sb.p)[0 if number else i]
+        else:
+            for i in range(whole, n):
+                (<double *>sy.p)[i] = (<double *>sa.p)[i] * (<double *>sb.p)[0 if number else i]
+    return y
+
+
+def total(values, double count):
+    """The sum of the values (float64), each times `count`: a float."""
+    cdef Span s
+    if values.ndim <= 4 and values.dtype.char == "d":
+        s = span(values)
+        if dense(&s):
+            return sum_of(<const double *>s.p, values.size, count)
+    return float(np.add.reduce(values * count, None))
+
+
+cdef double sum_of(const double *v, Py_ssize_t n, double count) noexcept nogil:
+    """NumPy's tree, as in csrc/loss.h."""
+    cdef Py_ssize_t half, i = 0
+    cdef double s[8]
+    cdef double found = 0
+    if n > 128:
+        half = n // 2 - n // 2 % 8
+        return sum_of(v, half, count) + sum_of(v + half, n - half, count)
+    if n >= 8:
+        for i in range(8):
+            s[i] = v[i] * count
+        for i in range(8, n - n % 8):
+            s[i % 8] += v[i] * count
+        found = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
+    for i in range(n - n % 8 if n >= 8 else 0, n):
+        found += v[i] * count
+    return found
