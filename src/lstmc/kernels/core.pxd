@@ -218,6 +218,17 @@ cdef bint alone() noexcept
 cdef Py_ssize_t balanced(lstmc_tile *tiles, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t mr) noexcept nogil
 
 
+cdef inline bint row_major(const Span *s) noexcept nogil:
+    """Whether an array is C-contiguous."""
+    cdef Py_ssize_t n = 1
+    cdef int i
+    for i in range(s.ndim - 1, -1, -1):
+        if s.stride[i] != n and s.shape[i] != 1:
+            return False
+        n *= s.shape[i]
+    return True
+
+
 cdef inline lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t k_stride, Py_ssize_t len) noexcept nogil:
     """An operand whose rows are one run of `len` values."""
     cdef lstmc_operand o

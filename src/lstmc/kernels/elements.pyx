@@ -2,20 +2,9 @@
 for code that nothing else of a step runs. Bits are NumPy's, and so is the work on arrays of other layouts and dtypes.
 """
 
-from lstmc.kernels.core cimport Span, lstmc_kernels, span, table
+from lstmc.kernels.core cimport Span, lstmc_kernels, row_major, span, table
 
 import numpy as np
-
-
-cdef bint dense(const Span *s) noexcept nogil:
-    """Whether an array is C-contiguous."""
-    cdef Py_ssize_t n = 1
-    cdef int i
-    for i in range(s.ndim - 1, -1, -1):
-        if s.stride[i] != n and s.shape[i] != 1:
-            return False
-        n *= s.shape[i]
-    return True
 
 
 def times(a, b):
@@ -27,7 +16,7 @@ def times(a, b):
     if n == 0 or a.ndim > 4 or a.dtype is not b.dtype or a.dtype.char not in "fd" or not (number or a.shape == b.shape):
         return a * b
     sa, sb = span(a), span(b)
-    if not dense(&sa) or not dense(&sb):
+    if not row_major(&sa) or not row_major(&sb):
         return a * b
     y = np.empty(a.shape, a.dtype)
     sy, k = span(y, True), table(sa.itemsize)
@@ -49,7 +38,7 @@ def total(values, double count):
     cdef Span s
     if values.ndim <= 4 and values.dtype.char == "d":
         s = span(values)
-        if dense(&s):
+        if row_major(&s):
             return sum_of(<const double *>s.p, values.size, count)
     return float(np.add.reduce(values * count, None))
 

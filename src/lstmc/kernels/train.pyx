@@ -16,7 +16,7 @@ from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport round_up
 from lstmc.kernels.contention cimport CTC, UPDATE, Region, begin_share, end_share, enter, judge, kind_of
 from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC_CTC_BLOCK, LSTMC_CTC_PAD, LSTMC_LION, LSTMC_NADAM, LSTMC_RMSPROP, LSTMC_SGD,
-                                 Span, lstmc_kernels, lstmc_update, span, span_or_null, table)
+                                 Span, lstmc_kernels, lstmc_update, row_major, span, span_or_null, table)
 from lstmc.kernels.ctc cimport Sequences, some, work_of
 from lstmc.kernels.plan cimport threads_for
 from lstmc.kernels.update cimport SLOTS, Job, lend, lend_rows, moved, share
@@ -43,16 +43,16 @@ cdef Span flat(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint w
     """The elements of a C-contiguous array that must have n of them (n < 0: any number)."""
     cdef Span s
     cdef Py_ssize_t got
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{name}: expected a C-contiguous array")
     s = span(array, writable)
+    if not row_major(&s) and size(s):
+        raise ValueError(f"{name}: expected a C-contiguous array")
     got = size(s)
     if (n >= 0 and got != n) or (itemsize and s.itemsize != itemsize):
         raise ValueError(f"{name}: expected {n} elements of {itemsize} bytes, received {got} of {s.itemsize}")
     return s
 
 
-cdef object row_major(object array):
+cdef object in_order(object array):
     """A C-contiguous array of the same elements, of as many axes as a Span has."""
     return array if array.ndim <= 4 and array.flags.c_contiguous else np.ascontiguousarray(array).reshape(-1)
 
@@ -94,37 +94,46 @@ def crossentropy(y, p, bint values=True, bint gradient=True, threads=None):
 
 cdef tuple loss_rows(bint crossed, y, p, bint values, bint gradient, threads):
     cdef tuple shape = p.shape
-    cdef Py_ssize_t n = shape[len(shape) - 1], rows = p.size // n if n else 0, nt, i, at, count, es
+    cdef Py_ssize_t n = shape[len(shape) - 1], rows = p.size // n if n else 0, nt, i, es
     cdef bint labelled = crossed and y.ndim < len(shape)
     cdef Span sp, sy, sv, sd
     cdef const lstmc_kernels *k
     cdef char *labels = NULL
     found, d = np.empty(shape[:len(shape) - 1]) if values else None, np.empty(shape, p.dtype) if gradient else None
-    if not labelled and y.dtype != p.dtype:
+    if not labelled and y.dtype is not p.dtype:
         y = y.astype(p.dtype)
-    p, y = row_major(p), row_major(y)
+    p, y = in_order(p), in_order(y)
     sp = flat("p", p, -1, 0, False)
     es, k = sp.itemsize, table(sp.itemsize)
     sy = flat("y", y, rows if labelled else rows * n, 8 if labelled else es, False)
     sv.p = sd.p = NULL
     if values:
-        sv = flat("values", row_major(found), rows, 8, True)
+        sv = flat("values", in_order(found), rows, 8, True)
     if gradient:
-        sd = flat("d", row_major(d), rows * n, es, True)
+        sd = flat("d", in_order(d), rows * n, es, True)
     if labelled:
         labels = sy.p
         for i in range(rows):
             if (<const int64_t *>labels)[i] >= n:
                 raise ValueError(f"y: expected labels below {n}, received {(<const int64_t *>labels)[i]}")
     nt = threads_for(20.0 * rows * n, rows, threads)
-    for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
-        at, count = i * rows // nt, (i + 1) * rows // nt - i * rows // nt
-        if crossed:
-            k.crossentropy(<double *>moved(sv.p, at * 8), moved(sd.p, at * n * es), sp.p + at * n * es, sy.p + at * n * es,
-                           <const int64_t *>moved(labels, at * 8), count, n)
-        else:
-            k.squared_error(<double *>moved(sv.p, at * 8), moved(sd.p, at * n * es), sp.p + at * n * es, sy.p + at * n * es, count, n)
+    if nt == 1:
+        with nogil:
+            some_rows(crossed, k, sv.p, sd.p, sp.p, sy.p, labels, 0, rows, n)
+    else:
+        for i in prange(nt, nogil=True, num_threads=nt, schedule="static", chunksize=1):
+            some_rows(crossed, k, sv.p, sd.p, sp.p, sy.p, labels, i * rows // nt, (i + 1) * rows // nt, n)
     return found, d
+
+
+cdef void some_rows(bint crossed, const lstmc_kernels *k, char *values, char *d, const char *p, const char *y, char *labels, Py_ssize_t r0, Py_ssize_t r1,
+                    Py_ssize_t n) noexcept nogil:
+    """Rows r0 .. r1-1 of `loss_rows`."""
+    cdef Py_ssize_t at = r0 * n * k.itemsize
+    if crossed:
+        k.crossentropy(<double *>moved(values, r0 * 8), moved(d, at), p + at, y + at, <const int64_t *>moved(labels, r0 * 8), r1 - r0, n)
+    else:
+        k.squared_error(<double *>moved(values, r0 * 8), moved(d, at), p + at, y + at, r1 - r0, n)
 
 
 # Squared norm ----------------------------------------------------------------------------------------------
