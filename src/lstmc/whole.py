@@ -50,7 +50,8 @@ class _Held:
         entries, entry = self._entered.pop()
         with _meeting.now:
             entries.remove(entry)
-            entries[:] = [other for other in entries if other() is not None]
+            if entries:
+                entries[:] = [other for other in entries if other() is not None]
 
     def __exit__(self, *error):
         self._leave()

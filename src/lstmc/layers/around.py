@@ -120,7 +120,7 @@ class AroundModule(Layer):
 
     def gradients_of(self, params):
         """The gradients of `variables`, from the module's, `params`."""
-        return [params[one] if isinstance(one, str) else np.stack([params[name] for name in one]) for one in self.sources]
+        return [params[one] if type(one) is str else np.stack([params[name] for name in one]) for one in self.sources]
 
     def check_complete(self):
         for name, array in self.module.named_parameters():

@@ -103,11 +103,6 @@ class Module(Fixed):
 
     # From the caller's arrays and back ----------------------------------------------------------------------
 
-    @property
-    def _widths(self):
-        """Features of each part of the state, h first."""
-        return (self.output_size, self.hidden_size)[: len(self._parts)]
-
     def _check(self, x, hx, lengths, mask=None):
         plain = checks.is_plain(x, self.dtype)
         listed = not plain and isinstance(x, (list, tuple)) and len(x) > 0 and all(map(checks.is_table, x))
@@ -179,10 +174,11 @@ class Module(Fixed):
         elif not isinstance(state, (tuple, list)) or len(state) != len(parts):
             raise ValueError(f"{name}: expected a pair ({', '.join(map(part_name.format, parts))}), received {received.length(state)}")
         LD, found = self.num_layers * self.num_directions, []
-        for value, part, width in zip(state, parts, self._widths, strict=True):
+        for value, part in zip(state, parts, strict=True):
             if value is None and optional:
                 found.append(None)
                 continue
+            width = self.output_size if part == "h" else self.hidden_size
             shape = (LD, B, width) if batched else (LD, width)
             if checks.is_plain(value, self.dtype) and value.shape == shape:
                 a = value

@@ -94,7 +94,7 @@ class Parameters:
 
     def like(self):
         """name -> array like it, uninitialised."""
-        return {name: np.empty(shape, self.flat.dtype) for name, _, shape in self._parts}
+        return dict(zip(self.arrays, map(np.empty_like, self.arrays.values()), strict=True))
 
     def lend(self):
         """name -> live array, a view of its own, for others to keep and write."""

@@ -29,18 +29,17 @@ def forward_pass(m, call, train, threads, result=None, wanted=(False, False), ev
     weights = m._weights(train).weights
     final = m._new_state(schedule.sequences)
     tape, draw = (Tape(m, call, weights, (*rows, width)), m._draw()) if train else (None, None)
-    below, taps = call.x, ()
+    below, taps, dropping = call.x, (), train and (m.dropout or m.input_dropout)
     for layer in range(L):
         last, options = layer == L - 1, m._options_of(layer, draw)
-        dropped = None
-        if train and (m.dropout or m.input_dropout):
+        dropped = tapes = chunks = None
+        if dropping:
             below, dropped = drop(m, below, layer, schedule, draw, threads)
         y = result if last else None
         if y is None and (shown or not last):
             y = m._output(rows, width, last and m.batch_first and call.batched)
         part = None if L == 1 else slice(layer * D, (layer + 1) * D)
-        state, ends, some = parts_of(call.state, part), parts_of(final, part), weights if part is None else weights[part]
-        tapes = chunks = None
+        state, ends, some = (call.state, final, weights) if part is None else (parts_of(call.state, part), parts_of(final, part), weights[part])
         if train and every:
             chunks = forward_chunks(m, some, schedule, below, y, state, ends, options, threads, every)
         else:
@@ -119,25 +118,23 @@ def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True)
 
 def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
     """Layer by layer from the last, each with what the one above leaves of dy."""
-    call, (*rows, width) = tape.call, tape.y_shape
+    call, shape, names, without = tape.call, tape.y_shape, m._names(), grads.keys().isdisjoint
     D, L = m.num_directions, m.num_layers
     dinitial = m._new_state(call.schedule.sequences) if need_state else None
-    names, without = m._names(), grads.keys().isdisjoint
-    arrays = [list(map(grads.get, some)) for some in names]
-    wanted = [not all(map(without, names[layer * D:(layer + 1) * D])) for layer in range(L)]
+    wanted = [not all(map(without, ways)) for ways in names]
     lowest = 0 if need_dx or need_state else wanted.index(True)
-    for layer in reversed(range(lowest, L)):
-        below = None
+    for layer in range(L - 1, lowest - 1, -1):
+        kept, below = tape.layers[layer], None
         if layer > lowest or need_dx:
             batch_major = not layer and m.batch_first and call.batched
-            below = m._output(rows, width if layer else m.input_size, batch_major)
+            below = m._output(shape[:-1], shape[-1] if layer else m.input_size, batch_major)
         part = None if L == 1 else slice(layer * D, (layer + 1) * D)
-        sums = backward_layer(m, tape.layers[layer], tape.weights[layer * D:(layer + 1) * D], call.schedule, dy,
+        sums = backward_layer(m, kept, tape.weights if part is None else tape.weights[part], call.schedule, dy,
                               parts_of(dfinal, part), below, parts_of(dinitial, part), threads, wanted[layer])
         if wanted[layer]:
-            weight_gradients(sums, arrays[layer * D:(layer + 1) * D], threads)
-        if below is not None and tape.layers[layer].mask is not None:
-            below *= tape.layers[layer].mask
+            weight_gradients(sums, [list(map(grads.get, way)) for way in names[layer]], threads)
+        if below is not None and kept.mask is not None:
+            below *= kept.mask
         dy = below
     dx = None if below is None else m._outside(below, call)
     return Gradients(dx, m._state_outside(dinitial, call.batched) if need_state else None, grads)

@@ -33,7 +33,7 @@ _drawing = Lock()
 @functools.cache
 def names_of(layers, directions):
     """`Recurrent._names` of so many layers and directions."""
-    return [[f"{kind}_l{layer}{way}" for kind in KINDS] for layer in range(layers) for way in ("", "_reverse")[:directions]]
+    return [[[f"{kind}_l{layer}{way}" for kind in KINDS] for way in ("", "_reverse")[:directions]] for layer in range(layers)]
 
 
 class Recurrent(Exchanged, Module):
@@ -113,7 +113,7 @@ class Recurrent(Exchanged, Module):
         return [f"l{layer}{way}" for layer in range(self.num_layers) for way in ("", "_reverse")[: self.num_directions]]
 
     def _names(self):
-        """For each layer and direction the names that its parameters have or would have, in the order of KINDS."""
+        """For each layer, for each direction, the names that its parameters have or would have, in the order of KINDS."""
         return names_of(self.num_layers, self.num_directions)
 
     def _shapes(self):
@@ -130,7 +130,7 @@ class Recurrent(Exchanged, Module):
         packed = self._packed
         if packed is None or packed.key != key or (train and not packed.train):
             packed = Packed(key, train, [Weights(self.cell, *map(params.arrays.get, names), train, train and self.recurrent_dropout > 0)
-                                         for names in self._names()])
+                                         for ways in self._names() for names in ways])
             self._packed = packed
         return packed
 

@@ -25,7 +25,8 @@ class Padded(NamedTuple):
 class Step(NamedTuple):
     """One call: its layer, the places of the tensors that it takes, takes as initial states, gives, and that no later step takes, and its draw.
 
-    The draw is added to the training step that determines dropout: calls of one layer have masks of their own.
+    `input` and `output` are the places of the only ones, None where it takes a list, or gives several. The draw is added to the training step that
+    determines dropout: calls of one layer have masks of their own.
     """
 
     layer: object
@@ -34,6 +35,8 @@ class Step(NamedTuple):
     outputs: tuple
     done: tuple
     draw: int
+    input: int
+    output: int
 
 
 class Run(NamedTuple):
@@ -89,7 +92,8 @@ class Graph:
         for n, (c, where) in enumerate(zip(calls, places, strict=True)):
             done = tuple(sorted(i for i, at in last.items() if at == n and i not in self.kept))
             times[c.layer] = times.get(c.layer, -1) + 1
-            self.steps.append(Step(c.layer, *where, done, CALL * times[c.layer]))
+            taken, _, made = where
+            self.steps.append(Step(c.layer, *where, done, CALL * times[c.layer], None if c.layer.merges else taken[0], made[0] if len(made) == 1 else None))
         # The layer that makes an output which nothing else takes: its activation can be part of the loss.
         self.makers = [next((s.layer for s in self.steps if s.outputs == (i,) and s.layer.activity_regularizer is None), None)
                        if i not in last and self.kept.count(i) == 1 else None for i in self.kept]
@@ -98,7 +102,7 @@ class Graph:
         values = [value_of(s.layer) for s in self.steps]
         self.values = tuple(values) if row and None not in values else None
         self.regularized = [(layer, v) for layer, v in once(pair for layer in self.layers for pair in layer.owned) if v.regularizer is not None]
-        self.plan = self.trained = None        # of gradients
+        self.plan = self.trained = self.touches = None        # of gradients
         self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
         self._taken = {}        # shape of the only input -> (a dtype of which nothing is cast, shapes of the outputs)
 
@@ -156,21 +160,24 @@ class Graph:
 
     def run(self, xs, training=False, step=0, samples=None):
         """`Run`, for accepted inputs; of a batch of so many samples these may be a piece."""
-        values, masks = list(xs), [None] * len(self.tensors)
-        for i, x in enumerate(values):
+        masks = [None] * len(self.tensors)
+        values = [*xs, *masks[len(xs):]]
+        for i, x in enumerate(xs):
             if type(x) is Padded:
                 values[i], masks[i] = x
-        values += [None] * (len(self.tensors) - len(values))
         tapes, penalty = [], 0.0
-        for layer, inputs, states, outputs, done, draw in self.steps:
-            i, at = inputs[0], (step + draw) % 2**64
-            x, mask = ([values[i] for i in inputs], [masks[i] for i in inputs]) if layer.merges else (values[i], masks[i])
+        for layer, inputs, states, outputs, done, draw, only, to in self.steps:
+            at = (step + draw) % 2**64
+            if only is None:
+                x, mask = [values[i] for i in inputs], [masks[i] for i in inputs]
+            else:
+                x, mask = values[only], masks[only]
             if mask is not None and not layer.supports_masking:
                 warn(f"{layer.name}: the mask ends here; layers after it see the padding as data")
             y, mask, tape = (layer.forward(x, mask, training, at, initial_state=[values[i] for i in states]) if states
                              else layer.forward(x, mask, training, at))
-            if len(outputs) == 1:
-                values[outputs[0]], masks[outputs[0]] = y, mask
+            if to is not None:
+                values[to], masks[to] = y, mask
             else:
                 for i, a, m in zip(outputs, y, mask, strict=True):
                     values[i], masks[i] = a, m
@@ -207,7 +214,7 @@ class Graph:
         pairs = once((layer, v) for layer in self.layers for v in trained[id(layer)])
         at, met = {id(v): n for n, (_, v) in enumerate(pairs)}, set()
         moving, plan = [every] * len(self.inputs) + [False] * (len(self.tensors) - len(self.inputs)), []     # whether a gradient of the tensor is wanted
-        for layer, inputs, states, outputs, *_ in self.steps:
+        for layer, inputs, states, outputs, _, _, _, to in self.steps:
             before = any(moving[i] for i in inputs + states)
             own = trained[id(layer)]
             for i in outputs:
@@ -215,13 +222,16 @@ class Graph:
             places = tuple(at.get(id(v)) if own else None for v in layer.variables)
             ended = tuple(n for n in places if n is not None and n not in met)      # gradients that are complete after this step: no earlier one adds to them
             met.update(ended)
-            plan.append((layer, outputs, inputs + states, bool(states or layer.merges), before, bool(own), places, ended))
-        self.plan, self.trained = list(reversed(plan)), pairs
+            plan.append((layer, outputs, to, inputs + states, bool(states or layer.merges), before, bool(own), places, ended))
+        self.plan, self.trained, self.touches = list(reversed(plan)), pairs, list({v.touch for _, v in pairs})
 
     @property
     def arrays(self):
         """The live arrays of `trained`, not to be kept: while somebody has one, every call looks whether it was written."""
-        return [v.array for _, v in self.trained]
+        found = [v._array.view() for _, v in self.trained]
+        for touch in self.touches:
+            touch()
+        return found
 
     def gradients(self, tapes, dys, preactivation=(), samples=None, told=None):
         """Gradients of the trained weights, in the order of `trained`; None of one that no output depends on."""
@@ -241,10 +251,11 @@ class Graph:
                 d[i] = dy if d[i] is None else d[i] + dy
                 if preactivation and preactivation[n]:
                     early.add(i)
-        for tape, (layer, outputs, taken, several, before, own, places, next_ended) in zip(reversed(tapes), self.plan, strict=True):
-            if ended and told is not None:
-                told(grads, ended)
-            ended = next_ended
+        for tape, (layer, outputs, to, taken, several, before, own, places, next_ended) in zip(reversed(tapes), self.plan, strict=True):
+            if told is not None:
+                if ended:
+                    told(grads, ended)
+                ended = next_ended
             if layer.activity_regularizer is not None:
                 tape, ys = tape
                 for i, a in zip(outputs, ys, strict=True):
@@ -252,18 +263,17 @@ class Graph:
                     d[i] = g if d[i] is None else d[i] + g
             if not (before or own):
                 continue
-            dy = d[outputs[0]] if len(outputs) == 1 else tuple([d[i] for i in outputs])
-            if dy is None or (type(dy) is tuple and all(a is None for a in dy)):
+            dy = tuple([d[i] for i in outputs]) if to is None else d[to]
+            if dy is None or (to is None and all(a is None for a in dy)):
                 continue
-            dx, found = (layer.backward(tape, dy, need_dx=before, preactivation=True) if outputs[0] in early
+            dx, found = (layer.backward(tape, dy, need_dx=before, preactivation=True) if to in early
                          else layer.backward(tape, dy, need_dx=before))
             for n, g in zip(places, found, strict=True):
                 if n is not None:
                     grads[n] = g if grads[n] is None else added(grads[n], g)
-            if before:
-                for i, g in zip(taken, dx if several else (dx,), strict=True):
-                    if g is not None:
-                        d[i] = g if d[i] is None else d[i] + g
+            for i, g in zip(taken, dx if several else (dx,), strict=True) if before else ():
+                if g is not None:
+                    d[i] = g if d[i] is None else d[i] + g
         return d[:len(self.inputs)], grads
 
     def recurrent_layers(self):

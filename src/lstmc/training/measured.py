@@ -107,9 +107,10 @@ class Measured(Network):
         A list dps takes in the gradients of the values, which are found together with them.
         """
         found, all_counts = [], []
-        for n, (loss, p, mask) in enumerate(zip(self._outputs().losses, run.outputs, run.masks, strict=True)):
+        for n, loss in enumerate(self._outputs().losses):
             value = c = dp = None
             if loss is not None:
+                p, mask = run.outputs[n], run.masks[n]
                 y, weights, how = arrays.values_of(batch.targets[n]), arrays.values_of(batch.weights[n]), mask_of(loss, mask)
                 if dps is None:
                     values = loss.values(y, p, **how)
@@ -125,9 +126,9 @@ class Measured(Network):
         return found, all_counts
 
     def _update_metrics(self, batch, run):
-        for n, (several, p, mask) in enumerate(zip(self._measures, run.outputs, run.masks, strict=True)):
+        for n, several in enumerate(self._measures):
             if several:
-                y, weights = arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n])
+                p, mask, y, weights = run.outputs[n], run.masks[n], arrays.values_of(batch.y[n]), arrays.values_of(batch.weights[n])
                 for m, weighted in several:
                     m.update_state(y, p, both(mask, weights) if weighted else mask)
 

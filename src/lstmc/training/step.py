@@ -98,7 +98,7 @@ class Stepper(Measured):
         else:
             grads = self._shares.train(batch)
         self.optimizer.apply(self._penalized(grads), self.graph.arrays)
-        self.step += 1
+        self._step = (self._step + 1) % 2**64      # at every step: without the checks of who sets it
 
     def _gradients(self, run, counts, dps, samples=None, told=None):
         """Those of the losses, of the weights that are trained, from those of the values of the losses; the last two arguments are those of the graph's."""
