@@ -119,9 +119,7 @@ class Product(Layer):
         """(M, K), or (B, R, K), of x."""
         raise NotImplementedError
 
-    def _rows_bwd(self, dz, shape):
-        """The gradient of x, of this shape, from that of x w + b."""
-        raise NotImplementedError
+    _rows_bwd = None        # (dz, shape) -> the gradient of x, of this shape, from that of x w + b, where rows are not those of x as it is
 
     def weight_shapes(self, input_shape):
         kernel = self._kernel_shape(input_shape[-1])
@@ -160,8 +158,10 @@ class Product(Layer):
         rows, shape, kept = tape
         dz = dy if preactivation else self.activation.backward(kept, dy)
         grads = [np.empty_like(v._array) for v in self.variables]
-        linear.linear_bwd(rows, in_rows(self._kernel), in_rows(dz), None, in_rows(grads[0]), grads[1] if self.use_bias else None)
-        return self._rows_bwd(dz, shape) if need_dx else None, grads
+        dx = np.empty(shape, self.dtype) if need_dx and self._rows_bwd is None else None
+        linear.linear_bwd(rows, in_rows(self._kernel), in_rows(dz), None if dx is None else in_rows(dx), in_rows(grads[0]),
+                          grads[1] if self.use_bias else None)
+        return self._rows_bwd(dz, shape) if need_dx and dx is None else dx, grads
 
     def get_config(self):
         return {
@@ -208,11 +208,6 @@ class Dense(Product):
 
     def _rows(self, x):
         return in_rows(x)
-
-    def _rows_bwd(self, dz, shape):
-        dx = np.empty(shape, self.dtype)
-        linear.linear_fwd(in_rows(dz), self._kernel.T, None, in_rows(dx))
-        return dx
 
     def get_config(self):
         return {"units": self.units, **super().get_config()}

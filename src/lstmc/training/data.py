@@ -21,15 +21,17 @@ class Data(NamedTuple):
     weights: tuple
 
     def __getitem__(self, index):
-        x, y, targets, weights = self
-        found = [taken(a, index) for a in y]
-        # Most losses take targets as they are given.
-        return Data(tuple([taken(a, index) for a in x]), tuple(found),
-                    tuple([found[n] if a is y[n] else taken(a, index) for n, a in enumerate(targets)]), tuple([taken(a, index) for a in weights]))
+        return self.made(lambda a: taken(a, index))
 
     def part(self, index):
         """The samples of a slice, neither padded nor cast yet where that is done batch by batch."""
-        return Data(*(tuple([None if a is None else ragged.part(a, index) for a in several]) for several in self))
+        return self.made(lambda a: None if a is None else ragged.part(a, index))
+
+    def made(self, some):
+        """`Data` of some(array) of each array or None. Most losses take targets as they are given."""
+        x, y, targets, weights = self
+        found = tuple(map(some, y))
+        return Data(tuple(map(some, x)), found, found if targets is y else tuple(map(some, targets)), tuple(map(some, weights)))
 
     @property
     def size(self):
@@ -46,7 +48,7 @@ def taken(a, index):
 
 def whole(data):
     """All samples as one batch."""
-    return Data(*(tuple(map(ragged.whole, several)) for several in data))
+    return data.made(ragged.whole)
 
 
 def prepare(model, x, y, sample_weight=None, class_weight=None):
@@ -86,7 +88,9 @@ def prepare(model, x, y, sample_weight=None, class_weight=None):
         sample_weight = class_weights(ys[0], class_weight)
     # A loss that uses the mask itself has one value for a sequence.
     shapes = [shape[:1] if loss is not None and loss.uses_mask else shape[:-1] for shape, loss in zip(shapes, model.losses, strict=True)]
-    return Data(xs, tuple(ys), tuple(targets), tuple(weights_of(sample_weight, names, shapes, n)))
+    ys = tuple(ys)
+    targets = ys if all(a is b for a, b in zip(targets, ys, strict=True)) else tuple(targets)
+    return Data(xs, ys, targets, tuple(weights_of(sample_weight, names, shapes, n)))
 
 
 def checked_targets(y, n, label):

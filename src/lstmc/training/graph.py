@@ -102,7 +102,7 @@ class Graph:
         values = [value_of(s.layer) for s in self.steps]
         self.values = tuple(values) if row and None not in values else None
         self.regularized = [(layer, v) for layer, v in once(pair for layer in self.layers for pair in layer.owned) if v.regularizer is not None]
-        self.plan = self.trained = self.touches = None        # of gradients
+        self.plan = self.trained = self.touches = self.penalized = None       # of gradients
         self._shapes = {}       # of inputs -> of outputs: layers are built, so the answer stays
         self._taken = {}        # shape of the only input -> (a dtype of which nothing is cast, shapes of the outputs)
 
@@ -224,6 +224,7 @@ class Graph:
             met.update(ended)
             plan.append((layer, outputs, to, inputs + states, bool(states or layer.merges), before, bool(own), places, ended))
         self.plan, self.trained, self.touches = list(reversed(plan)), pairs, list({v.touch for _, v in pairs})
+        self.penalized = [(n, v) for n, (_, v) in enumerate(pairs) if v.regularizer is not None]
 
     @property
     def arrays(self):

@@ -117,12 +117,12 @@ class Stepper(Measured):
 
     def _penalized(self, grads):
         """Those of the whole loss, penalties of weights included."""
-        for n, (_, v) in enumerate(self.graph.trained):
-            if grads[n] is None:
-                grads[n] = np.zeros_like(v.array)
-            if v.regularizer is not None:
-                g = grads[n].dense() if isinstance(grads[n], Rows) else grads[n]
-                grads[n] = g + v.penalty_gradient()
+        for n, g in enumerate(grads):
+            if g is None:
+                grads[n] = np.zeros_like(self.graph.trained[n][1].array)
+        for n, v in self.graph.penalized:
+            g = grads[n].dense() if isinstance(grads[n], Rows) else grads[n]
+            grads[n] = g + v.penalty_gradient()
         return grads
 
     def _test(self, batch):
