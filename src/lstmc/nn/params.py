@@ -21,6 +21,7 @@ from lstmc.nn import checks
 
 # Without the interpreter's lock a count may be behind; other interpreters do not count.
 COUNTS_ARE_EXACT = sys.implementation.name == "cpython" and "free-threading" not in sys.version
+references, weak_references = getattr(sys, "getrefcount", id), weakref.getweakrefcount
 
 # Parameters of one layer and direction in the order in which kernels take them and give their gradients.
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "peephole", "norm_ih", "norm_hh", "norm_c")
@@ -72,7 +73,7 @@ class Parameters:
         # name of the first -> (2, n) view of two biases, which are neighbours, for layers that have them as rows of one
         self.pairs = {name: self.flat[part.start:then.stop].reshape(2, -1) for (name, part, _), (_, then, _) in itertools.pairwise(self._parts)
                       if name.startswith("bias_ih")}
-        self._count = self._references()
+        self._count = references(self._memory)
         self._state = object()          # another one after every loan and every write of our own
         self._known = None, 0           # state, fingerprint in it; only from when no array was out
 
@@ -106,13 +107,9 @@ class Parameters:
         """Whoever lends or writes `arrays` or `pairs` says so: of a loan when its references are made, of a write before and after, for Ctrl-C may end it."""
         self._state = object()
 
-    def _references(self):
-        """References to the memory; every view, and every view of one, is a reference."""
-        return sys.getrefcount(self._memory) if COUNTS_ARE_EXACT else None
-
     def _lent_out(self):
-        """Whether someone else may have an array, or a way to get at one."""
-        return not COUNTS_ARE_EXACT or self._references() != self._count or weakref.getweakrefcount(self._memory) > 0
+        """Whether someone else may have an array, or a way to get at one: every view, and every view of one, is a reference to the memory."""
+        return not COUNTS_ARE_EXACT or references(self._memory) != self._count or weak_references(self._memory) > 0
 
     def fingerprint(self):
         """A number that changes when any value changes."""

@@ -131,7 +131,7 @@ class Recurrent(Exchanged, Module):
         if packed is None or packed.key != key or (train and not packed.train):
             packed = Packed(key, train, [Weights(self.cell, *map(params.arrays.get, names), train, train and self.recurrent_dropout > 0)
                                          for ways in self._names() for names in ways])
-            self._packed = packed
+            self.__dict__["_packed"] = packed               # at every step of training: without the checks of who sets attributes
         return packed
 
     def _options_of(self, layer=0, draw=None):
