@@ -9,14 +9,14 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
-from lstmc.kernels.backward_loop cimport Backward, run_thread
+from lstmc.kernels.backward_loop cimport Backward, c0_gradient, final_gradient, run_thread
 from lstmc.kernels.contention cimport BACKWARD, Region, begin_share, end_share, enter, kind_of
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, span, span_or_null
 from lstmc.kernels.norm cimport take_sums
 from lstmc.kernels.parts cimport write_sums
 from lstmc.kernels.plan cimport Load, Plan
-from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, by_time, seq
-from lstmc.kernels.states cimport copy_blocks, direction, load_state
+from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, by_time
+from lstmc.kernels.states cimport direction
 from lstmc.kernels.sums cimport WeightSums
 from lstmc.kernels.tape cimport Record, Tape, load_of
 from lstmc.kernels.team cimport Stop, deal, end, lstmc_team_size, padded, plan_of_call, raise_error, release
@@ -49,21 +49,6 @@ cdef int set_up(Backward *g, Record *r, const Plan *plan, Py_ssize_t steps, list
     return 0
 
 
-cdef void final_gradient(Backward *g, const Span *dh, const Span *dc) noexcept nogil:
-    """The gradients of h_n (B, R) and c_n (B, H), with which the way back begins."""
-    cdef const Record *r = g.r
-    load_state(&r.s, 0, r.s.B, g.dh, r.ldh, g.dc, g.dc_ps, dh, dc, r.w.R, r.w.H, r.nu, r.es)
-
-
-cdef void c0_gradient(const Backward *g) noexcept nogil:
-    """dc_0 (B, H) of every sequence."""
-    cdef const Record *r = g.r
-    cdef Py_ssize_t j
-    for j in range(r.s.B if r.c != NULL and g.dc0.p != NULL else 0):
-        copy_blocks(g.dc0.p + seq(&r.s, j) * g.dc0.stride[0] * r.es, r.nu * r.es, g.dc + j * r.nu * r.es, g.dc_ps * r.es,
-                    r.w.H, r.nu, r.es)
-
-
 def block_steps_of(list weights not None, Schedule schedule not None):
     """Steps between the places where a chunk of time may begin without changing a bit of a weight gradient of this layer."""
     cdef Weights w = weights[0]
@@ -89,7 +74,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
     cdef char *products[MAX_BANDS]
     cdef Tape tape = tapes[0]
     cdef Schedule schedule = tape.schedule
-    cdef Span sdx = by_time(span_or_null(dx, True), &schedule.rows), none, dh_in, dc_in, dh_out, dc_out, dh, dc
+    cdef Span sdx = by_time(span_or_null(dx, True), &schedule.rows), none, dh_in, dc_in, dh_out, dc_out
     cdef Py_ssize_t D = len(tapes), bands = tape.bands, jobs = D * bands, d, i, at = 0, pairs = 0, steps
     cdef Load load
     cdef Rows s
@@ -120,7 +105,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
         if dy is not None:
             g[i].dy = by_time(span(dy), &schedule.rows)
             g[i].dy.p += (direction0 + d) * r[i].w.R * g[i].dy.stride[2] * r[i].es
-        g[i].dh0, g[i].dc0 = direction(dh_out, d), direction(dc_out, d)
+        g[i].dhn, g[i].dcn, g[i].dh0, g[i].dc0 = direction(dh_in, d), direction(dc_in, d), direction(dh_out, d), direction(dc_out, d)
         g[i].dx = none if direction0 + d else sdx       # the first direction begins dx, and the second adds to it
     s = r[0].s
     s.N = pairs // D
@@ -135,8 +120,8 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
             set_up(&g[i], &r[i], &plan, steps, scratch)
         with nogil:
             for i in range(jobs):
-                dh, dc = direction(dh_in, i // bands), direction(dc_in, i // bands)
-                final_gradient(&g[i], &dh, &dc)
+                if g[i].team.shared:
+                    final_gradient(&g[i], 0)
             while at < jobs and not stop.stopped:
                 enter(&region, plan.at_once * g[at].team.threads, kind)
                 if region.threads == 1:
@@ -150,9 +135,9 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
                     end(&region, g[at].team.progress)
                 at += plan.at_once
         raise_error(&stop)
-        with nogil:
-            for i in range(jobs):
-                c0_gradient(&g[i])
+        for i in range(jobs):
+            if g[i].team.shared:
+                c0_gradient(&g[i], 0)
         for d in range(D if s.T and pairs and (wanted or dx is not None) else 0):
             total = sums[d]
             for i in range(bands):

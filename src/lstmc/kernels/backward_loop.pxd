@@ -8,7 +8,9 @@ from lstmc.kernels.team cimport Stop, Team
 cdef struct Backward:
     Team team
     const Record *r
-    Span dy, dh0, dc0        # gradients of the initial state: p NULL, not wanted
+    Span dy
+    Span dhn, dcn            # gradients of the final state: p NULL, zeros
+    Span dh0, dc0            # and of the initial one: p NULL, not wanted
     Span dx                  # of the job that clears what no step writes there; p NULL: another does, or it is not wanted
     bint has_dy, has_dh
     bint passes              # some of dh reaches the step before beside the products
@@ -23,4 +25,6 @@ cdef struct Backward:
     Py_ssize_t *numbers      # per thread, with random options: sequence and time of each row, [threads][2][B]
 
 
+cdef void final_gradient(const Backward *g, Py_ssize_t i) noexcept nogil
+cdef void c0_gradient(const Backward *g, Py_ssize_t i) noexcept nogil
 cdef void run_thread(const Backward *g, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n, Stop *stop) noexcept nogil

@@ -10,11 +10,28 @@ from lstmc.kernels.cells cimport slots_of_h
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, dense, lstmc_walk
 from lstmc.kernels.norm cimport end_in_rows, norm_backward
 from lstmc.kernels.schedule cimport Rows, n_active, n_beyond, row_of, seq, time_of
-from lstmc.kernels.states cimport clear_rest
+from lstmc.kernels.states cimport clear_rest, copy_blocks, load_state
 from lstmc.kernels.tape cimport fed_by_h, gate_rows, mask_of, slot_at, state_row
 from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, may_go_on, must_stop, padded, shares, tiles_of,
                                  wait_from)
 from lstmc.kernels.weights cimport Operands
+
+
+cdef void final_gradient(const Backward *g, Py_ssize_t i) noexcept nogil:
+    """The gradients of h_n (B, R) and c_n (B, H), with which the way back begins, of thread i's sequences, or, if threads share them, of all."""
+    cdef const Record *r = g.r
+    load_state(&r.s, first_row(&g.team, i), end_row(&g.team, i), g.dh, r.ldh, g.dc, g.dc_ps, &g.dhn, &g.dcn, r.w.R, r.w.H, r.nu, r.es)
+
+
+cdef void c0_gradient(const Backward *g, Py_ssize_t i) noexcept nogil:
+    """dc_0 (B, H) of the same sequences."""
+    cdef const Record *r = g.r
+    cdef Py_ssize_t j
+    if r.c == NULL or g.dc0.p == NULL:
+        return
+    for j in range(first_row(&g.team, i), end_row(&g.team, i)):
+        copy_blocks(g.dc0.p + seq(&r.s, j) * g.dc0.stride[0] * r.es, r.nu * r.es, g.dc + j * r.nu * r.es, g.dc_ps * r.es,
+                    r.w.H, r.nu, r.es)
 
 
 cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *stop, bint caller) noexcept nogil:
@@ -34,6 +51,8 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
     cdef Py_ssize_t slots = slots_of_h(w.cell), then_at = slot_at(r, w.cell.first)      # of the second stage
     cdef Py_ssize_t dy_time = g.dy.stride[0] * es, dy_row = g.dy.stride[1] * es, time, b
     cdef const char *dy = g.dy.p
+    if not sharing:
+        final_gradient(g, i)
     memset(&a, 0, sizeof(a))
     bound[0] = 0
     a.tiles = tiles_of(&g.team, i)
@@ -145,6 +164,8 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
             sharing, a.q0, a.q1 = False, 0, g.groups
     if i == 0 or not g.team.shared:
         clear_rest(&g.dx, s, i, 1 if g.team.shared else g.team.threads, w.I)
+    if not g.team.shared:
+        c0_gradient(g, i)
     if g.dh0.p == NULL:
         return
     if sharing:

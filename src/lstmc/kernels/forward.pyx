@@ -8,24 +8,24 @@ y and states have unit feature stride. With a packed schedule (schedule.pyx), ar
 
 from cython.parallel cimport parallel, threadid
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, row_stride, slots_of_h
 from lstmc.kernels.contention cimport FORWARD, Region, begin_share, end_share, enter, kind_of
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
-from lstmc.kernels.forward_loop cimport run_thread
+from lstmc.kernels.forward_loop cimport final_state, initial_state, run_thread
 from lstmc.kernels.inputs cimport spread_masks, z_blocks
 from lstmc.kernels.norm cimport keep_normed
 from lstmc.kernels.options cimport Options
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
-from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, band_of, bands_of, by_time, chunk_of, len_of, seq, whole_rows
-from lstmc.kernels.states cimport copy_blocks, direction, load_state
-from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of, state_row
+from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, band_of, bands_of, by_time, chunk_of, seq, whole_rows
+from lstmc.kernels.states cimport direction
+from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of
 from lstmc.kernels.team cimport Stop, deal, end, end_row, first_row, lstmc_team_size, padded, plan_of_call, raise_error, release
 from lstmc.kernels.weights cimport Operands, Weights
-from lstmc.kernels.workspace cimport GAP, MAX_JOBS, Forward, States, states_of
+from lstmc.kernels.workspace cimport GAP, MAX_JOBS, Forward
 
 # Operations, far less than a millisecond's, before the first look at the clock: two looks are a hundredth of a small call.
 cdef enum: UNSEEN_WORK = 1000000
@@ -91,36 +91,6 @@ cdef int draw_masks(Forward *f, Options options, Py_ssize_t d, list keep, list s
     return 0
 
 
-cdef void initial_state(const Forward *f, const Span *h, const Span *c) noexcept nogil:
-    """h_0 (B, R) and c_0 (B, H) of every sequence."""
-    cdef const Record *r = &f.r
-    cdef Py_ssize_t i
-    cdef States part
-    for i in range(f.parts):
-        part = states_of(f, i)
-        load_state(&r.s, part.j0, part.j1, part.h, r.ldh, part.c, part.c_ps, h, c, r.w.R, r.w.H, r.nu, r.es)
-
-
-cdef void final_state(const Forward *f, const Span *h, const Span *c) noexcept nogil:
-    """h_n (B, R) and c_n (B, H) of every sequence."""
-    cdef const Record *r = &f.r
-    cdef const Rows *s = &r.s
-    cdef Py_ssize_t i, j, row, c_row
-    cdef States part
-    for i in range(f.parts):
-        part = states_of(f, i)
-        for j in range(part.j0, part.j1):
-            row = c_row = j
-            if f.train and len_of(s, j):
-                row = c_row = state_row(r, len_of(s, j) - 1) + j
-            elif not f.train and len_of(s, j) % 2:
-                row = j + part.j1 - part.j0
-            memcpy(h.p + seq(s, j) * h.stride[0] * r.es, part.h + row * r.ldh * r.es, r.w.R * r.es)
-            if r.c != NULL and c.p != NULL:
-                copy_blocks(c.p + seq(s, j) * c.stride[0] * r.es, r.nu * r.es,
-                            part.c + c_row * r.nu * r.es, part.c_ps * r.es, r.w.H, r.nu, r.es)
-
-
 cdef int set_options(Record *r, Options options, Py_ssize_t d) except -1:
     """The options of direction d, with the keys of its random numbers."""
     r.plain, r.options, r.options.peephole, r.first = options.plain, options.o, r.w.peephole, options.first
@@ -144,7 +114,7 @@ def forward(list weights not None, Schedule schedule, x, y, tuple state, tuple f
     """
     cdef Forward f[MAX_JOBS]
     cdef Rows s, rows
-    cdef Span none, h_in, c_in, h_out, c_out, sh, sc, sx = span(x), sy = span_or_null(y, True)
+    cdef Span none, h_in, c_in, h_out, c_out, sx = span(x), sy = span_or_null(y, True)
     cdef Weights w = weights[0]
     cdef Py_ssize_t D = len(weights), bands = 1, jobs, i, d, at = 0
     cdef bint dropping = options.o.random and options.recurrent_dropout > 0
@@ -178,6 +148,7 @@ def forward(list weights not None, Schedule schedule, x, y, tuple state, tuple f
         f[i].r.s = band_of(&s, i % bands, bands)
         f[i].r.w, f[i].r.k, f[i].r.nu, f[i].r.es, f[i].r.reverse = &w.o, w.k, w.k.nu, w.itemsize, direction0 + d == 1
         f[i].r.x, f[i].y, f[i].train = sx, sy, train
+        f[i].h0, f[i].c0, f[i].hn, f[i].cn = direction(h_in, d), direction(c_in, d), direction(h_out, d), direction(c_out, d)
         if y is not None:
             f[i].y.p += (direction0 + d) * w.o.R * sy.stride[2] * sy.itemsize
         set_options(&f[i].r, options, direction0 + d)
@@ -196,8 +167,8 @@ def forward(list weights not None, Schedule schedule, x, y, tuple state, tuple f
                 draw_masks(&f[i], options, direction0 + i // bands, keep[i // bands], scratch)
         with nogil:
             for i in range(jobs):
-                sh, sc = direction(h_in, i // bands), direction(c_in, i // bands)
-                initial_state(&f[i], &sh, &sc)
+                if f[i].team.shared:
+                    initial_state(&f[i], 0)
             while at < jobs and not stop.stopped:
                 enter(&region, plan.at_once * f[at].team.threads, kind)
                 if region.threads == 1:
@@ -211,8 +182,8 @@ def forward(list weights not None, Schedule schedule, x, y, tuple state, tuple f
                     end(&region, f[at].team.progress)
                 at += plan.at_once
             for i in range(0 if stop.stopped else jobs):
-                sh, sc = direction(h_out, i // bands), direction(c_out, i // bands)
-                final_state(&f[i], &sh, &sc)
+                if f[i].team.shared:
+                    final_state(&f[i], 0)
         raise_error(&stop)
     finally:
         for i in range(jobs):

@@ -10,13 +10,39 @@ from lstmc.kernels.cells cimport across
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, dense, lstmc_walk
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_of
 from lstmc.kernels.norm cimport norm_forward
-from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, time_of
-from lstmc.kernels.states cimport clear_rest
+from lstmc.kernels.schedule cimport Rows, len_of, n_active, row_of, seq, time_of
+from lstmc.kernels.states cimport clear_rest, copy_blocks, load_state
 from lstmc.kernels.tape cimport Record, mask_of, state_row
-from lstmc.kernels.team cimport (cut_tiles, lstmc_arrive, lstmc_go_alone, lstmc_prefetch, may_go_on, must_stop, padded, shares, tiles_of,
-                                 wait_from)
+from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, lstmc_prefetch, may_go_on, must_stop, padded, shares,
+                                 tiles_of, wait_from)
 from lstmc.kernels.weights cimport Operands
 from lstmc.kernels.workspace cimport States, states_of
+
+
+cdef void initial_state(const Forward *f, Py_ssize_t i) noexcept nogil:
+    """h_0 (B, R) and c_0 (B, H) of thread i's sequences, or, if threads share them, of all. A thread's rows are in its own core's cache: another's would
+    have to be fetched from there and back."""
+    cdef const Record *r = &f.r
+    cdef States part = states_of(f, i if f.parts > 1 else 0)
+    load_state(&r.s, first_row(&f.team, i), end_row(&f.team, i), part.h, r.ldh, part.c, part.c_ps, &f.h0, &f.c0, r.w.R, r.w.H, r.nu, r.es)
+
+
+cdef void final_state(const Forward *f, Py_ssize_t i) noexcept nogil:
+    """h_n (B, R) and c_n (B, H) of the same sequences."""
+    cdef const Record *r = &f.r
+    cdef const Rows *s = &r.s
+    cdef Py_ssize_t j, row, c_row
+    cdef States part = states_of(f, i if f.parts > 1 else 0)
+    for j in range(first_row(&f.team, i), end_row(&f.team, i)):
+        row = c_row = j
+        if f.train and len_of(s, j):
+            row = c_row = state_row(r, len_of(s, j) - 1) + j
+        elif not f.train and len_of(s, j) % 2:
+            row = j + part.j1 - part.j0
+        memcpy(f.hn.p + seq(s, j) * f.hn.stride[0] * r.es, part.h + row * r.ldh * r.es, r.w.R * r.es)
+        if r.c != NULL and f.cn.p != NULL:
+            copy_blocks(f.cn.p + seq(s, j) * f.cn.stride[0] * r.es, r.nu * r.es,
+                        part.c + c_row * r.nu * r.es, part.c_ps * r.es, r.w.H, r.nu, r.es)
 
 
 cdef void share_step(const Forward *f, lstmc_walk *a, Py_ssize_t i, Py_ssize_t n, Py_ssize_t t) noexcept nogil:
@@ -57,6 +83,8 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
     cdef char *x = r.x.p
     cdef char *y = f.y.p
     cdef char *h
+    if not sharing:
+        initial_state(f, i)
     memset(&a, 0, sizeof(a))
     memset(&proj, 0, sizeof(proj))
     set_products(f, &a, xrow)
@@ -170,6 +198,8 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
             for q in range(a.n_tiles if f.y.p != NULL else 0):
                 for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
                     memcpy(yrow[j], hrow[j], w.P * es)
+    if not f.team.shared:
+        final_state(f, i)
     if i == 0 or not f.team.shared:
         clear_rest(&f.y, s, i, 1 if f.team.shared else f.team.threads, w.R)
 

@@ -19,6 +19,7 @@ cdef struct Forward:
     Record r                 # in inference: for each part of the rows two slots of h and one of c, apart from those of others
     Team team
     Span y
+    Span h0, c0, hn, cn      # the states before and after
     bint train
     Py_ssize_t parts
     void **rows              # per thread: x, y and h row pointers, [threads][3][B]
