@@ -28,10 +28,10 @@ _meetings = Meetings()
 class _Held:
     """`with` it, this thread changes or reads what has these turns, and no other thread does what forbids that."""
 
-    __slots__ = ("__weakref__", "_entered", "_thread", "_turns")
+    __slots__ = ("__weakref__", "_entered", "_entry", "_thread", "_turns")
 
     def __init__(self, turns):
-        self._turns, self._entered, self._thread = frozenset(turns), [], threading.get_ident()
+        self._turns, self._entered, self._thread, self._entry = frozenset(turns), [], threading.get_ident(), weakref.ref(self)
 
     def _free(self, others):
         """Whether no other thread among them has what this one wants."""
@@ -42,14 +42,13 @@ class _Held:
 
     def _enter(self, entries):
         self._thread = threading.get_ident()
-        entry = weakref.ref(self)
-        self._entered.append((entries, entry))
-        entries.append(entry)
+        self._entered.append(entries)
+        entries.append(self._entry)
 
     def _leave(self):
-        entries, entry = self._entered.pop()
+        entries = self._entered.pop()
         with _meeting.now:
-            entries.remove(entry)
+            entries.remove(self._entry)
             if entries:
                 entries[:] = [other for other in entries if other() is not None]
 

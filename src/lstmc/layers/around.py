@@ -163,7 +163,7 @@ class AroundModule(Layer):
         if training and (m.input_dropout or m.recurrent_dropout):
             m = copy.copy(m)        # the same parameters, but a step of its own, which another thread leaves alone
             m.step = step
-        y, state, tape, _ = forward_pass(m, m._check(x, hx if hx is None or len(hx) > 1 else hx[0], None, steps), training, checks.threads(None),
+        y, state, tape, _ = forward_pass(m, m._check(x, hx if hx is None or len(hx) > 1 else hx[0], None, steps), training, None,
                                           shown=self.return_sequences)
         state = state if isinstance(state, tuple) else (state,)
         out, kept = self.shown(y, state[0], steps, None if hx is None else hx[0])

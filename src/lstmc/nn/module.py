@@ -206,10 +206,9 @@ class Module(Fixed):
 
     def _new_state(self, B, LD=None):
         """A state, uninitialised, as a tuple."""
-        if LD is None:
-            LD = self.num_layers * self.num_directions
-        h = np.empty((LD, B, self.output_size), self.dtype)
-        return (h,) if len(self._parts) == 1 else (h, np.empty((LD, B, self.hidden_size), self.dtype))
+        LD, dtype = LD or self.num_layers * self.num_directions, self.dtype
+        h = np.empty((LD, B, self.output_size), dtype)
+        return (h,) if len(self._parts) == 1 else (h, np.empty((LD, B, self.hidden_size), dtype))
 
     def _output(self, rows, width, batch_major):
         """A (T, B, width) array, or a view of a (B, T, width) one, to be written; rows: (T, B), or (N,) of a packed one."""

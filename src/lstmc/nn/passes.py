@@ -15,8 +15,8 @@ from lstmc.nn.tape import Gradients, Layer, Tape
 
 
 def parts_of(state, part):
-    """Some layers and directions of a state, which may be None or have parts that are; part None: all."""
-    return state if state is None or part is None else tuple([None if s is None else s[part] for s in state])
+    """Some layers and directions of a state, which may be None or have parts that are."""
+    return None if state is None else tuple([None if s is None else s[part] for s in state])
 
 
 def forward_pass(m, call, train, threads, result=None, wanted=(False, False), every=None, shown=True):
@@ -129,8 +129,11 @@ def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
             batch_major = not layer and m.batch_first and call.batched
             below = m._output(shape[:-1], shape[-1] if layer else m.input_size, batch_major)
         part = None if L == 1 else slice(layer * D, (layer + 1) * D)
-        sums = backward_layer(m, kept, tape.weights if part is None else tape.weights[part], call.schedule, dy,
-                              parts_of(dfinal, part), below, parts_of(dinitial, part), threads, wanted[layer])
+        after, before = (dfinal, dinitial) if part is None else (parts_of(dfinal, part), parts_of(dinitial, part))
+        if kept.tapes is not None:
+            sums = backward(kept.tapes, dy, after, below, before, None, threads, wanted=wanted[layer])
+        else:
+            sums = backward_chunks(m, kept, tape.weights[layer * D:(layer + 1) * D], call.schedule, dy, after, below, before, threads, wanted[layer])
         if wanted[layer]:
             weight_gradients(sums, [list(map(grads.get, way)) for way in names[layer]], threads)
         if below is not None and kept.mask is not None:
@@ -140,10 +143,8 @@ def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
     return Gradients(dx, m._state_outside(dinitial, call.batched) if need_state else None, grads)
 
 
-def backward_layer(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):
-    """Backward of one layer, chunk by chunk from the last if its states were not all kept; the sums of weight gradients, if wanted."""
-    if layer.tapes is not None:
-        return backward(layer.tapes, dy, dfinal, dx, dinitial, None, threads, wanted=wanted)
+def backward_chunks(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):
+    """Backward of one layer chunk by chunk of time from the last, whose states were not all kept; the sums of weight gradients, if wanted."""
     found, B = [], schedule.sequences
     for d in range(len(weights)):       # a chunk of the reverse direction is at other times
         one = slice(d, d + 1)
