@@ -25,6 +25,8 @@ def test_bits_are_numpys(isa, shape):
                 assert found.dtype == expected.dtype
                 np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(times(np.arange(4), np.arange(4)), [0, 1, 4, 9])
+    masked = np.ma.masked_greater(a, 0)
+    assert isinstance(times(masked, a), np.ma.MaskedArray)
     for values in layouts(a):
         found = total(values, 1 / 3)
         assert type(found) is float

@@ -7,19 +7,27 @@ from lstmc.kernels.core cimport Span, lstmc_kernels, row_major, span, table
 import numpy as np
 
 
+cdef Py_ssize_t size(const Span *s) noexcept nogil:
+    cdef Py_ssize_t n = 1
+    cdef int i
+    for i in range(s.ndim):
+        n *= s.shape[i]
+    return n
+
+
 def times(a, b):
     """a b, as a new array; b is an array or a number of NumPy's."""
     cdef Span sa, sb, sy
-    cdef Py_ssize_t n = a.size, whole, i
+    cdef Py_ssize_t n, whole, i
     cdef const lstmc_kernels *k
     cdef bint number = b.shape == ()
-    if n == 0 or a.ndim > 4 or a.dtype is not b.dtype or a.dtype.char not in "fd" or not (number or a.shape == b.shape):
-        return a * b
-    sa, sb = span(a), span(b)
-    if not row_major(&sa) or not row_major(&sb):
+    if type(a) is not np.ndarray or a.dtype is not b.dtype or a.dtype.char not in "fd" or a.ndim > 4 or not (number or a.shape == b.shape):
         return a * b
     y = np.empty(a.shape, a.dtype)
-    sy, k = span(y, True), table(sa.itemsize)
+    sa, sb, sy = span(a), span(b), span(y, True)
+    n, k = size(&sy), table(sy.itemsize)
+    if not row_major(&sa) or not row_major(&sb) or size(&sa) != n or size(&sb) != (1 if number else n):
+        return a * b
     with nogil:
         whole = 0 if number else n // k.vl * k.vl
         if whole:
@@ -36,10 +44,10 @@ def times(a, b):
 def total(values, double count):
     """The sum of the values (float64), each times `count`: a float."""
     cdef Span s
-    if values.ndim <= 4 and values.dtype.char == "d":
+    if type(values) is np.ndarray and values.dtype.char == "d" and values.ndim <= 4:
         s = span(values)
         if row_major(&s):
-            return sum_of(<const double *>s.p, values.size, count)
+            return sum_of(<const double *>s.p, size(&s), count)
     return float(np.add.reduce(values * count, None))
 
 
