@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lstmc.kernels.elements import times, total
+from lstmc.kernels.train import times, total
 
 
 def layouts(a):

@@ -1,6 +1,8 @@
 """The names that people know from Keras: what is shown, and what is said about those that are not there."""
 
 import importlib
+import pydoc
+import re
 
 import numpy as np
 import pytest
@@ -108,3 +110,8 @@ def test_arguments_of_activations():
         f.softmax(X, axis=1)
     for function in (f.relu, f.elu, f.tanh, f.hard_sigmoid):
         assert np.isnan(function([np.nan])).all()
+
+
+def test_help_and_dir_of_a_module_do_not_offer_what_it_has_not():
+    assert "cuda" not in dir(lstmc.nn.GRU(1, 1))
+    assert re.search(r"cuda\n +\| +Not here: modules compute on the CPU\.", pydoc.render_doc(lstmc.nn.GRU, renderer=pydoc.plaintext))

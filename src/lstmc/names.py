@@ -79,8 +79,8 @@ _INSTEAD = {(where, name): instead for where, names, instead in MISSING for name
 
 
 def missing(where):
-    """The names that are not there, of those that people know."""
-    return {name for place, name in _INSTEAD if place == where}
+    """name -> what to use instead, of the names that are not there and that people know."""
+    return {name: instead for (place, name), instead in _INSTEAD.items() if place == where}
 
 
 def absent(what, where, name):

@@ -18,8 +18,9 @@ from lstmc.kernels.contention cimport CTC, UPDATE, Region, begin_share, end_shar
 from lstmc.kernels.core cimport (LSTMC_ADADELTA, LSTMC_ADAM, LSTMC_ADAMAX, LSTMC_CTC_BLOCK, LSTMC_CTC_PAD, LSTMC_LION, LSTMC_NADAM, LSTMC_RMSPROP, LSTMC_SGD,
                                  Span, lstmc_kernels, lstmc_update, row_major, span, span_or_null, table)
 from lstmc.kernels.ctc cimport Sequences, some, work_of
+from lstmc.kernels.loss cimport flat, multiply, size, some_rows, sum_of
 from lstmc.kernels.plan cimport threads_for
-from lstmc.kernels.update cimport SLOTS, Job, lend, lend_rows, moved, share
+from lstmc.kernels.update cimport SLOTS, Job, lend, lend_rows, share
 
 import numpy as np
 
@@ -29,27 +30,6 @@ cdef enum: SUM_BLOCK = 4096
 cdef enum:
     ROOT_WORK = 80
     PLAIN_WORK = 10
-
-
-cdef Py_ssize_t size(Span s) noexcept nogil:
-    cdef Py_ssize_t n = 1
-    cdef int i
-    for i in range(s.ndim):
-        n *= s.shape[i]
-    return n
-
-
-cdef Span flat(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint writable) except *:
-    """The elements of a C-contiguous array that must have n of them (n < 0: any number)."""
-    cdef Span s
-    cdef Py_ssize_t got
-    s = span(array, writable)
-    if not row_major(&s) and size(s):
-        raise ValueError(f"{name}: expected a C-contiguous array")
-    got = size(s)
-    if (n >= 0 and got != n) or (itemsize and s.itemsize != itemsize):
-        raise ValueError(f"{name}: expected {n} elements of {itemsize} bytes, received {got} of {s.itemsize}")
-    return s
 
 
 cdef object in_order(object array):
@@ -126,14 +106,31 @@ cdef tuple loss_rows(bint crossed, y, p, bint values, bint gradient, threads):
     return found, d
 
 
-cdef void some_rows(bint crossed, const lstmc_kernels *k, char *values, char *d, const char *p, const char *y, char *labels, Py_ssize_t r0, Py_ssize_t r1,
-                    Py_ssize_t n) noexcept nogil:
-    """Rows r0 .. r1-1 of `loss_rows`."""
-    cdef Py_ssize_t at = r0 * n * k.itemsize
-    if crossed:
-        k.crossentropy(<double *>moved(values, r0 * 8), moved(d, at), p + at, y + at, <const int64_t *>moved(labels, r0 * 8), r1 - r0, n)
-    else:
-        k.squared_error(<double *>moved(values, r0 * 8), moved(d, at), p + at, y + at, r1 - r0, n)
+def times(a, b):
+    """a b, as a new array; b is an array or a number of NumPy's."""
+    cdef Span sa, sb, sy
+    cdef const lstmc_kernels *k
+    cdef bint number = b.shape == ()
+    if type(a) is not np.ndarray or a.dtype is not b.dtype or a.dtype.char not in "fd" or a.ndim > 4 or not (number or a.shape == b.shape):
+        return a * b
+    y = np.empty(a.shape, a.dtype)
+    sa, sb, sy = span(a), span(b), span(y, True)
+    if not row_major(&sa) or not row_major(&sb) or size(sa) != size(sy) or size(sb) != (1 if number else size(sy)):
+        return a * b
+    k = table(sy.itemsize)
+    with nogil:
+        multiply(k, sy.p, sa.p, sb.p, size(sy), number)
+    return y
+
+
+def total(values, double count):
+    """The sum of the values (float64), each times `count`: a float."""
+    cdef Span s
+    if type(values) is np.ndarray and values.dtype.char == "d" and values.ndim <= 4:
+        s = span(values)
+        if row_major(&s):
+            return sum_of(<const double *>s.p, size(s), count)
+    return float(np.add.reduce(values * count, None))
 
 
 # Squared norm ----------------------------------------------------------------------------------------------

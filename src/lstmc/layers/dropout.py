@@ -1,6 +1,6 @@
 """Dropout and SpatialDropout1D: which values are dropped is a function of seed, step and position."""
 
-from lstmc.kernels import elements
+from lstmc.kernels import train
 from lstmc.layers.base import Layer
 from lstmc.nn import checks
 from lstmc.nn.dropout import first_sequence, layer_mask, sequences_from
@@ -39,7 +39,7 @@ class Dropout(Layer):
         if not training or not self.rate:
             return x, mask, () if training else None
         scale = self.scale(x.shape, step)
-        return elements.times(x, scale), mask, scale
+        return train.times(x, scale), mask, scale
 
     def _value(self, x):
         """The input: in inference nothing is dropped."""
@@ -54,7 +54,7 @@ class Dropout(Layer):
             return layer_mask(self.rate, shape, self.dtype, self.seed, step)
 
     def backward(self, tape, dy, need_dx=True):
-        return dy if isinstance(tape, tuple) else elements.times(dy, tape), []
+        return dy if isinstance(tape, tuple) else train.times(dy, tape), []
 
     def get_config(self):
         noise = {} if self.noise_shape is None else {"noise_shape": list(self.noise_shape)}

@@ -18,6 +18,9 @@ ABSENT = names.missing("nn.Module")
 class Absent:
     """A name that PyTorch's modules have and these have not. A `__getattr__` for all of them would make each look-up of what is there four times as long."""
 
+    def __init__(self, instead):
+        self.__doc__ = f"Not here: {instead}."
+
     def __set_name__(self, owner, name):
         self.name = name
 
@@ -43,7 +46,7 @@ class Module(Fixed):
     """
 
     _made_with = "_params"
-    vars().update({name: Absent() for name in ABSENT})
+    vars().update({name: Absent(instead) for name, instead in ABSENT.items()})
 
     def __dir__(self):
         return [name for name in super().__dir__() if name not in ABSENT]

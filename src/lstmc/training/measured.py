@@ -4,7 +4,7 @@ import numpy as np
 
 from lstmc import losses
 from lstmc import metrics as measures
-from lstmc.kernels import elements
+from lstmc.kernels import train
 from lstmc.metrics import LossMean
 from lstmc.training import data as arrays
 from lstmc.training import hints
@@ -118,7 +118,7 @@ class Measured(Network):
                     values, dp = loss.both(y, p, self._fused(n, loss), **how)
                 c = counts(n, loss, y, values.shape, weights, None if loss.uses_mask else mask)
                 # Selecting keeps a NaN under a mask out of the sum.
-                value = elements.total(values, c) if isinstance(c, float) else float(np.add.reduce(np.where(c != 0, values * c, 0), None))
+                value = train.total(values, c) if isinstance(c, float) else float(np.add.reduce(np.where(c != 0, values * c, 0), None))
             found.append(value)
             all_counts.append(c)
             if dps is not None:

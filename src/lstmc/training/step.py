@@ -5,7 +5,7 @@ import numpy as np
 from lstmc import losses, optimizers, seeds
 from lstmc import metrics as measures
 from lstmc.arguments import refuse
-from lstmc.kernels import elements
+from lstmc.kernels import train
 from lstmc.layers.rows import Rows
 from lstmc.layers.symbolic import is_symbolic
 from lstmc.nn import checks
@@ -111,7 +111,7 @@ class Stepper(Measured):
                 c = (c * weight if weight != 1 else c).reshape(c.shape + (1,) * (p.ndim - c.ndim)).astype(p.dtype)
                 dp = np.where(c != 0, dp * c, p.dtype.type(0))
             else:
-                dp = elements.times(dp, p.dtype.type(c * weight))
+                dp = train.times(dp, p.dtype.type(c * weight))
             scaled.append(dp)
         return self.graph.gradients(run.tapes, scaled, early, samples, told)
 
