@@ -199,6 +199,7 @@ typedef struct {
     ptrdiff_t a_rows;             /* n of the packed buffer */
     const void *b;                /* [n][bs] rows of nb blocks, b_apart from one to the next (0: side by side) */
     ptrdiff_t bs, b_apart;
+    const void *b_next;           /* b of the call after this one, or NULL */
     void *c;                      /* feature m at c + m*ldc, its blocks likewise */
     ptrdiff_t ldc, c_apart;
     int first;                    /* 1: C = acc, 0: C = C + acc */

@@ -1,7 +1,7 @@
 /* outer.h -- one block of a weight gradient: features times gradients, summed over (t, b) pairs. */
 
-/* c[r][v] = acc or c + acc, acc = sum over n of a[n*mr + r] b[n][v], from zero; the next tile's a comes meanwhile */
-INLINE void FN(outer_tile)(const lstmc_outer *s, T *c, const T *a0, const T *b0, const int mr, const int nb)
+/* c[r][v] = acc or c + acc, acc = sum over n of a[n*mr + r] b[n][v], from zero; the next tile's a and `next` come meanwhile */
+INLINE void FN(outer_tile)(const lstmc_outer *s, T *c, const T *a0, const T *b0, FN(fetch) next, const int mr, const int nb)
 {
     V acc[FN(MAX_ACC)];
     const T *a[LSTMC_MAX_ROWS], *b[1] = {b0};
@@ -15,8 +15,7 @@ INLINE void FN(outer_tile)(const lstmc_outer *s, T *c, const T *a0, const T *b0,
             for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * cg);
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
-    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, s->bs, bg, n, (FN(fetch)){(const char *)(a0 + n * mr), mr * sizeof(T)}, (FN(fetch)){(const char *)c, 0},
-                 NULL, 0);
+    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, s->bs, bg, n, (FN(fetch)){(const char *)(a0 + n * mr), mr * sizeof(T)}, next, NULL, 0);
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
@@ -26,9 +25,9 @@ INLINE void FN(outer_tile)(const lstmc_outer *s, T *c, const T *a0, const T *b0,
         }
 }
 
-typedef void (*FN(outer_fn))(const lstmc_outer *, T *, const T *, const T *);
+typedef void (*FN(outer_fn))(const lstmc_outer *, T *, const T *, const T *, FN(fetch));
 #define OUTER(mr, nb)                                                                                    \
-    static void FN(outer_##mr##x##nb)(const lstmc_outer *s, T *c, const T *a, const T *b) { FN(outer_tile)(s, c, a, b, mr, nb); }
+    static void FN(outer_##mr##x##nb)(const lstmc_outer *s, T *c, const T *a, const T *b, FN(fetch) next) { FN(outer_tile)(s, c, a, b, next, mr, nb); }
 #define ROW(mr) OUTER(mr, 1) OUTER(mr, 2) OUTER(mr, 3) OUTER(mr, 4)
 #define ROW_MENU(mr) {FN(outer_##mr##x1), FN(outer_##mr##x2), FN(outer_##mr##x3), FN(outer_##mr##x4)}
 ROW(1)
@@ -79,11 +78,14 @@ static void FN(pack_outer)(void *dst, const lstmc_features *f, const lstmc_tile 
 
 static void FN(outer)(const lstmc_outer *s)
 {
+    /* each tile fetches its part of what the first tile of the next call would wait for */
+    const ptrdiff_t step = s->b_next ? (s->bs * (ptrdiff_t)sizeof(T) + s->n_tiles - 1) / s->n_tiles : 0;
     for (ptrdiff_t i = 0; i < s->n_tiles; i++) {
         const lstmc_tile t = s->m_tiles[i];
         const T *a = (const T *)s->a + (t.row - s->m_tiles[0].row) * s->a_rows;
         T *c = (T *)s->c + t.row * s->ldc;
+        const FN(fetch) next = {s->b_next ? (const char *)s->b_next + i * s->n * step : (const char *)c, step};
         for (int lane = 0; lane < FN(NU); lane += VL)
-            FN(outer_menu)[t.mr - 1][s->nb - 1](s, c + lane, a, (const T *)s->b + lane);
+            FN(outer_menu)[t.mr - 1][s->nb - 1](s, c + lane, a, (const T *)s->b + lane, next);
     }
 }

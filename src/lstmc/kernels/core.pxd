@@ -136,6 +136,7 @@ cdef extern from "lstmc.h" nogil:
         Py_ssize_t a_rows
         const void *b
         Py_ssize_t bs, b_apart
+        const void *b_next
         void *c
         Py_ssize_t ldc, c_apart
         int first

@@ -36,13 +36,13 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
     cdef Record *r = &f.r
     cdef const Rows *s = &r.s
     cdef const Operands *w = r.w
-    cdef Py_ssize_t es = r.es, nu = r.nu, B = s.B, rows, c_rows, z_rows, z_size, i, cap = 0, held = (1 if w.norm == NULL else 3) * w.cell.slots
+    cdef Py_ssize_t es = r.es, nu = r.nu, B = s.B, rows, c_rows, z_rows, z_size, i, cap = 0, panel = w.cell.slots * nu
     deal(&f.team, s, plan, w.groups)
     r.ldh, r.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
     f.parts = 1 if f.train or f.team.shared else f.team.threads
     rows, c_rows = (B + s.N, B + s.N) if f.train else (2 * B + (f.parts - 1) * GAP, B + (f.parts - 1) * GAP)
     r.c_ps = (B + s.N if f.train else B) * nu
-    r.gates_rs, r.gates_ps = (row_stride((w.cell.slots - 1) * w.panels * nu + w.H, nu, es), nu) if across(w.cell) else (held * nu, s.N * held * nu)
+    r.gates_rs, r.gates_ps = (row_stride((w.cell.slots - 1) * w.panels * nu + w.H, nu, es), nu) if across(w.cell) else (panel, s.N * panel)
     r.h = block(keep, rows * r.ldh * es)
     if w.cell.states > 1:
         r.c = block(keep, w.panels * c_rows * nu * es)

@@ -109,6 +109,11 @@ cdef void mask_rows(const Sums *g, Piece piece, Py_ssize_t i, char *masked) noex
         t, j = t + 1, 0
 
 
+cdef const char *factors(const Record *r, const Part *part, const Source *s, Py_ssize_t panel, Py_ssize_t n) noexcept nogil:
+    """Where those of pair n are in a panel."""
+    return s.p + (panel * s.ps + n * s.rs + part.slot * r.nu) * r.es
+
+
 cdef void sum_tiles(const Sums *g, const Batch *b, Py_ssize_t first, Py_ssize_t last, Py_ssize_t u0, Py_ssize_t u1, char *packed, char *masked) noexcept nogil:
     """Output tiles u0 .. u1-1 (tile after tile of features, group after group) over pieces first .. last-1."""
     cdef const Record *r = g.r
@@ -117,6 +122,7 @@ cdef void sum_tiles(const Sums *g, const Batch *b, Py_ssize_t first, Py_ssize_t 
     cdef Py_ssize_t panels = LSTMC_SLOTS if across(r.w.cell) or g.projection else 1     # of a group
     cdef Py_ssize_t q, i, n, low, high, from_, to, single, at = 0, tile0 = u0 // g.groups, tile1 = (u1 - 1) // g.groups + 1
     cdef Py_ssize_t features = g.before[tile1 - 1] + g.tiles[tile1 - 1].mr - g.before[tile0]
+    cdef bint near
     cdef lstmc_outer a
     memset(&a, 0, sizeof(a))
     for i in range(first, last):
@@ -131,6 +137,7 @@ cdef void sum_tiles(const Sums *g, const Batch *b, Py_ssize_t first, Py_ssize_t 
             single = part.mask and part.blocks == 1     # slots of several groups at once, for sums that fill the registers
             if from_ >= to or single and q % LSTMC_SLOTS:
                 continue
+            near = panels == 1 and not single           # lines of consecutive pairs lie side by side
             a.b_apart, a.c_apart = from_source.ps if single else 0, part.group_stride if single else 0
             a.m_tiles, a.n_tiles = g.tiles + from_, to - from_
             if single:
@@ -143,8 +150,12 @@ cdef void sum_tiles(const Sums *g, const Batch *b, Py_ssize_t first, Py_ssize_t 
                 a.n = a.a_rows = b.pieces[i].n1 - b.pieces[i].n0
                 a.first = i == 0 and not g.begun
                 a.a = packed + (at * features + (g.before[from_] - g.before[tile0]) * a.n) * r.es
-                a.b = from_source.p + (q * panels * from_source.ps + b.pieces[i].n0 * from_source.rs + part.slot * r.nu) * r.es
-                a.bs = from_source.rs
+                a.b, a.bs = factors(r, part, from_source, q * panels, b.pieces[i].n0), from_source.rs
+                a.b_next = NULL
+                if i + 1 < last and near:
+                    a.b_next = factors(r, part, from_source, q, b.pieces[i + 1].n0)
+                elif q + 1 < g.groups and near:
+                    a.b_next = factors(r, part, from_source, q + 1, b.pieces[first].n0)
                 r.k.outer(&a)
                 at += a.n
 
