@@ -40,7 +40,7 @@ cdef int set_up(Backward *g, Record *r, const Plan *plan, Py_ssize_t steps, list
     if w.P:
         g.dp = block(scratch, r.s.N * r.ldh * es)
     if w.peephole != NULL:
-        g.products = block(scratch, r.s.N * w.panels * r.gates_rs * es)
+        g.products = block(scratch, w.panels * r.gates_ps * es)
     if w.norm != NULL:
         g.normed = take_sums(r, steps, scratch)
     g.rows = <void **>block(scratch, g.team.threads * padded(2 * B, sizeof(void *)) * sizeof(void *))

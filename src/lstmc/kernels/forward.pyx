@@ -30,6 +30,10 @@ from lstmc.kernels.workspace cimport GAP, MAX_JOBS, Forward
 # Operations, far less than a millisecond's, before the first look at the clock: two looks are a hundredth of a small call.
 cdef enum: UNSEEN_WORK = 1000000
 
+# Blocks between two panels of slots. A row's panels a multiple of a page apart are one place to a processor that compares the low bits of
+# addresses: what is read of one then waits for what was just written to another. No row of a few panels and steps has its like so.
+cdef enum: PANEL_GAP = 5
+
 
 cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1:
     """Deal the rows and take the workspaces of one job; keep: those that a tape needs."""
@@ -42,12 +46,12 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
     f.parts = 1 if f.train or f.team.shared else f.team.threads
     rows, c_rows = (B + s.N, B + s.N) if f.train else (2 * B + (f.parts - 1) * GAP, B + (f.parts - 1) * GAP)
     r.c_ps = (B + s.N if f.train else B) * nu
-    r.gates_rs, r.gates_ps = (row_stride((w.cell.slots - 1) * w.panels * nu + w.H, nu, es), nu) if across(w.cell) else (panel, s.N * panel)
+    r.gates_rs, r.gates_ps = (row_stride((w.cell.slots - 1) * w.panels * nu + w.H, nu, es), nu) if across(w.cell) else (panel, s.N * panel + PANEL_GAP * nu)
     r.h = block(keep, rows * r.ldh * es)
     if w.cell.states > 1:
         r.c = block(keep, w.panels * c_rows * nu * es)
     if f.train:
-        r.gates = block(keep, s.N * (r.gates_rs if across(w.cell) else w.panels * r.gates_rs) * es)
+        r.gates = block(keep, (s.N * r.gates_rs if across(w.cell) else w.panels * r.gates_ps) * es)
     elif w.cell.first:
         r.gates = block(keep, B * r.gates_rs * es)
     if w.P or w.cell.first:

@@ -30,8 +30,8 @@ cdef int keep_normed(Forward *f, list keep, list scratch) except -1:
     cdef Py_ssize_t row = r.w.blocks * r.nu * r.es
     f.u = block(scratch, f.team.threads * (f.z_rows // max(f.z_steps, 1)) * row)
     if f.train:
-        r.normed.x = block(keep, r.s.N * r.w.panels * r.gates_rs * r.es)
-        r.normed.h = block(keep, r.s.N * r.w.panels * r.gates_rs * r.es)
+        r.normed.x = block(keep, r.w.panels * r.gates_ps * r.es)
+        r.normed.h = block(keep, r.w.panels * r.gates_ps * r.es)
         r.normed.stats = block(keep, r.s.N * STATS * r.es)
     return 0
 
