@@ -19,7 +19,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from lstmc.kernels.core cimport LSTMC_KBLOCK, span
+from lstmc.kernels.core cimport LSTMC_KBLOCK, Span, span
 
 import numpy as np
 
@@ -69,6 +69,21 @@ cdef Py_ssize_t *place(Rows *s, Py_ssize_t *at) noexcept nogil:
     return s.offset + s.whole + 1
 
 
+cdef void sort_rows(Rows *s, const int64_t *lengths) noexcept nogil:
+    """Rows by descending length, those of one length in their order; `offset` is scratch for where each length begins."""
+    cdef Py_ssize_t j, t, n, at = 0
+    memset(s.offset, 0, (s.whole + 1) * sizeof(Py_ssize_t))
+    for j in range(s.B):
+        s.offset[lengths[j]] += 1
+    for t in range(s.whole, -1, -1):
+        n, s.offset[t] = s.offset[t], at
+        at += n
+    for j in range(s.B):
+        at = s.offset[lengths[j]]
+        s.offset[lengths[j]] += 1
+        s.perm[at], s.lens[at] = j, lengths[j]
+
+
 cdef void count_live(Rows *s) noexcept nogil:
     """How many rows are live at each step, from their lengths."""
     cdef Py_ssize_t j = s.B, t
@@ -104,6 +119,17 @@ cdef Rows whole_rows(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
     return s
 
 
+def first_outside(lengths not None, Py_ssize_t T):
+    """Index of the first of some int64 lengths that is not in 0..T, -1 if all are: two reductions of NumPy's take longer than all that is done
+    with a batch's lengths."""
+    cdef Span s = span(lengths)
+    cdef Py_ssize_t i
+    for i in range(s.shape[0]):
+        if not 0 <= (<int64_t *>s.p)[i * s.stride[0]] <= T:
+            return i
+    return -1
+
+
 cdef class Schedule:
     """Schedule(T, B, lengths=None, mask=None, packed=False): lengths is a C-contiguous int64 array of B values in 0..T; mask, instead, a
     (T, B) bool array of the steps that are valid; packed: of arrays with live pairs alone, for lengths that descend and are not all T."""
@@ -111,27 +137,27 @@ cdef class Schedule:
     def __cinit__(self, Py_ssize_t T, Py_ssize_t B, lengths=None, mask=None, bint packed=False):
         cdef Rows *s = &self.rows
         cdef int64_t *by_row
-        cdef int64_t *order
         cdef int64_t *times
         cdef Py_ssize_t *at
-        cdef Py_ssize_t i, j, t
+        cdef Py_ssize_t i, j, t, least = T, most = 0
         cdef Rows band
         s[0] = whole_rows(T, B)
         if mask is not None and B and T:
             lengths = mask.sum(0, dtype=np.int64)
-        if lengths is None or B == 0 or (lengths == T).all():
+        if lengths is None or B == 0:
+            return
+        by_row = <int64_t *>span(lengths).p
+        for j in range(B):
+            least, most = min(least, by_row[j]), max(most, by_row[j])
+        if least == T:
             return
         s.ragged = True
-        sorting = np.argsort(-lengths, kind="stable").astype(np.int64, copy=False)
-        by_row, order = <int64_t *>span(lengths).p, <int64_t *>span(sorting).p
-        s.T = s.whole = by_row[order[0]]
+        s.T = s.whole = most
         at = <Py_ssize_t *>malloc((4 * B + (1 + MAX_BANDS) * (2 * s.T + 1)) * sizeof(Py_ssize_t))
         if at == NULL:
             raise MemoryError
         place(s, at)
-        for j in range(B):
-            s.perm[j] = order[j]
-            s.lens[j] = by_row[order[j]]
+        sort_rows(s, by_row)
         count_live(s)
         for i in range(MAX_BANDS):
             band = band_of(s, i, MAX_BANDS)

@@ -11,6 +11,8 @@ import sys
 
 import numpy as np
 
+from lstmc.kernels.schedule import first_outside
+
 LITERALS = {float, int, bool, complex, str, type(None)}     # Python's values, which have no dtype
 FLOAT_NAMES = {"float32", "float64", "float", "single", "double", "f", "d", *(f"{order}f{n}" for order in ("", "<", ">", "=") for n in (4, 8))}
 MOST = 2**50            # elements: more than any address space holds; below it no size that is computed in the kernels overflows
@@ -250,10 +252,11 @@ def lengths(value, B, T, name="lengths"):
         raise TypeError(f"{name}: expected integers, received dtype {a.dtype}")
     if a.shape != (B,):
         raise ValueError(f"{name}: expected shape (B,) = ({B},), received {shape_text(a.shape)}")
-    if B and (a.min() < 0 or a.max() > T):
-        wrong = int(a[(a < 0) | (a > T)][0])
-        raise ValueError(f"{name}: expected values from 0 to T = {T}, received {wrong}")
-    return np.ascontiguousarray(a, dtype=np.int64)
+    found = np.ascontiguousarray(a, dtype=np.int64)
+    wrong = first_outside(found, T)         # an unsigned one beyond int64 is negative there
+    if wrong >= 0:
+        raise ValueError(f"{name}: expected values from 0 to T = {T}, received {int(a[wrong])}")
+    return found
 
 
 def mask(value, shape, axes):
