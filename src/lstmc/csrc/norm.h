@@ -53,15 +53,18 @@ INLINE V FN(within)(V v, ptrdiff_t H, ptrdiff_t p, ptrdiff_t lane)
         }                                                                                          \
     }
 
-/* mean and k of a row of blocks [p][LSTMC_SLOTS][NU], of which the first `slots` count; lanes beyond H are zero */
-INLINE void FN(norm_stats)(const T *row, ptrdiff_t H, const int slots, double eps, T *mean, T *k)
+/* mean and k of a row of blocks [p][LSTMC_SLOTS][NU], of which the first `slots` count; lanes beyond H are zero. Its place on the tape, panels
+ * `ps` apart (NULL: none), comes meanwhile. */
+INLINE void FN(norm_stats)(const T *row, ptrdiff_t H, const int slots, double eps, T *mean, T *k, const T *place, ptrdiff_t ps)
 {
     const ptrdiff_t panels = (H + FN(NU) - 1) / FN(NU);
     V acc[FN(NORM_ACC)], m;
     T t[VL];
     UNROLL
     for (int i = 0; i < slots * FN(NV16); i++) acc[i] = v_set1(0);
-    EACH_VECTOR(slots, acc[i] = v_add(acc[i], v_load(row + (p * LSTMC_SLOTS + g) * FN(NU) + lane));)
+    EACH_VECTOR(slots,
+        acc[i] = v_add(acc[i], v_load(row + (p * LSTMC_SLOTS + g) * FN(NU) + lane));
+        if (place) PREFETCH_OWN(place + p * ps + g * FN(NU) + lane);)
     *mean = FN(norm_total)(acc, slots) / (T)(slots * H);
     m = v_set1(*mean);
     UNROLL
@@ -122,12 +125,13 @@ static void FN(norm_fwd)(const lstmc_step *s, const lstmc_norm *m, ptrdiff_t row
     FN(place) at[FN(LSTM_CELLS)];
     for (ptrdiff_t r = row0; r < row1; r++) {
         const T *h = (const T *)m->sums_h + r * m->sums_h_rs;
+        const T *kept_x = m->x ? (const T *)m->x + r * s->gates_rs : NULL, *kept_h = m->x ? (const T *)m->h + r * s->gates_rs : NULL;
         T mean[3], k[3];
-        FN(norm_stats)((const T *)m->sums_x + r * m->sums_x_rs, s->H, G, o->norm_eps, mean, k);
-        FN(norm_stats)(h, s->H, G, o->norm_eps, mean + 1, k + 1);
+        FN(norm_stats)((const T *)m->sums_x + r * m->sums_x_rs, s->H, G, o->norm_eps, mean, k, kept_x, s->gates_ps);
+        FN(norm_stats)(h, s->H, G, o->norm_eps, mean + 1, k + 1, kept_h, s->gates_ps);
         const V means[2] = {v_set1(mean[0]), v_set1(mean[1])}, ks[2] = {v_set1(k[0]), v_set1(k[1])};
         for (ptrdiff_t q = 0; q < slices; q += FN(LSTM_CELLS)) FN(norm_gates)(s, m, at, FN(norm_places)(at, s->H, q, r), means, ks);
-        FN(norm_stats)(h, s->H, 1, o->norm_eps, mean + 2, k + 2);
+        FN(norm_stats)(h, s->H, 1, o->norm_eps, mean + 2, k + 2, NULL, 0);
         if (m->stats) {
             T *stats = (T *)m->stats + r * 4;
             stats[0] = k[0], stats[1] = k[1], stats[2] = mean[2], stats[3] = k[2];
