@@ -4,9 +4,9 @@
 
 One epoch of 2,560 sequences, batches shuffled, Adam: (a) Embedding(10000, 64), LSTM(64), softmax of 10, T = 80, B = 128; (b) LSTM(128), softmax
 of 6, T = 50 of 16 features, B = 32; (c) LSTM(50, relu), Dropout(0.2), Dense(1), T = 10 of 1 feature, B = 32 (in torch with tanh: its LSTM has no
-other). Every contender is a process of its own, which is stopped while another one's epoch is timed; medians of rounds that take turns are
-printed, with the ratio to lstmc. Keras runs on the backend that KERAS_BACKEND names. Last comes what lstmc takes for one row through (c), trained,
-by the shortest and the median of many loops.
+other). Every contender is a process of its own, which is stopped while another one's epoch is timed. A turn is an epoch that is not counted and
+one that is; medians over turns are printed, with the ratio to lstmc. Keras runs on the backend that KERAS_BACKEND names. Last comes what lstmc
+takes for one row through (c), trained, by the shortest and the median of many loops.
 """
 
 import argparse
@@ -91,11 +91,12 @@ def of_torch(case, threads):
 
 
 def child(peer, case, threads):
-    """Run an epoch for every line that is read; print its seconds."""
+    """Run two epochs for every line that is read; print the seconds of the second: whoever was stopped finds its caches cold."""
     epoch = {"lstmc": of_lstmc, "torch": of_torch, "keras": of_peer_keras}[peer](case, threads)
     epoch()
     print("ready", flush=True)
     for _ in sys.stdin:
+        epoch()
         start = time.perf_counter()
         epoch()
         print(time.perf_counter() - start, flush=True)
