@@ -22,15 +22,20 @@ INLINE T FN(norm_total)(V *acc, const int slots)
     return FN(tree16)(acc);
 }
 
+/* the first n lanes of v, 0 in the others. Out of line: it is written where rows end, in texts for every vector of a row. */
+static NOINLINE V FN(first_lanes)(V v, ptrdiff_t n)
+{
+    T t[VL];
+    v_store(t, v);
+    for (ptrdiff_t i = n > 0 ? n : 0; i < VL; i++) t[i] = 0;
+    return v_load(t);
+}
+
 /* `v` becomes 0 in lanes of unit block p beyond H */
 INLINE V FN(within)(V v, ptrdiff_t H, ptrdiff_t p, ptrdiff_t lane)
 {
     const ptrdiff_t n = H - p * FN(NU) - lane;
-    T t[VL];
-    if (n >= VL) return v;
-    v_store(t, v);
-    for (ptrdiff_t i = n > 0 ? n : 0; i < VL; i++) t[i] = 0;
-    return v_load(t);
+    return n >= VL ? v : FN(first_lanes)(v, n);
 }
 
 /* A text for every vector of a row, unit blocks outside, slots inside. It sees p, g, lane, and i, where its sums are. */
@@ -75,6 +80,12 @@ INLINE void FN(norm_stats)(const T *row, ptrdiff_t H, const int slots, double ep
     m = v_set1(FN(norm_total)(acc, slots) / (T)(slots * H));
     v_store(t, v_div(v_set1(1), v_sqrt(v_add(m, v_set1((T)eps)))));
     *k = t[0];
+}
+
+/* The same of all slots. Out of line: a row has two such sums. */
+static NOINLINE void FN(norm_stats_of_slots)(const T *row, ptrdiff_t H, double eps, T *mean, T *k, const T *place, ptrdiff_t ps)
+{
+    FN(norm_stats)(row, H, LSTMC_SLOTS, eps, mean, k, place, ps);
 }
 
 /* The n cells, at most LSTM_CELLS, of row r from slice q on */
@@ -127,8 +138,8 @@ static void FN(norm_fwd)(const lstmc_step *s, const lstmc_norm *m, ptrdiff_t row
         const T *h = (const T *)m->sums_h + r * m->sums_h_rs;
         const T *kept_x = m->x ? (const T *)m->x + r * s->gates_rs : NULL, *kept_h = m->x ? (const T *)m->h + r * s->gates_rs : NULL;
         T mean[3], k[3];
-        FN(norm_stats)((const T *)m->sums_x + r * m->sums_x_rs, s->H, G, o->norm_eps, mean, k, kept_x, s->gates_ps);
-        FN(norm_stats)(h, s->H, G, o->norm_eps, mean + 1, k + 1, kept_h, s->gates_ps);
+        FN(norm_stats_of_slots)((const T *)m->sums_x + r * m->sums_x_rs, s->H, o->norm_eps, mean, k, kept_x, s->gates_ps);
+        FN(norm_stats_of_slots)(h, s->H, o->norm_eps, mean + 1, k + 1, kept_h, s->gates_ps);
         const V means[2] = {v_set1(mean[0]), v_set1(mean[1])}, ks[2] = {v_set1(k[0]), v_set1(k[1])};
         for (ptrdiff_t q = 0; q < slices; q += FN(LSTM_CELLS)) FN(norm_gates)(s, m, at, FN(norm_places)(at, s->H, q, r), means, ks);
         FN(norm_stats)(h, s->H, 1, o->norm_eps, mean + 2, k + 2, NULL, 0);
