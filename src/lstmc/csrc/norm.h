@@ -38,16 +38,22 @@ INLINE V FN(within)(V v, ptrdiff_t H, ptrdiff_t p, ptrdiff_t lane)
     return n >= VL ? v : FN(first_lanes)(v, n);
 }
 
-/* A text for every vector of a row, unit blocks outside, slots inside. It sees p, g, lane, and i, where its sums are. */
+/* A text for every vector of a row, unit blocks outside, slots inside. It sees p, g, lane, and i, where its sums are. The few machines
+ * without FMA loop over them, for a fifth of the code. */
+#if HAVE_FMA
+#define EACH_UNROLL UNROLL
+#else
+#define EACH_UNROLL
+#endif
 #define EACH_VECTOR(slots, ...)                                                                    \
     for (ptrdiff_t p0 = 0; p0 < panels; p0 += FN(NORM_BLOCKS)) {                                   \
-        UNROLL                                                                                     \
+        EACH_UNROLL                                                                                \
         for (int b = 0; b < FN(NORM_BLOCKS); b++) {                                                \
             const ptrdiff_t p = p0 + b;                                                            \
             if (p >= panels) break;                                                                \
-            UNROLL                                                                                 \
+            EACH_UNROLL                                                                            \
             for (int g = 0; g < (slots); g++) {                                                    \
-                UNROLL                                                                             \
+                EACH_UNROLL                                                                        \
                 for (int l = 0; l < FN(NS); l++) {                                                 \
                     const int i = g * FN(NV16) + b * FN(NS) + l;                                   \
                     const ptrdiff_t lane = l * VL;                                                 \
@@ -187,6 +193,12 @@ INLINE void FN(norm_row_bwd)(const T *d, ptrdiff_t d_ps, T *u, ptrdiff_t u_ps, T
         v_store(u + p * u_ps + e, v_mul(by, v_fnma(v_load(u + p * u_ps + e), mean_u, dv)));)
 }
 
+/* The same of all slots. Out of line: a row has two such ways. */
+static NOINLINE void FN(norm_slots_bwd)(const T *d, ptrdiff_t d_ps, T *u, T *sum_du, T *sum_d, ptrdiff_t sums_ps, const T *gamma, ptrdiff_t H, T k)
+{
+    FN(norm_row_bwd)(d, d_ps, u, d_ps, sum_du, sum_d, sums_ps, gamma, H, LSTMC_SLOTS, k);
+}
+
 /* n cells: dh becomes u of c~, slot o its gradient, and dN_c(c~) is left in the scratch behind dh */
 INLINE void FN(norm_out_bwd)(const lstmc_step *s, const lstmc_norm *m, const FN(place) *at, int n, V mean, V k, const V *bf)
 {
@@ -236,8 +248,9 @@ static void FN(norm_bwd)(const lstmc_step *s, const lstmc_norm *m, ptrdiff_t row
             FN(lstm_slots_bwd)(s, o, is, du, o->norm_state ? through : v_add(dc, through), kept, bf, bg);
         }
         const T *da = (const T *)s->gates + row;
-        FN(norm_row_bwd)(da, ps, (T *)m->x + row, ps, sums, sums + 2 * of_slots, m->sums_ps, m->gamma_x, s->H, LSTMC_SLOTS, stats[0]);
-        FN(norm_row_bwd)(da, ps, (T *)m->h + row, ps, sums + of_slots, NULL, m->sums_ps, m->gamma_h, s->H, LSTMC_SLOTS, stats[1]);
+        FN(norm_slots_bwd)(da, ps, (T *)m->x + row, sums, sums + 2 * of_slots, m->sums_ps, m->gamma_x, s->H, stats[0]);
+        FN(norm_slots_bwd)(da, ps, (T *)m->h + row, sums + of_slots, NULL, m->sums_ps, m->gamma_h, s->H, stats[1]);
     }
 }
 #undef EACH_VECTOR
+#undef EACH_UNROLL
