@@ -111,11 +111,14 @@ class Parameters:
         """Whether someone else may have an array, or a way to get at one: every view, and every view of one, is a reference to the memory."""
         return not COUNTS_ARE_EXACT or references(self._memory) != self._count or weak_references(self._memory) > 0
 
-    def fingerprint(self):
-        """A number that changes when any value changes."""
+    def fingerprint(self, training=False):
+        """A number that changes when any value changes. In training, where most calls meet new values, it may be a mere token, which changes at
+        every loan and write, if nobody else can write: that reads no value."""
         state, (known, value) = self._state, self._known
         if known is not state:
             lent_out = self._lent_out()
+            if training and not lent_out:
+                return state
             value = core.fingerprint(self.flat)
             if not lent_out:
                 self._known = state, value

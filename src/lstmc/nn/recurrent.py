@@ -126,7 +126,7 @@ class Recurrent(Exchanged, Module):
     def _weights(self, train):
         """Packed weights of every layer and direction, packed again only when a value has changed."""
         params = self._params
-        key = (params.fingerprint(), core.isa())
+        key = (params.fingerprint(train), core.isa())
         packed = self._packed
         if packed is None or packed.key != key or (train and not packed.train):
             packed = Packed(key, train, [Weights(self.cell, *map(params.arrays.get, names), train, train and self.recurrent_dropout > 0)
