@@ -118,9 +118,15 @@ class AroundModule(Layer):
             found["bias"] = (pairs if self.settings.two_biases else arrays)[f"bias_ih{suffix}"]
         return found
 
-    def gradients_of(self, params):
-        """The gradients of `variables`, from the module's, `params`."""
-        return [params[one] if type(one) is str else np.stack([params[name] for name in one]) for one in self.sources]
+    def gradient_arrays(self):
+        """Arrays for the gradients of `variables`, uninitialised, and their parts by the names of the module's parameters."""
+        found, parts = [np.empty_like(v._array) for v in self.variables], {}
+        for source, array in zip(self.sources, found, strict=True):
+            if type(source) is str:
+                parts[source] = array
+            else:
+                parts.update(zip(source, array, strict=True))
+        return found, parts
 
     def check_complete(self):
         for name, array in self.module.named_parameters():
@@ -164,7 +170,7 @@ class AroundModule(Layer):
             m = copy.copy(m)        # the same parameters, but a step of its own, which another thread leaves alone
             m.step = step
         y, state, tape, _ = forward_pass(m, m._check(x, hx if hx is None or len(hx) > 1 else hx[0], None, steps), training, None,
-                                          shown=self.return_sequences)
+                                          shown=self.return_sequences, parts=self.settings.parts if self.return_state or self.stateful else 1)
         state = state if isinstance(state, tuple) else (state,)
         out, kept = self.shown(y, state[0], steps, None if hx is None else hx[0])
         if self.stateful:
@@ -197,12 +203,14 @@ class AroundModule(Layer):
             dstate = None if all(d is None for d in dstate) else dstate
         if dy is None and dstate is None:       # nothing depends on any output
             dstate = tuple(map(np.zeros_like, m._new_state(inner.y_shape[1])))
-        g = m._backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], need_dx, given)
-        dx = g.x[:, ::-1] if self.go_backwards and need_dx else g.x
+        grads, params = self.gradient_arrays()
+        dx, dhx = m._backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], params, need_dx, given)
+        if self.go_backwards and need_dx:
+            dx = dx[:, ::-1]
         if given:
-            dhx = g.hx if isinstance(g.hx, tuple) else (g.hx,)
+            dhx = dhx if isinstance(dhx, tuple) else (dhx,)
             dx = (dx, *self.outward(dhx if dh0 is None else (dhx[0] + dh0, *dhx[1:])))
-        return dx, self.gradients_of(g.params)
+        return dx, grads
 
     def together(self, dh, dstates):
         """The module's dstate, a tuple of parts that may be None, from that of the h that the output shows, dh, and those of the states, dstates."""

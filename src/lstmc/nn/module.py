@@ -207,11 +207,11 @@ class Module(Fixed):
             dy = checks.shaped(dy, "dy", self.dtype, *self._shape_outside(T, B, width, "D*R", batched))
         return self._inside(dy, batched)
 
-    def _new_state(self, B, LD=None):
-        """A state, uninitialised, as a tuple."""
+    def _new_state(self, B, LD=None, parts=None):
+        """A state, or its first parts, uninitialised, as a tuple."""
         LD, dtype = LD or self.num_layers * self.num_directions, self.dtype
         h = np.empty((LD, B, self.output_size), dtype)
-        return (h,) if len(self._parts) == 1 else (h, np.empty((LD, B, self.hidden_size), dtype))
+        return (h,) if (parts or len(self._parts)) == 1 else (h, np.empty((LD, B, self.hidden_size), dtype))
 
     def _output(self, rows, width, batch_major):
         """A (T, B, width) array, or a view of a (B, T, width) one, to be written; rows: (T, B), or (N,) of a packed one."""

@@ -11,7 +11,7 @@ from lstmc.kernels.cells import gate_count
 from lstmc.kernels.forward import forward
 from lstmc.kernels.random import Purpose
 from lstmc.nn.dropout import keep_mask
-from lstmc.nn.tape import Gradients, Layer, Tape
+from lstmc.nn.tape import Layer, Tape
 
 
 def parts_of(state, part):
@@ -19,15 +19,15 @@ def parts_of(state, part):
     return None if state is None else tuple([None if s is None else s[part] for s in state])
 
 
-def forward_pass(m, call, train, threads, result=None, wanted=(False, False), every=None, shown=True):
-    """y, None unless `shown`, the final state, the tape if `train`, and c_t and gates if `wanted`, of a checked call; result: y as (T, B, D*R), if
-    not a new array."""
+def forward_pass(m, call, train, threads, result=None, wanted=(False, False), every=None, shown=True, parts=None):
+    """y, None unless `shown`, the final state, all or its first parts, the tape if `train`, and c_t and gates if `wanted`, of a checked call; result: y
+    as (T, B, D*R), if not a new array."""
     if train and call.state is not None:        # backward may need it again, and it is the caller's
         call = call._replace(state=tuple(s.copy() for s in call.state))
     D, L, schedule = m.num_directions, m.num_layers, call.schedule
     width, rows = D * m.output_size, call.x.shape[:-1]
     weights = m._weights(train).weights
-    final = m._new_state(schedule.sequences)
+    final = m._new_state(schedule.sequences, None, parts)
     tape, draw = (Tape(m, call, weights, (*rows, width)), m._draw()) if train else (None, None)
     below, taps, dropping = call.x, (), train and (m.dropout or m.input_dropout)
     for layer in range(L):
@@ -101,7 +101,7 @@ def read_taps(m, tapes, call, wanted):
 
 
 def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True):
-    """The gradients of a checked call of `backward`; uses the tape up, unless something is raised.
+    """The gradients of x and of the initial state of a checked call of `backward`; uses the tape up, unless something is raised.
 
     grads: name -> array to be written, of the parameters whose gradients are wanted. Without need_dx and need_state layers below all of
     those are left out; without need_state None is returned of the state.
@@ -140,7 +140,7 @@ def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
             below *= kept.mask
         dy = below
     dx = None if below is None else m._outside(below, call)
-    return Gradients(dx, m._state_outside(dinitial, call.batched) if need_state else None, grads)
+    return dx, m._state_outside(dinitial, call.batched) if need_state else None
 
 
 def backward_chunks(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):

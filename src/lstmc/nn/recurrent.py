@@ -21,7 +21,7 @@ from lstmc.nn.module import MAX_UNITS, Module
 from lstmc.nn.params import KINDS, Packed, Parameters, torch_shapes
 from lstmc.nn.passes import backward_pass, forward_pass
 from lstmc.nn.session import Session
-from lstmc.nn.tape import Tape
+from lstmc.nn.tape import Gradients, Tape
 from lstmc.warned import warn
 
 MAX_LAYERS = 1000
@@ -262,17 +262,18 @@ class Recurrent(Exchanged, Module):
             raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {received.length(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
-        return self._backward(tape, dy, dstate, checks.flag(need_dx, "need_dx"), True, checks.threads(threads))
+        grads = self._params.like()
+        return Gradients(*self._backward(tape, dy, dstate, grads, checks.flag(need_dx, "need_dx"), True, checks.threads(threads)), grads)
 
-    def _backward(self, tape, dy, dstate, need_dx, need_state, threads=None):
-        """`backward` of a tape of this module; hx is None unless it is needed."""
+    def _backward(self, tape, dy, dstate, grads, need_dx, need_state, threads=None):
+        """`backward_pass` of a tape of this module, with dy and dstate as they were given."""
         call, B = tape.call, tape.y_shape[1]
         dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
         if dy is None and (dfinal is None or all(part is None for part in dfinal)):
             raise ValueError("dy: expected the gradient of y, or in dstate that of the final state, received neither")
-        return backward_pass(self, tape, dy, dfinal, self._params.like(), need_dx, threads, need_state)
+        return backward_pass(self, tape, dy, dfinal, grads, need_dx, threads, need_state)
 
     def session(self, batch_size=1):
         """A stream of steps with carried state; see `Session`."""

@@ -97,7 +97,7 @@ class Engine:
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape) if packing is None else packing.inside(dy)
         grads = {name: np.empty(shape, self.dtype) for (name, shape), wanted in zip(self.shapes, need, strict=True) if wanted}
-        dx, dinitial, _ = backward_pass(self, tape, dy, dstate, grads, need_dx, threads(), True in need_state)
+        dx, dinitial = backward_pass(self, tape, dy, dstate, grads, need_dx, threads(), True in need_state)
         if keep:
             tape.layers.extend(layers)
             renew(self, tape)
