@@ -33,6 +33,7 @@ class AroundModule(Layer):
     module = None
     sources = ()            # of each of `variables` the name of the module's parameter, or those of two biases
     states = None           # of a stateful layer, after its last call
+    _state_parts = None      # how many parts of the state a call is to give
     _of_last_step = False    # whether all that comes out is made of the last h, and every batch begins with zeros
 
     @property
@@ -90,6 +91,7 @@ class AroundModule(Layer):
         self.module = s.module_class._blank(input_shape[2], s.units, bias=s.use_bias, batch_first=True, bidirectional=len(self.ways) == 2,
                                             dtype=self.dtype, seed=self.seed, input_dropout=s.dropout, recurrent_dropout=s.recurrent_dropout,
                                             **s.module_settings())
+        self._state_parts = s.parts if self.return_state or self.stateful else 1
         self._of_last_step = not (self.return_sequences or self.return_state or self.stateful or self.go_backwards)
         self.variables = self.live()
 
@@ -169,19 +171,23 @@ class AroundModule(Layer):
         if training and (m.input_dropout or m.recurrent_dropout):
             m = copy.copy(m)        # the same parameters, but a step of its own, which another thread leaves alone
             m.step = step
-        y, state, tape, _ = forward_pass(m, m._check(x, hx if hx is None or len(hx) > 1 else hx[0], None, steps), training, None,
-                                          shown=self.return_sequences, parts=self.settings.parts if self.return_state or self.stateful else 1)
-        state = state if isinstance(state, tuple) else (state,)
+        call = m._check(x, None, None, steps)
+        if hx is not None:
+            call = call._replace(state=hx)
+        y, state, tape, _ = forward_pass(m, call, training, None, shown=self.return_sequences, parts=self._state_parts)
         out, kept = self.shown(y, state[0], steps, None if hx is None else hx[0])
+        tape = (m, tape, steps, kept, initial_state is not None) if training else None
         if self.stateful:
             self.states = [a.copy() for a in self.outward(state)]
-        out = out if isinstance(out, tuple) else (out,)
-        masks = (mask if self.return_sequences else None,) * self.outputs
+        if not self.return_sequences:
+            mask = None
+        if self.outputs > 1:
+            mask = (mask,) * self.outputs
         if self.return_state:
-            out += tuple(self.outward(state))
-            masks += (None,) * (len(out) - self.outputs)
-        several = len(out) > 1
-        return out if several else out[0], masks if several else masks[0], (m, tape, steps, kept, initial_state is not None) if training else None
+            states = self.outward(state)
+            one = self.outputs == 1
+            out, mask = (*((out,) if one else out), *states), (*((mask,) if one else mask), *(None,) * len(states))
+        return out, mask, tape
 
     def _value(self, x):
         """What `forward` makes of an array in inference."""
@@ -197,18 +203,17 @@ class AroundModule(Layer):
             dout, dstates = dy[0] if self.outputs == 1 else dy[:self.outputs], dy[self.outputs:]
         nothing = dout is None if self.outputs == 1 else all(d is None for d in dout)
         dy, dh, dh0 = (None, None, None) if nothing else self.shown_bwd(dout, steps, kept)
-        dstate = None if dh is None else (dh, *(None,) * (self.settings.parts - 1))
+        dstate = None if dh is None else (dh,)
         if self.return_state:
             dstate = self.together(dh, dstates)
             dstate = None if all(d is None for d in dstate) else dstate
         if dy is None and dstate is None:       # nothing depends on any output
             dstate = tuple(map(np.zeros_like, m._new_state(inner.y_shape[1])))
         grads, params = self.gradient_arrays()
-        dx, dhx = m._backward(inner, dy, dstate if dstate is None or len(dstate) > 1 else dstate[0], params, need_dx, given)
+        dx, dhx = m._backward(inner, dy, dstate, params, need_dx, given)
         if self.go_backwards and need_dx:
             dx = dx[:, ::-1]
         if given:
-            dhx = dhx if isinstance(dhx, tuple) else (dhx,)
             dx = (dx, *self.outward(dhx if dh0 is None else (dhx[0] + dh0, *dhx[1:])))
         return dx, grads
 

@@ -169,15 +169,25 @@ class Module(Fixed):
 
     def _check_state(self, state, name, part_name, B, batched, optional=False):
         """A state, (h, c) or h, as a tuple of (L*D, B, ·) arrays with unit feature stride, or None; parts may be None if optional."""
+        state = self._state_inside(state, name, part_name)
+        return None if state is None else self._check_parts(state, name, part_name, B, batched, optional)
+
+    def _state_inside(self, state, name, part_name):
+        """A state, (h, c) or h, as a tuple of its parts, or None."""
         if state is None:
             return None
         parts = self._parts
         if len(parts) == 1:
-            state = (state,)
-        elif not isinstance(state, (tuple, list)) or len(state) != len(parts):
+            return (state,)
+        if not isinstance(state, (tuple, list)) or len(state) != len(parts):
             raise ValueError(f"{name}: expected a pair ({', '.join(map(part_name.format, parts))}), received {received.length(state)}")
+        return tuple(state)
+
+    def _check_parts(self, state, name, part_name, B, batched, optional):
+        """The first parts of a state, as a tuple like `_check_state`."""
+        parts = self._parts
         LD, found = self.num_layers * self.num_directions, []
-        for value, part in zip(state, parts, strict=True):
+        for value, part in zip(state, parts, strict=False):
             if value is None and optional:
                 found.append(None)
                 continue

@@ -20,7 +20,7 @@ def parts_of(state, part):
 
 
 def forward_pass(m, call, train, threads, result=None, wanted=(False, False), every=None, shown=True, parts=None):
-    """y, None unless `shown`, the final state, all or its first parts, the tape if `train`, and c_t and gates if `wanted`, of a checked call; result: y
+    """y, None unless `shown`, the final state as a tuple of (L*D, B, ·), all or its first parts, the tape if `train`, and c_t and gates if `wanted`, of a checked call; result: y
     as (T, B, D*R), if not a new array."""
     if train and call.state is not None:        # backward may need it again, and it is the caller's
         call = call._replace(state=tuple(s.copy() for s in call.state))
@@ -49,7 +49,7 @@ def forward_pass(m, call, train, threads, result=None, wanted=(False, False), ev
         elif tapes:
             taps = read_taps(m, tapes, call, wanted)
         below = y
-    return m._outside(below, call) if shown else None, m._state_outside(final, call.batched), tape, taps
+    return m._outside(below, call) if shown else None, final, tape, taps
 
 
 def last_of(m, x):
@@ -101,7 +101,7 @@ def read_taps(m, tapes, call, wanted):
 
 
 def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True):
-    """The gradients of x and of the initial state of a checked call of `backward`; uses the tape up, unless something is raised.
+    """The gradients of x and of the initial state, as a tuple of (L*D, B, ·), of a checked call of `backward`; uses the tape up, unless something is raised.
 
     grads: name -> array to be written, of the parameters whose gradients are wanted. Without need_dx and need_state layers below all of
     those are left out; without need_state None is returned of the state.
@@ -139,8 +139,7 @@ def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
         if below is not None and kept.mask is not None:
             below *= kept.mask
         dy = below
-    dx = None if below is None else m._outside(below, call)
-    return dx, m._state_outside(dinitial, call.batched) if need_state else None
+    return None if below is None else m._outside(below, call), dinitial
 
 
 def backward_chunks(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):

@@ -203,7 +203,7 @@ class Recurrent(Exchanged, Module):
         call, threads = self._check(x, hx, lengths, mask), checks.threads(threads)
         result = None if out is None else self._check_out(out, call, self.num_directions * self.output_size, x, hx, mask if lengths is None else lengths)
         y, state, _, taps = forward_pass(self, call, False, threads, result, (cells, gates))
-        return (y if out is None else out, state, *taps)
+        return (y if out is None else out, self._state_outside(state, call.batched), *taps)
 
     def forward(self, x, hx=None, lengths=None, train=True, *, mask=None, threads=None, checkpoint_every=None):
         """Like a call, and with train=True keep what `backward` needs and apply dropout and zoneout.
@@ -228,7 +228,8 @@ class Recurrent(Exchanged, Module):
         if checkpoint_every is not None:
             checkpoint_every = min(checks.integer(checkpoint_every, "checkpoint_every", 1), MAX_UNITS)
         train, call = checks.flag(train, "train"), self._check(x, hx, lengths, mask)
-        return forward_pass(self, call, train, checks.threads(threads), every=checkpoint_every)[:3]
+        y, state, tape, _ = forward_pass(self, call, train, checks.threads(threads), every=checkpoint_every)
+        return y, self._state_outside(state, call.batched), tape
 
     def backward(self, tape, dy=None, dstate=None, *, need_dx=True, threads=None):
         """Gradients of a scalar whose gradients with respect to y and the final state are given.
@@ -262,13 +263,14 @@ class Recurrent(Exchanged, Module):
             raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {received.length(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
-        grads = self._params.like()
-        return Gradients(*self._backward(tape, dy, dstate, grads, checks.flag(need_dx, "need_dx"), True, checks.threads(threads)), grads)
+        need_dx, threads, grads = checks.flag(need_dx, "need_dx"), checks.threads(threads), self._params.like()
+        dx, dinitial = self._backward(tape, dy, self._state_inside(dstate, "dstate", "d{}_n"), grads, need_dx, True, threads)
+        return Gradients(dx, self._state_outside(dinitial, tape.call.batched), grads)
 
     def _backward(self, tape, dy, dstate, grads, need_dx, need_state, threads=None):
-        """`backward_pass` of a tape of this module, with dy and dstate as they were given."""
-        call, B = tape.call, tape.y_shape[1]
-        dfinal = self._check_state(dstate, "dstate", "d{}_n", B, call.batched, optional=True)
+        """`backward_pass` of a tape of this module, with dy and the first parts of dstate, or None, as they were given."""
+        call = tape.call
+        dfinal = dstate if dstate is None else self._check_parts(dstate, "dstate", "d{}_n", tape.y_shape[1], call.batched, optional=True)
         if dy is not None:
             dy = self._check_dy(dy, call, tape.y_shape)
         if dy is None and (dfinal is None or all(part is None for part in dfinal)):

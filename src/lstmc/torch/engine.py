@@ -85,7 +85,7 @@ class Engine:
         """y, the final state and the tape of a call on the arrays of a batch, padded or, with a packing, packed."""
         call = self._check(x, state, None, None) if packing is None else packing.call(self, x, state)
         y, final, tape, _ = forward_pass(self, call, train, threads())
-        return y if packing is None else packing.outside(y), final, tape
+        return y if packing is None else packing.outside(y), self._state_outside(final, call.batched), tape
 
     def gradients(self, tape, packing, dy, dstate, need_dx, need_state, need, keep):
         """Gradients of x, of the parts of the state and of the parameters, each None where it is not needed.
@@ -101,6 +101,7 @@ class Engine:
         if keep:
             tape.layers.extend(layers)
             renew(self, tape)
+        dinitial = None if dinitial is None else self._state_outside(dinitial, call.batched)
         dinitial = dinitial if isinstance(dinitial, tuple) else (dinitial,) * len(need_state)
         return (dx if packing is None else packing.outside(dx), [d if wanted else None for d, wanted in zip(dinitial, need_state, strict=False)],
                 [grads.get(name) for name, _ in self.shapes])
