@@ -152,15 +152,19 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
     return sums
 
 
-def weight_gradients(list sums not None, list grads not None, threads=None):
-    """Write the weight gradients of a layer. grads: for each direction d_ih (G*H, I), d_hh (G*H, R), d_b_ih, d_b_hh (G*H,),
-    d_hr (P, H), d_peephole, d_norm_ih, d_norm_hh, d_norm_c with contiguous rows, each None where there is none or it is not wanted."""
+def weight_gradients(list sums not None, dict grads not None, list names not None, threads=None):
+    """Write the weight gradients of a layer into arrays with contiguous rows. names: for each direction a list of those in `grads` of d_ih (G*H, I),
+    d_hh (G*H, R), d_b_ih, d_b_hh (G*H,), d_hr (P, H), d_peephole, d_norm_ih, d_norm_hh, d_norm_c, which has none where it is not wanted."""
     cdef WeightSums total
+    cdef list arrays
+    cdef Py_ssize_t d
     for d in range(len(sums)):
-        total = sums[d]
+        total, arrays = sums[d], []
+        for name in <list>names[d]:
+            arrays.append(grads.get(name))
         if total.bands:
-            write_sums(total.g, total.bands, grads[d], threads)
+            write_sums(total.g, total.bands, arrays, threads)
         else:                               # no step at all
-            for array in grads[d]:
+            for array in arrays:
                 if array is not None:
                     array[...] = 0

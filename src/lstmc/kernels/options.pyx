@@ -37,13 +37,13 @@ cdef class Options:
             self.o.off[SLOTS[gate]] = 1
         if layer_norm is not None:
             self.o.norm_eps, self.o.norm_state = NORMS[layer_norm]
-        self.o.zoneout_h, self.o.zoneout_c = self.zoneout_h, self.zoneout_c = zoneout
+        self.o.zoneout_h, self.o.zoneout_c = zoneout
+        self.drawing = self.o.zoneout_h > 0 or self.o.zoneout_c > 0 or recurrent_dropout > 0
 
     def for_call(self, seed, step, layer, Py_ssize_t first=0):
         """These options, drawing zoneout with the keys of one call and layer instead of taking its expectation, and dropping."""
         cdef Options drawn = Options.__new__(Options, self.plain, ())
-        drawn.o, drawn.zoneout_h, drawn.zoneout_c = self.o, self.zoneout_h, self.zoneout_c
-        drawn.recurrent_dropout = self.recurrent_dropout
+        drawn.o, drawn.recurrent_dropout = self.o, self.recurrent_dropout
         drawn.seed, drawn.step, drawn.layer, drawn.first = seed, step, layer, first
         drawn.o.random = 1
         return drawn

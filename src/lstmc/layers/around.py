@@ -32,6 +32,7 @@ class AroundModule(Layer):
     go_backwards = False
     module = None
     sources = ()            # of each of `variables` the name of the module's parameter, or those of two biases
+    pairs = ()              # those of `sources` that are two
     states = None           # of a stateful layer, after its last call
     _state_parts = None      # how many parts of the state a call is to give
     _of_last_step = False    # whether all that comes out is made of the last h, and every batch begins with zeros
@@ -109,6 +110,7 @@ class AroundModule(Layer):
         params, cell = self.module._params, self.settings.cell
         names, pairs = {name: name for name in params.arrays}, {name: (name, name.replace("bias_ih", "bias_hh")) for name in params.pairs}
         self.sources = [one for suffix in self.ways.values() for one in self.by_keras(names, pairs, suffix).values()]
+        self.pairs = [one for one in self.sources if type(one) is tuple]
         return [Variable(prefix + name, w, name != "bias", cell, regularizer=getattr(way, f"{name.removesuffix('_kernel')}_regularizer"), touch=params.touch)
                 for (prefix, suffix), way in zip(self.ways.items(), self.each_way, strict=True)
                 for name, w in self.by_keras(params.arrays, params.pairs, suffix).items()]
@@ -122,12 +124,10 @@ class AroundModule(Layer):
 
     def gradient_arrays(self):
         """Arrays for the gradients of `variables`, uninitialised, and their parts by the names of the module's parameters."""
-        found, parts = [np.empty_like(v._array) for v in self.variables], {}
-        for source, array in zip(self.sources, found, strict=True):
-            if type(source) is str:
-                parts[source] = array
-            else:
-                parts.update(zip(source, array, strict=True))
+        found = [np.empty_like(v._array) for v in self.variables]
+        parts = dict(zip(self.sources, found, strict=True))
+        for two in self.pairs:
+            parts.update(zip(two, parts.pop(two), strict=True))
         return found, parts
 
     def check_complete(self):

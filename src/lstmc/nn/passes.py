@@ -119,23 +119,23 @@ def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True)
 def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
     """Layer by layer from the last, each with what the one above leaves of dy."""
     call, shape, names, without = tape.call, tape.y_shape, m._names(), grads.keys().isdisjoint
-    D, L = m.num_directions, m.num_layers
+    D, L, lowest = m.num_directions, m.num_layers, 0
     dinitial = m._new_state(call.schedule.sequences) if need_state else None
-    wanted = [not all(map(without, ways)) for ways in names]
-    lowest = 0 if need_dx or need_state else wanted.index(True)
+    while not (need_dx or need_state) and all(map(without, names[lowest])):
+        lowest += 1
     for layer in range(L - 1, lowest - 1, -1):
-        kept, below = tape.layers[layer], None
+        kept, below, wanted = tape.layers[layer], None, not all(map(without, names[layer]))
         if layer > lowest or need_dx:
             batch_major = not layer and m.batch_first and call.batched
             below = m._output(shape[:-1], shape[-1] if layer else m.input_size, batch_major)
         part = None if L == 1 else slice(layer * D, (layer + 1) * D)
         after, before = (dfinal, dinitial) if part is None else (parts_of(dfinal, part), parts_of(dinitial, part))
         if kept.tapes is not None:
-            sums = backward(kept.tapes, dy, after, below, before, None, threads, wanted=wanted[layer])
+            sums = backward(kept.tapes, dy, after, below, before, None, threads, wanted=wanted)
         else:
-            sums = backward_chunks(m, kept, tape.weights[layer * D:(layer + 1) * D], call.schedule, dy, after, below, before, threads, wanted[layer])
-        if wanted[layer]:
-            weight_gradients(sums, [list(map(grads.get, way)) for way in names[layer]], threads)
+            sums = backward_chunks(m, kept, tape.weights[layer * D:(layer + 1) * D], call.schedule, dy, after, below, before, threads, wanted)
+        if wanted:
+            weight_gradients(sums, grads, names[layer], threads)
         if below is not None and kept.mask is not None:
             below *= kept.mask
         dy = below

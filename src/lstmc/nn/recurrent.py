@@ -139,7 +139,7 @@ class Recurrent(Exchanged, Module):
         if self._options is None:
             self._options = self._make_options()
         o = self._options
-        return o.for_call(*draw, layer, first_sequence()) if draw and (o.zoneout_h or o.zoneout_c or o.recurrent_dropout) else o
+        return o.for_call(*draw, layer, first_sequence()) if draw and o.drawing else o
 
     @property
     def step(self):
@@ -263,19 +263,20 @@ class Recurrent(Exchanged, Module):
             raise TypeError(f"tape: expected the tape that forward(train=True) returned, received {received.length(tape)}")
         if tape.module is not self:
             raise ValueError(f"tape: expected a tape of this module, received one of another {type(tape.module).__name__}")
-        need_dx, threads, grads = checks.flag(need_dx, "need_dx"), checks.threads(threads), self._params.like()
-        dx, dinitial = self._backward(tape, dy, self._state_inside(dstate, "dstate", "d{}_n"), grads, need_dx, True, threads)
+        need_dx, threads, dstate = checks.flag(need_dx, "need_dx"), checks.threads(threads), self._state_inside(dstate, "dstate", "d{}_n")
+        if dy is None and (dstate is None or all(part is None for part in dstate)):
+            raise ValueError("dy: expected the gradient of y, or in dstate that of the final state, received neither")
+        grads = self._params.like()
+        dx, dinitial = self._backward(tape, dy, dstate, grads, need_dx, True, threads)
         return Gradients(dx, self._state_outside(dinitial, tape.call.batched), grads)
 
     def _backward(self, tape, dy, dstate, grads, need_dx, need_state, threads=None):
         """`backward_pass` of a tape of this module, with dy and the first parts of dstate, or None, as they were given."""
-        call = tape.call
-        dfinal = dstate if dstate is None else self._check_parts(dstate, "dstate", "d{}_n", tape.y_shape[1], call.batched, optional=True)
+        if dstate is not None:
+            dstate = self._check_parts(dstate, "dstate", "d{}_n", tape.y_shape[1], tape.call.batched, optional=True)
         if dy is not None:
-            dy = self._check_dy(dy, call, tape.y_shape)
-        if dy is None and (dfinal is None or all(part is None for part in dfinal)):
-            raise ValueError("dy: expected the gradient of y, or in dstate that of the final state, received neither")
-        return backward_pass(self, tape, dy, dfinal, grads, need_dx, threads, need_state)
+            dy = self._check_dy(dy, tape.call, tape.y_shape)
+        return backward_pass(self, tape, dy, dstate, grads, need_dx, threads, need_state)
 
     def session(self, batch_size=1):
         """A stream of steps with carried state; see `Session`."""
