@@ -84,7 +84,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
     cdef Stop stop
     cdef WeightSums total
     cdef list scratch = []
-    memset(g, 0, sizeof(g))
+    memset(g, 0, jobs * sizeof(Backward))
     memset(&stop, 0, sizeof(stop))
     memset(&none, 0, sizeof(none))
     dh_in = span_or_null(None if dfinal is None else dfinal[0])

@@ -221,7 +221,6 @@ cdef void run_thread(const Sums *g, const Batch *b, Py_ssize_t jobs, Py_ssize_t 
 cdef class WeightSums:
 
     def __cinit__(self):
-        memset(self.g, 0, sizeof(self.g))
         self.keep = []
 
     cdef int add(self, const Record *records, Py_ssize_t bands, Py_ssize_t steps, char **products, char *dp, Span dx, bint add_dx, object threads,
@@ -261,6 +260,8 @@ cdef class WeightSums:
                 b[i].pieces = <Piece *>block(scratch, b[i].n_pieces * sizeof(Piece))
                 count_pieces(r + i, steps, b[i].pieces)
                 b[i].wanted, b[i].dx, b[i].add_dx = wanted, dx, add_dx
+                if dx.p == NULL:
+                    continue
                 b[i].dx_rows = min(max(NEAR // (r.w.panels * r.w.cell.slots * r.nu * r.es), LEAST_TILES * r.k.mr), LSTMC_KBLOCK)
                 b[i].dx_rows = min(b[i].dx_rows, round_up((min(r[i].s.N, <Py_ssize_t>LSTMC_KBLOCK) + each - 1) // each, r.k.mr))      # something for every thread
                 b[i].dx_row = <void **>block(scratch, each * b[i].dx_rows * sizeof(void *))

@@ -1,5 +1,5 @@
 # weights.pxd -- packed weights of one layer and direction, and workspaces.
-from lstmc.kernels.core cimport LSTMC_SLOTS, lstmc_cell, lstmc_kernels, lstmc_norm
+from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_cell, lstmc_kernels, lstmc_norm
 
 
 # Products of the second of two stages
@@ -42,11 +42,11 @@ cdef class Weights:
     cdef Operands o
     cdef object _keep                    # arrays behind the pointers
 
-    cdef int panels_of(self, char *dst, object matrix, const int *gate, int gates, Py_ssize_t at, Py_ssize_t K) except -1
-    cdef int pack_dropped(self, list keep, object w_hh) except -1
+    cdef int panels_of(self, char *dst, Span w, const int *gate, int gates, Py_ssize_t at, Py_ssize_t K) except -1
+    cdef int pack_dropped(self, list keep, Span w_hh) except -1
     cdef int pack_stages(self, list keep, object w_ih, object w_hh, char *b_ih, char *b_hh, bint train) except -1
     cdef int pack_peephole(self, list keep, object peephole) except -1
     cdef int pack_norm(self, list keep, object b_ih, object b_hh, object norm_ih, object norm_hh, object norm_c) except -1
     cdef char *slots_of(self, list keep, object values) except NULL
     cdef char *units_of(self, list keep, object values) except NULL
-    cdef char *columns(self, list keep, object matrix, bint transposed, Py_ssize_t K, Py_ssize_t N, const int *gate, int gates) except NULL
+    cdef char *columns(self, list keep, Span w, bint transposed, Py_ssize_t K, Py_ssize_t N, const int *gate, int gates) except NULL

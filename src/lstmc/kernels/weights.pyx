@@ -25,6 +25,12 @@ def in_blocks(matrix, slots, wide):
     return padded.reshape(slots * wide, -1)
 
 
+cdef Span rows_from(Span a, Py_ssize_t row) noexcept:
+    """The rows of a matrix from this one on; its shape stays."""
+    a.p += row * a.stride[0] * a.itemsize
+    return a
+
+
 cdef class Weights:
     """Packed weights of one layer and direction, immutable after construction.
 
@@ -53,7 +59,7 @@ cdef class Weights:
         if c.first:
             self.pack_stages(keep, w_ih, w_hh, b1.p, b2.p, train)
             if dropped:
-                self.pack_dropped(keep, w_hh)
+                self.pack_dropped(keep, wh)
             return
         o.bias = block(keep, o.blocks * nu * es)
         if norm_c is None:
@@ -62,31 +68,30 @@ cdef class Weights:
             k.pack_bias(o.bias, c, NULL, NULL, o.H)
             self.pack_norm(keep, b_ih, b_hh, norm_ih, norm_hh, norm_c)
         if across(c):
-            o.w = self.columns(keep, w_ih, True, o.I, o.H, NULL, 0)
-            o.u = self.columns(keep, w_hh, True, o.R, o.H, NULL, 0)
+            o.w = self.columns(keep, wi, True, o.I, o.H, NULL, 0)
+            o.u = self.columns(keep, wh, True, o.R, o.H, NULL, 0)
         elif merged(c):
             o.w = block(keep, o.panels * (o.I + o.R) * c.x_slots * nu * es)
-            self.panels_of(o.w, w_ih, c.x_gate, c.x_slots, 0, o.I + o.R)
-            self.panels_of(o.w, w_hh, c.h_gate, c.h_slots, o.I, o.I + o.R)
+            self.panels_of(o.w, wi, c.x_gate, c.x_slots, 0, o.I + o.R)
+            self.panels_of(o.w, wh, c.h_gate, c.h_slots, o.I, o.I + o.R)
         else:
             o.w = block(keep, o.panels * o.I * c.x_slots * nu * es)
             o.u = block(keep, o.panels * o.R * c.h_slots * nu * es)
-            self.panels_of(o.w, w_ih, c.x_gate, c.x_slots, 0, o.I)
-            self.panels_of(o.u, w_hh, c.h_gate, c.h_slots, 0, o.R)
+            self.panels_of(o.w, wi, c.x_gate, c.x_slots, 0, o.I)
+            self.panels_of(o.u, wh, c.h_gate, c.h_slots, 0, o.R)
         if peephole is not None:
             self.pack_peephole(keep, peephole)
         if o.P:
-            o.hr = self.columns(keep, w_hr, True, o.H, o.P, NULL, 0)
+            o.hr = self.columns(keep, span(w_hr), True, o.H, o.P, NULL, 0)
         if train:
-            o.u_cols = self.columns(keep, w_hh, False, c.h_slots * o.H, o.R, c.h_gate, c.h_slots)
-            o.w_cols = self.columns(keep, w_ih, False, c.x_slots * o.H, o.I, c.x_gate, c.x_slots)
+            o.u_cols = self.columns(keep, wh, False, c.h_slots * o.H, o.R, c.h_gate, c.h_slots)
+            o.w_cols = self.columns(keep, wi, False, c.x_slots * o.H, o.I, c.x_gate, c.x_slots)
             if o.P:
-                o.hr_cols = self.columns(keep, w_hr, False, o.P, o.H, NULL, 0)
-
+                o.hr_cols = self.columns(keep, span(w_hr), False, o.P, o.H, NULL, 0)
         if dropped:
-            self.pack_dropped(keep, w_hh)
+            self.pack_dropped(keep, wh)
 
-    cdef int pack_dropped(self, list keep, object w_hh) except -1:
+    cdef int pack_dropped(self, list keep, Span w_hh) except -1:
         """The operands of recurrent dropout."""
         cdef Operands *o = &self.o
         cdef const lstmc_cell *c = o.cell
@@ -94,12 +99,11 @@ cdef class Weights:
         for i in range(slots_of_h(c)):
             o.dropped.u_cols[i] = self.columns(keep, w_hh, False, o.H, o.R, &c.h_gate[i], 1)
             if c.first:
-                o.dropped.u[i] = self.columns(keep, w_hh[c.h_gate[i] * o.H:(c.h_gate[i] + 1) * o.H], True, o.R, o.H, NULL, 0)
+                o.dropped.u[i] = self.columns(keep, rows_from(w_hh, c.h_gate[i] * o.H), True, o.R, o.H, NULL, 0)
         return 0
 
-    cdef int panels_of(self, char *dst, object matrix, const int *gate, int gates, Py_ssize_t at, Py_ssize_t K) except -1:
+    cdef int panels_of(self, char *dst, Span w, const int *gate, int gates, Py_ssize_t at, Py_ssize_t K) except -1:
         """A matrix as values `at` .. of K in panels of these gates."""
-        cdef Span w = span(matrix)
         cdef lstmc_matrix m
         cdef Py_ssize_t nu = self.k.nu, p, threads
         m.w, m.rs, m.H, m.K = w.p, w.stride[0], self.o.H, w.shape[1]
@@ -113,9 +117,8 @@ cdef class Weights:
                 self.k.pack_panels(&m, p, p + 1)
         return 0
 
-    cdef char *columns(self, list keep, object matrix, bint transposed, Py_ssize_t K, Py_ssize_t N, const int *gate, int gates) except NULL:
+    cdef char *columns(self, list keep, Span w, bint transposed, Py_ssize_t K, Py_ssize_t N, const int *gate, int gates) except NULL:
         """B[k][n], k in the order of these gates (0: as it is), from a matrix that has k by rows, or by columns if transposed."""
-        cdef Span w = span(matrix)
         cdef Py_ssize_t nu = self.k.nu, q_all = round_up(N, LSTMC_SLOTS * nu) // (LSTMC_SLOTS * nu), q
         cdef Py_ssize_t threads = threads_for(<double>PACK_WORK * K * N, q_all)
         cdef Py_ssize_t ks = w.stride[1] if transposed else w.stride[0], ns = w.stride[0] if transposed else w.stride[1]
@@ -141,14 +144,15 @@ cdef class Weights:
         for slot in range(c.slots):
             one.x_gate[0] = one.h_gate[0] = <int>slot
             self.k.pack_bias(o.bias + slot * o.panels * nu * es, &one, b_ih, b_hh, H)
-        o.w = self.columns(keep, in_blocks(w_ih[:first * H], first, o.panels * nu), True, o.I, o.blocks * nu, NULL, 0)
-        o.u = self.columns(keep, in_blocks(w_hh[:first * H], first, o.panels * nu), True, o.R, o.blocks * nu, NULL, 0)
-        o.then.w = self.columns(keep, in_blocks(w_ih[first * H:], c.slots - first, o.panels * nu), True, o.I, o.then.blocks * nu, NULL, 0)
-        o.then.u = self.columns(keep, in_blocks(w_hh[first * H:], c.slots - first, o.panels * nu), True, o.R, o.then.blocks * nu, NULL, 0)
+        w, u = in_blocks(w_ih[:first * H], first, o.panels * nu), in_blocks(w_hh[:first * H], first, o.panels * nu)
+        o.w, o.u = self.columns(keep, span(w), True, o.I, o.blocks * nu, NULL, 0), self.columns(keep, span(u), True, o.R, o.blocks * nu, NULL, 0)
+        w, u = in_blocks(w_ih[first * H:], c.slots - first, o.panels * nu), in_blocks(w_hh[first * H:], c.slots - first, o.panels * nu)
+        o.then.w = self.columns(keep, span(w), True, o.I, o.then.blocks * nu, NULL, 0)
+        o.then.u = self.columns(keep, span(u), True, o.R, o.then.blocks * nu, NULL, 0)
         if train:
-            o.w_cols = self.columns(keep, w_ih, False, c.slots * H, o.I, NULL, 0)
-            o.u_cols = self.columns(keep, w_hh[:first * H], False, first * H, o.R, NULL, 0)
-            o.then.u_cols = self.columns(keep, w_hh[first * H:], False, (c.slots - first) * H, o.R, NULL, 0)
+            o.w_cols = self.columns(keep, span(w_ih), False, c.slots * H, o.I, NULL, 0)
+            o.u_cols = self.columns(keep, span(w_hh), False, first * H, o.R, NULL, 0)
+            o.then.u_cols = self.columns(keep, rows_from(span(w_hh), first * H), False, (c.slots - first) * H, o.R, NULL, 0)
         return 0
 
     cdef int pack_peephole(self, list keep, object peephole) except -1:
