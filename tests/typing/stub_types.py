@@ -73,6 +73,6 @@ CYTHON = {"Py_ssize_t": "int", "uint64_t": "int", "uint32_t": "int", "int": "int
 ALIASES = {"_Initializer": INITIALIZER, "_Shape": "Sequence[int | None] | None", "_Path": "str | os.PathLike[str]",
            "_Callbacks": ARGUMENTS["callbacks"], "_Name": "str | None", "_Seed": INT, "_Type": "DTypeLike | None"}
 # How layers around a module of `lstmc.nn`, losses and optimizers work inside: nobody's interface.
-INSIDE = ("shown", "shown_bwd", "live", "by_keras", "gradient_arrays", "together", "inward", "outward", "check_states", "settings", "module_settings", "each_way",
-          "own", "ways", "two_biases", "parts", "inner", "fuses", "uses_mask", "slots", "unlike", "merge", "merge_bwd", "merged", "pairs", "larger",
+INSIDE = ("shown", "shown_bwd", "live", "by_keras", "gradient_arrays", "together", "inward", "outward", "check_states", "settings", "module_settings",
+          "each_way", "own", "ways", "two_biases", "parts", "inner", "fuses", "uses_mask", "slots", "unlike", "merge", "merge_bwd", "merged", "pairs", "larger",
           "places", "unrolled", "scaled", "scaled_bwd", "rows", "pool", "drawn", "summed", "counted", "along", "alpha_shape", "move", "fill")

@@ -185,7 +185,7 @@ class Module(Fixed):
 
     def _check_parts(self, state, name, part_name, B, batched, optional):
         """The first parts of a state, as a tuple like `_check_state`."""
-        parts = self._parts
+        parts, dtype = self._parts, self.dtype
         LD, found = self.num_layers * self.num_directions, []
         for value, part in zip(state, parts, strict=False):
             if value is None and optional:
@@ -193,15 +193,14 @@ class Module(Fixed):
                 continue
             width = self.output_size if part == "h" else self.hidden_size
             shape = (LD, B, width) if batched else (LD, width)
-            if checks.is_plain(value, self.dtype) and value.shape == shape:
-                a = value
-            else:
+            a = value           # as most are; others in more steps
+            if type(a) is not np.ndarray or a.dtype is not dtype or a.shape != shape or not a.flags.carray:
                 if len(parts) == 1 and isinstance(value, (tuple, list)) and any(isinstance(a, np.ndarray) for a in value):
                     raise TypeError(f"{name}: expected one array, the h of {type(self).__name__}, received {received.length(value)}")
                 letter = "P" if part == "h" and self.output_size != self.hidden_size else "H"
-                a = checks.shaped(value, name if len(parts) == 1 else f"{name}: {part_name.format(part)}", self.dtype, shape,
-                                  f"(L*D, B, {letter})" if batched else f"(L*D, {letter})")
-            found.append(checks.unit_stride(a.view() if batched else a[:, None]))
+                a = checks.unit_stride(checks.shaped(value, name if len(parts) == 1 else f"{name}: {part_name.format(part)}", dtype, shape,
+                                                     f"(L*D, B, {letter})" if batched else f"(L*D, {letter})"))
+            found.append(a.view() if batched else a[:, None])
         return tuple(found)
 
     def _check_dy(self, dy, call, y_shape):

@@ -20,8 +20,8 @@ def parts_of(state, part):
 
 
 def forward_pass(m, call, train, threads, result=None, wanted=(False, False), every=None, shown=True, parts=None):
-    """y, None unless `shown`, the final state as a tuple of (L*D, B, ·), all or its first parts, the tape if `train`, and c_t and gates if `wanted`, of a checked call; result: y
-    as (T, B, D*R), if not a new array."""
+    """y, None unless `shown`, the final state, a tuple of (L*D, B, ·), all or its first parts, the tape if `train`, and c_t and gates if `wanted`, of
+    a checked call; result: y as (T, B, D*R), if not a new array."""
     if train and call.state is not None:        # backward may need it again, and it is the caller's
         call = call._replace(state=tuple(s.copy() for s in call.state))
     D, L, schedule = m.num_directions, m.num_layers, call.schedule
@@ -101,45 +101,41 @@ def read_taps(m, tapes, call, wanted):
 
 
 def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True):
-    """The gradients of x and of the initial state, as a tuple of (L*D, B, ·), of a checked call of `backward`; uses the tape up, unless something is raised.
+    """The gradients of x and of the initial state, as a tuple of (L*D, B, ·), of a checked call of `backward`; uses the tape up, unless something
+    is raised.
 
     grads: name -> array to be written, of the parameters whose gradients are wanted. Without need_dx and need_state layers below all of
     those are left out; without need_state None is returned of the state.
     """
     tape.take()
     try:
-        found = backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state)
+        call, shape, names, without = tape.call, tape.y_shape, m._names(), grads.keys().isdisjoint
+        D, L, lowest = m.num_directions, m.num_layers, 0
+        dinitial = m._new_state(call.schedule.sequences) if need_state else None
+        while lowest < L - 1 and not (need_dx or need_state) and all(map(without, names[lowest])):
+            lowest += 1
+        for layer in range(L - 1, lowest - 1, -1):      # each with what the one above leaves of dy
+            kept, below, wanted = tape.layers[layer], None, not all(map(without, names[layer]))
+            if layer > lowest or need_dx:
+                batch_major = not layer and m.batch_first and call.batched
+                below = m._output(shape[:-1], shape[-1] if layer else m.input_size, batch_major)
+            part = None if L == 1 else slice(layer * D, (layer + 1) * D)
+            after, before = (dfinal, dinitial) if part is None else (parts_of(dfinal, part), parts_of(dinitial, part))
+            if kept.tapes is not None:
+                sums = backward(kept.tapes, dy, after, below, before, None, threads, wanted=wanted)
+            else:
+                sums = backward_chunks(m, kept, tape.weights[layer * D:(layer + 1) * D], call.schedule, dy, after, below, before, threads, wanted)
+            if wanted:
+                weight_gradients(sums, grads, names[layer], threads)
+            if below is not None and kept.mask is not None:
+                below *= kept.mask
+            dy = below
+        dx = None if below is None else m._outside(below, call)
     except BaseException:
         renew(m, tape)
         raise
     tape.layers.clear()
-    return found
-
-
-def backward_layers(m, tape, dy, dfinal, grads, need_dx, threads, need_state):
-    """Layer by layer from the last, each with what the one above leaves of dy."""
-    call, shape, names, without = tape.call, tape.y_shape, m._names(), grads.keys().isdisjoint
-    D, L, lowest = m.num_directions, m.num_layers, 0
-    dinitial = m._new_state(call.schedule.sequences) if need_state else None
-    while not (need_dx or need_state) and all(map(without, names[lowest])):
-        lowest += 1
-    for layer in range(L - 1, lowest - 1, -1):
-        kept, below, wanted = tape.layers[layer], None, not all(map(without, names[layer]))
-        if layer > lowest or need_dx:
-            batch_major = not layer and m.batch_first and call.batched
-            below = m._output(shape[:-1], shape[-1] if layer else m.input_size, batch_major)
-        part = None if L == 1 else slice(layer * D, (layer + 1) * D)
-        after, before = (dfinal, dinitial) if part is None else (parts_of(dfinal, part), parts_of(dinitial, part))
-        if kept.tapes is not None:
-            sums = backward(kept.tapes, dy, after, below, before, None, threads, wanted=wanted)
-        else:
-            sums = backward_chunks(m, kept, tape.weights[layer * D:(layer + 1) * D], call.schedule, dy, after, below, before, threads, wanted)
-        if wanted:
-            weight_gradients(sums, grads, names[layer], threads)
-        if below is not None and kept.mask is not None:
-            below *= kept.mask
-        dy = below
-    return None if below is None else m._outside(below, call), dinitial
+    return dx, dinitial
 
 
 def backward_chunks(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):
