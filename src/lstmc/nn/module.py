@@ -107,15 +107,16 @@ class Module(Fixed):
     # From the caller's arrays and back ----------------------------------------------------------------------
 
     def _check(self, x, hx, lengths, mask=None):
-        plain = checks.is_plain(x, self.dtype)
-        listed = not plain and isinstance(x, (list, tuple)) and len(x) > 0 and all(map(checks.is_table, x))
-        if listed:
-            if lengths is not None or mask is not None:
+        listed = False
+        if not checks.is_plain(x, self.dtype):
+            listed = isinstance(x, (list, tuple)) and len(x) > 0 and all(map(checks.is_table, x))
+            if not listed:
+                x = checks.array(x, "x", self.dtype)
+            elif lengths is not None or mask is not None:
                 raise ValueError(f"x: expected one array with {'mask' if lengths is None else 'lengths'}, received a list of {len(x)} "
                                  "arrays, which have lengths of their own")
-            x, lengths = self._padded(x)
-        elif not plain:
-            x = checks.array(x, "x", self.dtype)
+            else:
+                x, lengths = self._padded(x)
         shape = x.shape
         batched = listed or len(shape) == 3
         if (not batched and len(shape) != 2) or shape[-1] != self.input_size:

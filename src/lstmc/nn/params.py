@@ -114,11 +114,12 @@ class Parameters:
     def fingerprint(self, training=False):
         """A number that changes when any value changes. In training, where most calls meet new values, it may be a mere token, which changes at
         every loan and write, if nobody else can write: that reads no value."""
-        state, (known, value) = self._state, self._known
+        state = self._state
+        if training and not self._lent_out():
+            return state
+        known, value = self._known
         if known is not state:
             lent_out = self._lent_out()
-            if training and not lent_out:
-                return state
             value = core.fingerprint(self.flat)
             if not lent_out:
                 self._known = state, value

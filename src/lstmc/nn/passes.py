@@ -38,8 +38,10 @@ def forward_pass(m, call, train, threads, result=None, wanted=(False, False), ev
         y = result if last else None
         if y is None and (shown or not last):
             y = m._output(rows, width, last and m.batch_first and call.batched)
-        part = None if L == 1 else slice(layer * D, (layer + 1) * D)
-        state, ends, some = (call.state, final, weights) if part is None else (parts_of(call.state, part), parts_of(final, part), weights[part])
+        state, ends, some = call.state, final, weights
+        if L > 1:
+            part = slice(layer * D, (layer + 1) * D)
+            state, ends, some = parts_of(state, part), parts_of(ends, part), some[part]
         if train and every:
             chunks = forward_chunks(m, some, schedule, below, y, state, ends, options, threads, every)
         else:
@@ -119,8 +121,10 @@ def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True)
             if layer > lowest or need_dx:
                 batch_major = not layer and m.batch_first and call.batched
                 below = m._output(shape[:-1], shape[-1] if layer else m.input_size, batch_major)
-            part = None if L == 1 else slice(layer * D, (layer + 1) * D)
-            after, before = (dfinal, dinitial) if part is None else (parts_of(dfinal, part), parts_of(dinitial, part))
+            after, before = dfinal, dinitial
+            if L > 1:
+                part = slice(layer * D, (layer + 1) * D)
+                after, before = parts_of(after, part), parts_of(before, part)
             if kept.tapes is not None:
                 sums = backward(kept.tapes, dy, after, below, before, None, threads, wanted=wanted)
             else:
