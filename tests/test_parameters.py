@@ -144,6 +144,35 @@ def test_weights_are_read_again_only_if_someone_may_have_written(monkeypatch):
     assert reads() == alone
 
 
+def test_training_reads_weights_only_if_someone_may_have_written(monkeypatch):
+    m, x, read = nn.LSTM(3, 4, seed=0), np.ones((2, 1, 3), np.float32), []
+    real, other = core.fingerprint, nn.LSTM(3, 4, seed=1)
+    monkeypatch.setattr(core, "fingerprint", lambda a: read.append(1) or real(a))
+    before = [m.forward(x)[0] for _ in range(3)]
+    assert len(read) == (0 if COUNTS_ARE_EXACT else 3)
+    weight = m.state_dict()["weight_ih_l0"]
+    for value in (0.5, 0.25):
+        assert np.array_equal(m.forward(x)[0], before[-1])
+        weight[...] = value
+        before.append(m.forward(x)[0])
+        assert not np.array_equal(*before[-2:])
+    del weight
+    assert np.array_equal(m.forward(x)[0], before[-1])
+    m.load_state_dict(other.state_dict())
+    assert_same_bits(named(*m.forward(x)[:2]), named(*other(x)))
+
+
+def test_sessions_opened_before_and_after_training_have_the_same_weights():
+    m, x = nn.LSTM(3, 4, seed=0), np.ones((2, 1, 3), np.float32)
+    first = m.session()
+    m.forward(x)
+    second = m.session()
+    m.state_dict()
+    y = nn.step_many([first, second, m.session()], [x[0]] * 3)
+    assert_same_bits(y[0], y[1])
+    assert_same_bits(y[0], y[2])
+
+
 def test_a_tape_keeps_the_weights_it_was_made_with(isa):
     n, m = numbers_of(STACK), module_of(STACK)
     want = train(m, n)
