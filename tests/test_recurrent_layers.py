@@ -126,6 +126,28 @@ def test_states_come_back_and_go_in(kind):
     assert all(np.array_equal(a, b) for a, b in zip(before, state, strict=True))
 
 
+LAYOUTS = {
+    "by columns": np.asfortranarray,
+    "every other": lambda a: np.repeat(a, 2, 1)[:, ::2],
+    "backwards": lambda a: a[::-1].copy()[::-1],
+    "swapped bytes": lambda a: a.astype(">f4"),
+    "float64": lambda a: a.astype(float),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("both", [False, True])
+def test_initial_states_have_any_layout(kind, both, layout):
+    layer, x = kind(5, return_sequences=True, return_state=True, seed=1), inputs(3, 4, 2, dtype=np.float32)
+    state = list(inputs(layer.parts * (1 + both), 3, 5, dtype=np.float32))
+    layer = Bidirectional(layer) if both else layer
+    want = layer(x, initial_state=state)
+    for training in (False, True):
+        found = layer(x, initial_state=[LAYOUTS[layout](h) for h in state], training=training)
+        assert all(map(np.array_equal, found, want))
+
+
 @pytest.mark.parametrize(("layer", "state", "message"), [
     (LSTM(4), [np.zeros((3, 4))], "initial_state: expected a list of the 2 states of lstm, received a list of 1"),
     (LSTM(4), np.zeros((2, 3, 4)), "initial_state: expected a list of the 2 states of lstm, received ndarray"),

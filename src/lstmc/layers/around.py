@@ -173,7 +173,7 @@ class AroundModule(Layer):
             m.step = step
         call = m._check(x, None, None, steps)
         if hx is not None:
-            call = call._replace(state=hx)
+            call = call._replace(state=tuple(map(checks.unit_stride, hx)))
         y, state, tape, _ = forward_pass(m, call, training, None, shown=self.return_sequences, parts=self._state_parts)
         out, kept = self.shown(y, state[0], steps, None if hx is None else hx[0])
         tape = (m, tape, steps, kept, initial_state is not None) if training else None
