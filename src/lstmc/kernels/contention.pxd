@@ -44,7 +44,6 @@ cdef inline void enter(Region *r, Py_ssize_t threads, uint64_t kind) noexcept no
     r.kind = mixed(kind, threads) if kind else 0
     if threads > 1 or r.limited:
         r.start = r.began = lstmc_clock()
-        r.cpu = lstmc_cpu_clock() if threads == 1 else 0
 
 
 cdef inline void begin_share(Region *r, Py_ssize_t i) noexcept nogil:
