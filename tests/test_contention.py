@@ -101,6 +101,18 @@ def test_every_region_is_judged(name):
     assert (contention.won() != before) == core.has_openmp()
 
 
+def test_calls_on_one_thread_are_measured_while_no_more_are_allowed():
+    m = nn.LSTM(8, 24, seed=0)
+    m(X, threads=1)
+    assert contention.on_fewer(1) == (0.0, 0.0), "nobody is limited"
+    contention.report(2, 1.0, NOW)              # until long after this test
+    m(X, threads=2)
+    took, worked = contention.on_fewer(1)
+    assert took >= worked > 0
+    m(X, threads=2)
+    assert contention.on_fewer(1) > (took, worked)
+
+
 def test_explain_says_so_as_long_as_it_lasts():
     m, line = nn.LSTM(8, 24, seed=0), "slow path, for now: 2 thread(s)"
     with lstmc.threads(4):

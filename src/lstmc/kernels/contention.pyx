@@ -112,9 +112,14 @@ cdef void judge(Region *r) noexcept nogil:
         settle(r.threads, lost_by(r, end, work), end)
 
 
+cdef double busy_of(const Region *r) noexcept nogil:
+    """Seconds that the first thread seems to have worked on its share."""
+    return max(r.finished - r.began - r.waited, 0)
+
+
 cdef double work_of(const Region *r, bint telling) noexcept nogil:
-    """Seconds that the first thread worked on its share; telling: as `cpu_clock_tells`."""
-    cdef double busy = max(r.finished - r.began - r.waited, 0)
+    """Seconds that it did; telling: as `cpu_clock_tells`."""
+    cdef double busy = busy_of(r)
     if r.usual > 0:
         return min(busy, r.usual)
     if r.kind and telling:
@@ -131,7 +136,7 @@ cdef double lost_by(const Region *r, double end, double work) noexcept nogil:
         return r.waited
     if ns(end) <= lstmc_read(&fresh_until[i]) and lstmc_read(&worked[i]) > 0:
         return end - r.start - 2 * work * max(<double>lstmc_read(&took[i]) / <double>lstmc_read(&worked[i]), 1)
-    return end - r.start - 2 * work - (0 if half == 1 else max(r.finished - r.began - r.waited, 0) - work)
+    return end - r.start - 2 * work - (0 if half == 1 else busy_of(r) - work)
 
 
 cdef void look_at_fewer(Py_ssize_t threads, double seconds, double work, double now) noexcept nogil:
@@ -246,3 +251,9 @@ def lost(double end, double finished, telling, **more):
 def took_on_fewer(threads, double seconds, double work, double now):
     """As if a region had taken so many seconds on as many threads as are allowed, for so much work, at that time of the clock."""
     look_at_fewer(threads, seconds, work, now)
+
+
+def on_fewer(Py_ssize_t threads):
+    """Seconds that regions took on so many threads while no more were allowed, and those of their first thread's work, as far as they count."""
+    cdef Py_ssize_t i = min(threads, TEAMS - 1)
+    return (1e-9 * took[i], 1e-9 * worked[i]) if fresh_until[i] else (0.0, 0.0)
