@@ -32,7 +32,17 @@ def test_each_loss_that_follows_counts_for_twice_as_long():
     assert contention.limit(NOW + 8.01e-3 * contention.PAUSE) is None
 
 
+def test_the_first_loss_may_be_a_moments_and_the_next_counts_in_full():
+    contention.report(2, 0.02, NOW)
+    assert contention.limit(NOW + 0.99 * contention.RETRY * contention.PAUSE) == 1
+    assert contention.limit(NOW + 1.01 * contention.RETRY * contention.PAUSE) is None
+    contention.report(2, 0.02, NOW)
+    assert contention.limit(NOW + 0.99 * 2 * 0.02 * contention.PAUSE) == 1
+    assert contention.limit(NOW + 1.01 * 2 * 0.02 * contention.PAUSE) is None
+
+
 def test_no_loss_counts_for_more_than_a_second():
+    contention.report(2, 3600.0, NOW)
     contention.report(2, 3600.0, NOW)
     assert contention.limit(NOW + 0.99) == 1
     assert contention.limit(NOW + 1.01) is None

@@ -6,8 +6,9 @@ it has waited for the others in vain if it waited longer than it worked, since h
 regions lose that way and what they win is added up; once more is lost than won, half as many threads are used for twenty times as long
 as the loss, and for twice that time whenever the next attempt loses as well. So attempts cost a twentieth of the time at first and
 less and less after that, whatever else runs on the machine, and on a quiet machine a late thread costs nothing:
-what was won covers it. An attempt may lose a little before it wins, for a core is lost for milliseconds at a time. No bit of a result
-depends on the number of threads.
+what was won covers it. The first loss after that may be a moment's, however long: a process of its own that starts, a machine that slept. It
+counts as what an attempt may lose, the next decides. An attempt may lose a little before it wins, for a core is lost for milliseconds at a
+time. No bit of a result depends on the number of threads.
 
 A share is timed from where it begins inside the region: before that the first thread may spin until the others are back from the region before.
 A thread that has lost its core seems to work, by the clock on the wall. What it worked is what the processor's clock of the thread says.
@@ -34,7 +35,7 @@ cdef extern from *:
     void lstmc_write(long long *p, long long v) noexcept nogil
 
 # What is won counts up to this, seconds: a thread that loses its core for a moment on an otherwise quiet machine costs less. And what an
-# attempt may lose before it ends: about as long as a scheduler takes a core away.
+# attempt may lose before it ends, and the first loss counts at most: about as long as a scheduler takes a core away.
 CREDIT = 16e-3
 RETRY = 8e-3
 # Fewer threads are used for so many times what was lost, twice that at each loss that follows; so often doubled and so many seconds at most.
@@ -181,8 +182,7 @@ cdef void settle(Py_ssize_t threads, double lost, double now) noexcept nogil:
             lstmc_write(&losses, 0)
         lstmc_write(&balance, sum)
         return
-    if doublings:
-        sum += min(retry, lstmc_read(&credit))      # which the attempt was lent
+    sum = sum + min(retry, lstmc_read(&credit)) if doublings else min(sum, retry)       # an attempt was lent that
     lstmc_write(&balance, -min(retry, lstmc_read(&credit)))
     lstmc_write(&losses, min(doublings + 1, most_doublings))
     lstmc_write(&until, ns(now) + min((pause * sum) << doublings, ns(longest)))
@@ -224,6 +224,8 @@ def start_with(double seconds):
     lstmc_write(&balance, -ns(seconds))
     lstmc_write(&losses, 0)
     lstmc_write(&most, UNLIMITED)
+    memset(took, 0, sizeof(took))
+    memset(worked, 0, sizeof(worked))
     memset(fresh_until, 0, sizeof(fresh_until))
     memset(records, 0, sizeof(records))
 
