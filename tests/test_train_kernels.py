@@ -187,7 +187,7 @@ def test_updates(rule, slots, n, dtype):
     def compute(threads):
         w, state = start[0].copy(), [{name: np.zeros(n, dtype) for name in names}]
         for g in start[1:]:
-            train.apply(train.RULES[rule.__name__], [g], [w], state, names, **NUMBERS, clipnorm=0.5, threads=threads)
+            train.apply(train.RULES[rule.__name__], [g], [w], state, names, {**NUMBERS, "clipnorm": 0.5}, threads)
         return (w, *state[0].values())
 
     got = same_bits(compute)
@@ -206,7 +206,7 @@ def test_means_of_gradients_that_have_become_0_end_at_0(rule, slots, dtype):
     for slot in state[0].values():
         slot[-1] = np.nan
     for _ in range(40):
-        train.apply(train.RULES[rule.__name__], [np.zeros(20, dtype)], [np.ones(20, dtype)], state, names, **NUMBERS)
+        train.apply(train.RULES[rule.__name__], [np.zeros(20, dtype)], [np.ones(20, dtype)], state, names, NUMBERS)
     largest = rule in (adam, rmsprop, adamax, adadelta)
     for name, slot in state[0].items():
         assert not ((np.abs(slot) < tiny) & (slot != 0)).any(), name
@@ -217,6 +217,6 @@ def test_means_of_gradients_that_have_become_0_end_at_0(rule, slots, dtype):
 def test_rules_without_their_slots_are_refused(rule, names):
     a = np.zeros(5, np.float32)
     with pytest.raises(ValueError, match="expected "):
-        train.apply(train.RULES[rule], [a], [a], [dict.fromkeys("mvabcd", a)], names, 0.1)
+        train.apply(train.RULES[rule], [a], [a], [dict.fromkeys("mvabcd", a)], names, {"lr": 0.1})
     with pytest.raises(ValueError, match="expected a known rule"):
-        train.apply(99, [a], [a], [{}], (), 0.1)
+        train.apply(99, [a], [a], [{}], (), {"lr": 0.1})

@@ -213,11 +213,11 @@ lstmc_operand dense(const void *a, ptrdiff_t row_stride, ptrdiff_t k_stride, ptr
     return o;
 }
 
-char *columns(const char *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N, const int *gate, ptrdiff_t gates)
+char *columns(lstmc_columns B)
 {
-    char *dst = take(K * up(N));
-    const ptrdiff_t groups = (up(N) / nu + G - 1) / G;
-    for (ptrdiff_t q = 0; q < groups; q++) k->pack_columns(dst, w, ks, ns, K, N, gate, gates, q, q + 1);
+    char *dst = take(B.K * up(B.N));
+    const ptrdiff_t groups = (up(B.N) / nu + G - 1) / G;
+    for (ptrdiff_t q = 0; q < groups; q++) k->pack_columns(dst, &B, q, q + 1);
     return dst;
 }
 

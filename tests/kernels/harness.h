@@ -66,7 +66,7 @@ void go(lstmc_walk *a, int way, ptrdiff_t place);
 lstmc_operand dense(const void *a, ptrdiff_t row_stride, ptrdiff_t k_stride, ptrdiff_t len);
 
 /* B[k][n] in groups of columns */
-char *columns(const char *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N, const int *gate, ptrdiff_t gates);
+char *columns(lstmc_columns B);
 
 /* Functions by name, for options ------------------------------------------------------------------------------------------------- */
 

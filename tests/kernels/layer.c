@@ -50,8 +50,8 @@ void make_layer(layer *l, const char *name, int cell, const ptrdiff_t size[5], l
     l->bias = take(l->blocks * nu);
     k->pack_bias(l->bias, c, dyadic(3, c->gates * H, 0), dyadic(4, c->gates * H, 0), H);
     if (l->across) {
-        l->w = columns(wi, 1, I, I, H, NULL, 0);
-        l->u = columns(wh, 1, R, R, H, NULL, 0);
+        l->w = columns((lstmc_columns){wi, 1, I, I, H, NULL, 0});
+        l->u = columns((lstmc_columns){wh, 1, R, R, H, NULL, 0});
     } else if (l->merged) {
         l->w = take(panels * (I + R) * c->x_slots * nu);
         pack(l, l->w, wi, I, c->x_gate, c->x_slots, 0, I + R);
@@ -62,11 +62,11 @@ void make_layer(layer *l, const char *name, int cell, const ptrdiff_t size[5], l
         pack(l, l->w, wi, I, c->x_gate, c->x_slots, 0, I);
         pack(l, l->u, wh, R, c->h_gate, c->h_slots, 0, R);
     }
-    l->u_cols = columns(wh, R, 1, c->h_slots * H, R, c->h_gate, c->h_slots);
-    l->w_cols = columns(wi, I, 1, c->x_slots * H, I, c->x_gate, c->x_slots);
+    l->u_cols = columns((lstmc_columns){wh, R, 1, c->h_slots * H, R, c->h_gate, c->h_slots});
+    l->w_cols = columns((lstmc_columns){wi, I, 1, c->x_slots * H, I, c->x_gate, c->x_slots});
     if (l->P) {
-        l->hr = columns(hr, 1, H, H, R, NULL, 0);
-        l->hr_cols = columns(hr, H, 1, R, H, NULL, 0);
+        l->hr = columns((lstmc_columns){hr, 1, H, H, R, NULL, 0});
+        l->hr_cols = columns((lstmc_columns){hr, H, 1, R, H, NULL, 0});
     }
     if (options && options->peephole) {     /* asked for, not yet there */
         char *rows = dyadic(13, G * H, 1);

@@ -44,7 +44,7 @@ static void panels(ptrdiff_t H, ptrdiff_t K, const int *gate, ptrdiff_t gates)
 static void pack_columns(ptrdiff_t K, ptrdiff_t N, ptrdiff_t ks, ptrdiff_t ns, const int *gate, ptrdiff_t gates)
 {
     const ptrdiff_t wide = G * nu, units = gates ? K / gates : K;
-    char *w = dyadic(1, (gates ? G * units : K) * ks + N * ns, 0), *dst = columns(w, ks, ns, K, N, gate, gates);
+    char *w = dyadic(1, (gates ? G * units : K) * ks + N * ns, 0), *dst = columns((lstmc_columns){w, ks, ns, K, N, gate, gates});
     begin();
     for (ptrdiff_t n = 0; n < up(N); n += wide)
         for (ptrdiff_t i = 0; i < K; i++) {

@@ -18,7 +18,7 @@ static void product(ptrdiff_t M, ptrdiff_t K, ptrdiff_t N, ptrdiff_t mr, int way
     s.tiles = tiles, s.n_tiles = cut(tiles, M, mr);
     s.n_products = 1;
     s.product[0] = (lstmc_product){.a = {dense(a, K * as, as, K)}, .n_operands = 1, .K = K};
-    s.product[0].b = columns(w, transposed ? 1 : N, transposed ? K : 1, K, N, NULL, 0);
+    s.product[0].b = columns((lstmc_columns){w, transposed ? 1 : N, transposed ? K : 1, K, N, NULL, 0});
     if (from == FROM_TWO) s.product[0].a[0].a = NULL, s.product[0].a[0].rows = a_rows;
     s.k1 = K;
     s.N = N, s.out = rows, s.outs = outs;

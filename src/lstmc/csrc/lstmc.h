@@ -223,6 +223,14 @@ typedef struct {
     ptrdiff_t panel_stride, k_stride;
 } lstmc_matrix;
 
+/* B[k][n] = w[k*ks + n*ns], K by N; with G > 0 the k order is (unit block, gate[i], unit) of K/G units. */
+typedef struct {
+    const void *w;
+    ptrdiff_t ks, ns, K, N;
+    const int *gate;              /* [G] */
+    ptrdiff_t G;
+} lstmc_columns;
+
 /* One optimizer update of n elements: see train.h for the equations and the slots s0, s1, s2. */
 typedef struct {
     double lr, beta1, beta2, eps, momentum, decay;
@@ -255,9 +263,7 @@ typedef struct {
     /* the other way, plus `more` laid out like the panels, unless NULL */
     void (*unpack_panels)(const lstmc_matrix *, const void *more, ptrdiff_t p0, ptrdiff_t p1);
     void (*pack_bias)(void *dst, const lstmc_cell *, const void *b_ih, const void *b_hh, ptrdiff_t H);
-    /* B[k][n] = w[k*ks + n*ns] in groups of four blocks; with G > 0 the k order is (unit block, gate[i], unit) of K/G units */
-    void (*pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N, const int *gate, ptrdiff_t G,
-                         ptrdiff_t q0, ptrdiff_t q1);
+    void (*pack_columns)(void *dst, const lstmc_columns *, ptrdiff_t q0, ptrdiff_t q1);     /* in groups of four blocks */
     void (*walk)(const lstmc_walk *);
     /* one step of an LSTM with layer normalisation, forward after its products and backward before them, for rows row0 .. row1-1 */
     void (*norm_fwd)(const lstmc_step *, const lstmc_norm *, ptrdiff_t row0, ptrdiff_t row1);

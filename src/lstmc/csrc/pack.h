@@ -78,10 +78,10 @@ static void FN(pack_bias)(void *dst, const lstmc_cell *cell, const void *b_ih, c
         }
 }
 
-/* dst[q][k][n] = B[k][q*4*NU + n], zero beyond N; with G > 0 row k of B is (unit block, gate[i], unit) of G gates */
-static void FN(pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t ns, ptrdiff_t K, ptrdiff_t N,
-                             const int *gate, ptrdiff_t G, ptrdiff_t q0, ptrdiff_t q1)
+/* dst[q][k][n] = B[k][q*4*NU + n], zero beyond N */
+static void FN(pack_columns)(void *dst, const lstmc_columns *B, ptrdiff_t q0, ptrdiff_t q1)
 {
+    const ptrdiff_t K = B->K, N = B->N, G = B->G;
     const ptrdiff_t wide = 4 * FN(NU), H = G ? K / G : K, blocks = (N + FN(NU) - 1) / FN(NU);
     for (ptrdiff_t q = q0; q < q1; q++) {
         const ptrdiff_t nb = blocks - 4 * q < 4 ? blocks - 4 * q : 4, width = nb * FN(NU);
@@ -91,8 +91,8 @@ static void FN(pack_columns)(void *dst, const void *w, ptrdiff_t ks, ptrdiff_t n
             const ptrdiff_t u1 = u0 + FN(NU) < H ? u0 + FN(NU) : H;
             for (ptrdiff_t g = 0; g < (G ? G : 1); g++)
                 for (ptrdiff_t u = u0; u < u1; u++, d += width) {
-                    const T *row = (const T *)w + ((G ? gate[g] : 0) * H + u) * ks + q * wide * ns;
-                    for (ptrdiff_t i = 0; i < width; i += VL) v_store(d + i, FN(load_cols)(row, ns, i, n));
+                    const T *row = (const T *)B->w + ((G ? B->gate[g] : 0) * H + u) * B->ks + q * wide * B->ns;
+                    for (ptrdiff_t i = 0; i < width; i += VL) v_store(d + i, FN(load_cols)(row, B->ns, i, n));
                 }
         }
     }

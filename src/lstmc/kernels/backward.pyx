@@ -17,7 +17,7 @@ from lstmc.kernels.parts cimport write_sums
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_steps, by_time
 from lstmc.kernels.states cimport direction
-from lstmc.kernels.sums cimport WeightSums
+from lstmc.kernels.sums cimport Chunk, WeightSums
 from lstmc.kernels.tape cimport Record, Tape, load_of
 from lstmc.kernels.team cimport Stop, deal, end, lstmc_team_size, padded, plan_of_call, raise_error, release
 from lstmc.kernels.weights cimport Operands, Weights
@@ -71,7 +71,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
     """
     cdef Backward g[MAX_JOBS]
     cdef Record r[MAX_JOBS]
-    cdef char *products[MAX_BANDS]
+    cdef Chunk chunk
     cdef Tape tape = tapes[0]
     cdef Schedule schedule = tape.schedule
     cdef Span sdx = by_time(span_or_null(dx, True), &schedule.rows), none, dh_in, dc_in, dh_out, dc_out
@@ -140,9 +140,10 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
                 c0_gradient(&g[i], 0)
         for d in range(D if s.T and pairs and (wanted or dx is not None) else 0):
             total = sums[d]
+            chunk.records, chunk.bands, chunk.steps, chunk.dp = &r[d * bands], bands, steps, g[d * bands].dp
             for i in range(bands):
-                products[i] = g[d * bands + i].products
-            total.add(&r[d * bands], bands, steps, products, g[d * bands].dp, sdx, direction0 + d > 0, threads, wanted)
+                chunk.products[i] = g[d * bands + i].products
+            total.add(&chunk, sdx, direction0 + d > 0, wanted, threads)
     finally:
         for i in range(jobs):
             release(&g[i].team)

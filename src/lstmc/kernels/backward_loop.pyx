@@ -10,7 +10,7 @@ from lstmc.kernels.cells cimport slots_of_h
 from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, dense, lstmc_walk
 from lstmc.kernels.norm cimport end_in_rows, norm_backward
 from lstmc.kernels.schedule cimport Rows, n_active, n_beyond, row_of, seq, time_of
-from lstmc.kernels.states cimport clear_rest, copy_blocks, load_state
+from lstmc.kernels.states cimport StateRows, clear_rest, copy_blocks, load_state
 from lstmc.kernels.tape cimport fed_by_h, gate_rows, mask_of, slot_at, state_row
 from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, may_go_on, must_stop, padded, shares, tiles_of,
                                  wait_from)
@@ -20,7 +20,7 @@ from lstmc.kernels.weights cimport Operands
 cdef void final_gradient(const Backward *g, Py_ssize_t i) noexcept nogil:
     """The gradients of h_n (B, R) and c_n (B, H), with which the way back begins, of thread i's sequences, or, if threads share them, of all."""
     cdef const Record *r = g.r
-    load_state(&r.s, first_row(&g.team, i), end_row(&g.team, i), g.dh, r.ldh, g.dc, g.dc_ps, &g.dhn, &g.dcn, r.w.R, r.w.H, r.nu, r.es)
+    load_state(StateRows(g.dh, r.ldh, g.dc, g.dc_ps, r.w.R, r.w.H, r.nu, r.es), &r.s, first_row(&g.team, i), end_row(&g.team, i), &g.dhn, &g.dcn)
 
 
 cdef void c0_gradient(const Backward *g, Py_ssize_t i) noexcept nogil:

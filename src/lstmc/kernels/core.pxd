@@ -129,6 +129,12 @@ cdef extern from "lstmc.h" nogil:
         void *panels
         Py_ssize_t panel_stride, k_stride
 
+    ctypedef struct lstmc_columns:
+        const void *w
+        Py_ssize_t ks, ns, K, N
+        const int *gate
+        Py_ssize_t G
+
     ctypedef struct lstmc_outer:
         const lstmc_tile *m_tiles
         Py_ssize_t n_tiles, n, nb
@@ -173,8 +179,7 @@ cdef extern from "lstmc.h" nogil:
         void pack_panels(const lstmc_matrix *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void unpack_panels(const lstmc_matrix *, const void *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void pack_bias(void *, const lstmc_cell *, const void *, const void *, Py_ssize_t) noexcept nogil
-        void pack_columns(void *, const void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const int *, Py_ssize_t, Py_ssize_t,
-                          Py_ssize_t) noexcept nogil
+        void pack_columns(void *, const lstmc_columns *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void walk(const lstmc_walk *) noexcept nogil
         void norm_fwd(const lstmc_step *, const lstmc_norm *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void norm_bwd(const lstmc_step *, const lstmc_norm *, Py_ssize_t, Py_ssize_t) noexcept nogil

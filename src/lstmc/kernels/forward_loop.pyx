@@ -11,7 +11,7 @@ from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, d
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_of
 from lstmc.kernels.norm cimport norm_forward
 from lstmc.kernels.schedule cimport Rows, len_of, n_active, row_of, seq, time_of
-from lstmc.kernels.states cimport clear_rest, copy_blocks, load_state
+from lstmc.kernels.states cimport StateRows, clear_rest, copy_blocks, load_state
 from lstmc.kernels.tape cimport Record, mask_of, state_row
 from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, lstmc_prefetch, may_go_on, must_stop, padded, shares,
                                  tiles_of, wait_from)
@@ -24,7 +24,7 @@ cdef void initial_state(const Forward *f, Py_ssize_t i) noexcept nogil:
     have to be fetched from there and back."""
     cdef const Record *r = &f.r
     cdef States part = states_of(f, i if f.parts > 1 else 0)
-    load_state(&r.s, first_row(&f.team, i), end_row(&f.team, i), part.h, r.ldh, part.c, part.c_ps, &f.h0, &f.c0, r.w.R, r.w.H, r.nu, r.es)
+    load_state(StateRows(part.h, r.ldh, part.c, part.c_ps, r.w.R, r.w.H, r.nu, r.es), &r.s, first_row(&f.team, i), end_row(&f.team, i), &f.h0, &f.c0)
 
 
 cdef void final_state(const Forward *f, Py_ssize_t i) noexcept nogil:

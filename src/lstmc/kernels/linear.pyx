@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.contention cimport GRADIENT, PRODUCT, Region, begin_share, end_share, enter, judge, kind_of
-from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_kernels, lstmc_outer,
+from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_columns, lstmc_features, lstmc_kernels, lstmc_outer,
                                  lstmc_tile, lstmc_walk, dense, span, table)
 from lstmc.kernels.plan cimport can_start, threads_for
 from lstmc.kernels.cells cimport round_up
@@ -66,51 +66,32 @@ cdef Span vector(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint
 
 # Products --------------------------------------------------------------------------------------------------
 
-cdef int rows_times_columns(const lstmc_kernels *k, Span x, char *w, Py_ssize_t ks, Py_ssize_t ns, Py_ssize_t K,
-                            Py_ssize_t N, const Span *b, Span y, object threads) except -1:
-    """y = x B + b with B[k][n] = w[k*ks + n*ns]; b is a vector of N values, or NULL."""
-    cdef Py_ssize_t es = x.itemsize, M = x.shape[0], nu = k.nu, groups = round_up(N, 4 * nu) // (4 * nu), wide = round_up(N, nu)
+cdef lstmc_columns columns_of(Span w, bint transposed) noexcept nogil:
+    """A matrix, or its transpose, as columns to be packed."""
+    cdef lstmc_columns B
+    cdef int k = 1 if transposed else 0
+    memset(&B, 0, sizeof(B))
+    B.w, B.ks, B.ns, B.K, B.N = w.p, w.stride[k], w.stride[1 - k], w.shape[k], w.shape[1 - k]
+    return B
+
+
+cdef int rows_times_columns(const lstmc_kernels *k, Span x, lstmc_columns B, const Span *b, Span y, object threads) except -1:
+    """y = x B + b; b is a vector of N values, or NULL."""
+    cdef Py_ssize_t K = B.K, N = B.N, es = x.itemsize, M = x.shape[0], nu = k.nu, groups = round_up(N, 4 * nu) // (4 * nu), wide = round_up(N, nu)
     cdef Py_ssize_t most = round_up(M, k.mr) // k.mr, i, j, nt, n_tiles
     cdef list keep = []
     cdef Region region
     cdef char *columns
-    cdef char *bias = NULL
+    cdef lstmc_columns bias
     cdef const void **rows
     cdef lstmc_tile *tiles
+    cdef lstmc_walk s
     if M == 0 or N == 0:
         return 0
     nt = threads_for(2.0 * M * K * N, most, threads)
     columns = block(keep, (K + 1) * wide * es + 2 * M * sizeof(void *) + most * sizeof(lstmc_tile))
     rows = <const void **>(columns + (K + 1) * wide * es)
     tiles = <lstmc_tile *>(rows + 2 * M)
-    with nogil:
-        if b != NULL:
-            bias = columns + K * wide * es
-            k.pack_columns(bias, b.p, 0, b.stride[0], 1, N, NULL, 0, 0, groups)
-        point(rows, &x)
-        point(rows + M, &y)
-        n_tiles = balanced(tiles, 0, M, k.mr)
-        if nt == 1:
-            k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, 0, groups)
-            multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles, n_tiles)
-        else:
-            for i in prange(groups, num_threads=nt, schedule="static"):
-                k.pack_columns(columns, w, ks, ns, K, N, NULL, 0, i, i + 1)
-            enter(&region, nt, kind_of(PRODUCT, M, K, N * es))
-            for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
-                begin_share(&region, i)
-                multiply(k, x, K, columns, bias, rows, y.stride[1], N, tiles + i * n_tiles // nt,
-                         (i + 1) * n_tiles // nt - i * n_tiles // nt)
-                end_share(&region, i)
-            judge(&region)
-    give_back(keep)
-    return 0
-
-
-cdef void multiply(const lstmc_kernels *k, Span x, Py_ssize_t K, char *columns, char *bias, const void **rows, Py_ssize_t outs,
-                   Py_ssize_t N, lstmc_tile *tiles, Py_ssize_t n_tiles) noexcept nogil:
-    cdef lstmc_walk s
-    cdef Py_ssize_t step = max(ROW_CHUNK // k.mr, 1), done = 0
     memset(&s, 0, sizeof(s))
     s.begins = s.ends = True
     s.n_products, s.product[0].n_operands = 1, 1
@@ -118,10 +99,37 @@ cdef void multiply(const lstmc_kernels *k, Span x, Py_ssize_t K, char *columns, 
     s.product[0].a[0] = dense(NULL, 0, x.stride[1], K)
     s.product[0].a[0].rows = rows
     s.product[0].b = columns
-    s.blocks = round_up(N, k.nu) // k.nu
-    s.q1 = round_up(s.blocks, LSTMC_SLOTS) // LSTMC_SLOTS
-    s.start, s.start_gs = bias, LSTMC_SLOTS * k.nu
-    s.N, s.out, s.outs = N, <void **>(rows + x.shape[0]), outs
+    s.blocks = wide // nu
+    s.q1, s.start_gs = groups, LSTMC_SLOTS * nu
+    s.N, s.out, s.outs = N, <void **>(rows + M), y.stride[1]
+    with nogil:
+        if b != NULL:
+            memset(&bias, 0, sizeof(bias))
+            bias.w, bias.ns, bias.K, bias.N = b.p, b.stride[0], 1, N
+            s.start = columns + K * wide * es
+            k.pack_columns(columns + K * wide * es, &bias, 0, groups)
+        point(rows, &x)
+        point(rows + M, &y)
+        n_tiles = balanced(tiles, 0, M, k.mr)
+        if nt == 1:
+            k.pack_columns(columns, &B, 0, groups)
+            multiply(k, s, tiles, n_tiles)
+        else:
+            for i in prange(groups, num_threads=nt, schedule="static"):
+                k.pack_columns(columns, &B, i, i + 1)
+            enter(&region, nt, kind_of(PRODUCT, M, K, N * es))
+            for i in prange(nt, num_threads=nt, schedule="static", chunksize=1):
+                begin_share(&region, i)
+                multiply(k, s, tiles + i * n_tiles // nt, (i + 1) * n_tiles // nt - i * n_tiles // nt)
+                end_share(&region, i)
+            judge(&region)
+    give_back(keep)
+    return 0
+
+
+cdef void multiply(const lstmc_kernels *k, lstmc_walk s, lstmc_tile *tiles, Py_ssize_t n_tiles) noexcept nogil:
+    """A walk over so many tiles, a chunk of rows after the other."""
+    cdef Py_ssize_t step = max(ROW_CHUNK // k.mr, 1), done = 0
     while done < n_tiles:
         s.tiles = tiles + done
         s.n_tiles = min(step, n_tiles - done)
@@ -149,7 +157,7 @@ def linear_fwd(x, w, b, y, threads=None):
     agree("y", sy, sx.shape[0], N, es)
     if b is not None:
         sb = vector("b", b, N, es, False)
-    rows_times_columns(k, sx, sw.p, sw.stride[0], sw.stride[1], K, N, NULL if b is None else &sb, sy, threads)
+    rows_times_columns(k, sx, columns_of(sw, False), NULL if b is None else &sb, sy, threads)
 
 
 # Weight gradients ------------------------------------------------------------------------------------------
@@ -241,7 +249,7 @@ def linear_bwd(x, w, dy, dx, dw, db, threads=None):
     if dx is not None:
         sdx = matrix(dx, True)
         agree("dx", sdx, M, K, es)
-        rows_times_columns(k, sdy, sw.p, sw.stride[1], sw.stride[0], N, K, NULL, sdx, threads)
+        rows_times_columns(k, sdy, columns_of(sw, True), NULL, sdx, threads)
     weight_gradient(k, sx, sdy, sdw, sdb, threads)
 
 

@@ -102,21 +102,32 @@ cdef int lay_out(Sums *g, const Record *r, bint projection, Py_ssize_t number, b
     return 0
 
 
-cdef lstmc_matrix matrix_of(const Sums *g, Py_ssize_t part, Span w, Py_ssize_t feature, Py_ssize_t K, const int *gate, Py_ssize_t gates, Py_ssize_t slot,
-                            bint vector) noexcept nogil:
-    """The gradient w of gates `gate`, whose K values are features from `feature` of a part on and whose slots begin at `slot` of it."""
+# Gates of a gradient in PyTorch's order, and the first of their slots in its part.
+cdef struct Gates:
+    const int *of
+    Py_ssize_t n, slot
+
+
+cdef lstmc_matrix matrix_of(const Sums *g, Py_ssize_t part, Span w, Gates gates, Py_ssize_t feature, Py_ssize_t K) noexcept nogil:
+    """The gradient w, whose K values are features from `feature` of a part on."""
     cdef lstmc_matrix m
     cdef const Part *p = &g.part[part]
-    m.w, m.rs, m.H, m.K = w.p, (1 if vector else w.stride[0]), g.r.w.H, K
-    m.gate, m.G = gate, gates
+    m.w, m.rs, m.H, m.K = w.p, w.stride[0], g.r.w.H, K
+    m.gate, m.G = gates.of, gates.n
     m.k_stride, m.panel_stride = p.ld, g.r.nu if across(g.r.w.cell) else p.group_stride
-    m.panels = p.sums + ((feature - p.first) * p.ld + slot * g.r.nu) * g.r.es
+    m.panels = p.sums + ((feature - p.first) * p.ld + gates.slot * g.r.nu) * g.r.es
     return m
+
+
+cdef lstmc_matrix vector_of(const Sums *g, Py_ssize_t part, Span w, Gates gates) noexcept nogil:
+    """The gradient of a vector, whose only feature is the constant 1."""
+    w.stride[0] = 1
+    return matrix_of(g, part, w, gates, g.r.w.I + g.r.w.R, 1)
 
 
 cdef int norm_matrices(const Sums *g, lstmc_matrix *m, Py_ssize_t *of, list grads) except -1:
     """The rows of d_norm_ih, d_norm_hh and d_norm_c, of which the first is gamma and the second beta; returns their number."""
-    cdef Py_ssize_t n = 0, i, j, slot, feature = g.r.w.I + g.r.w.R
+    cdef Py_ssize_t n = 0, i, j, slot
     cdef Span s
     for i, array in enumerate(grads):
         if array is None:
@@ -125,7 +136,7 @@ cdef int norm_matrices(const Sums *g, lstmc_matrix *m, Py_ssize_t *of, list grad
         for j in range(s.shape[0]):
             of[n] = g.biases
             slot = 3 * LSTMC_SLOTS + j if i == 2 else 2 * LSTMC_SLOTS if j else i * LSTMC_SLOTS     # a beta of a product is a bias
-            m[n] = matrix_of(g, g.biases, s, feature, 1, g.r.w.cell.x_gate, 1 if i == 2 else LSTMC_SLOTS, slot, True)
+            m[n] = vector_of(g, g.biases, s, Gates(&g.r.w.cell.x_gate[0], 1 if i == 2 else LSTMC_SLOTS, slot))
             m[n].w = s.p + j * s.stride[0] * g.r.es
             n += 1
     return n
@@ -168,18 +179,18 @@ cdef int write_sums(const Sums *g, Py_ssize_t bands, list grads, object threads)
         return 0
     of[0] = 0
     of[1] = of[2] = g.biases
-    m[0] = matrix_of(g, 0, gi, 0, I, w.cell.x_gate, w.cell.x_slots, 0, False)
-    m[1] = matrix_of(g, g.biases, bi, I + R, 1, w.cell.x_gate, w.cell.x_slots, w.cell.x_slot + slot, True)
-    m[2] = matrix_of(g, g.biases, bh, I + R, 1, w.cell.h_gate, w.cell.h_slots, w.cell.h_slot + slot, True)
+    m[0] = matrix_of(g, 0, gi, Gates(&w.cell.x_gate[0], w.cell.x_slots, 0), 0, I)
+    m[1] = vector_of(g, g.biases, bi, Gates(&w.cell.x_gate[0], w.cell.x_slots, w.cell.x_slot + slot))
+    m[2] = vector_of(g, g.biases, bh, Gates(&w.cell.h_gate[0], w.cell.h_slots, w.cell.h_slot + slot))
     n = 3
     if g.part[1].mask:
         for i in range(w.cell.h_slots):
             of[n] = 1 + i
-            m[n] = matrix_of(g, of[n], gh, I, R, &w.cell.h_gate[i], 1, 0, False)
+            m[n] = matrix_of(g, of[n], gh, Gates(&w.cell.h_gate[i], 1, 0), I, R)
             n += 1
     else:
         of[n] = 0 if as_one(g.r) else 1
-        m[n] = matrix_of(g, of[n], gh, I, R, w.cell.h_gate, w.cell.h_slots, 0, False)
+        m[n] = matrix_of(g, of[n], gh, Gates(&w.cell.h_gate[0], w.cell.h_slots, 0), I, R)
         n += 1
     if grads[5] is not None:        # like a matrix with one column: rows i, f (and g), and o, whose slot is the last
         gp = span(grads[5], True)
@@ -187,8 +198,8 @@ cdef int write_sums(const Sums *g, Py_ssize_t bands, list grads, object threads)
         for i in range(LSTMC_SLOTS):
             row[i] = i
         of[n] = of[n + 1] = g.n_parts - 1
-        m[n] = matrix_of(g, of[n], gp, I + R, 1, row, last, 0, True)
-        m[n + 1] = matrix_of(g, of[n], gp, I + R, 1, &row[last], 1, LSTMC_SLOTS - 1, True)
+        m[n] = vector_of(g, of[n], gp, Gates(&row[0], last, 0))
+        m[n + 1] = vector_of(g, of[n], gp, Gates(&row[last], 1, LSTMC_SLOTS - 1))
         n += 2
     if w.norm != NULL:
         n += norm_matrices(g, &m[n], &of[n], grads[6:9])
@@ -214,10 +225,10 @@ cdef int write_stages(const Sums *first, Py_ssize_t bands, Span d_ih, Span d_hh,
         second = g + 1 if bands > 1 else NULL
         for slot in range(g.slot, g.slot + g.slots):
             at = (slot - g.slot) * w.panels
-            m[n] = matrix_of(g, 0, d_ih, 0, w.I, &w.cell.x_gate[slot], 1, at, False)
-            m[n + 1] = matrix_of(g, 0, d_hh, w.I, w.R, &w.cell.h_gate[slot], 1, at, False)
-            m[n + 2] = matrix_of(g, 0, d_b_ih, w.I + w.R, 1, &w.cell.x_gate[slot], 1, at, True)
-            m[n + 3] = matrix_of(g, 0, d_b_hh, w.I + w.R, 1, &w.cell.h_gate[slot], 1, at, True)
+            m[n] = matrix_of(g, 0, d_ih, Gates(&w.cell.x_gate[slot], 1, at), 0, w.I)
+            m[n + 1] = matrix_of(g, 0, d_hh, Gates(&w.cell.h_gate[slot], 1, at), w.I, w.R)
+            m[n + 2] = vector_of(g, 0, d_b_ih, Gates(&w.cell.x_gate[slot], 1, at))
+            m[n + 3] = vector_of(g, 0, d_b_hh, Gates(&w.cell.h_gate[slot], 1, at))
             n += 4
         write_panels(g, second, of, m, n, threads)
     return 0

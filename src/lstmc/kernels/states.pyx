@@ -16,21 +16,20 @@ cdef void copy_blocks(char *dst, Py_ssize_t ds, const char *src, Py_ssize_t ss, 
         memcpy(dst + p * ds, src + p * ss, min(nu, n - p * nu) * es)
 
 
-cdef void load_state(const Rows *s, Py_ssize_t j0, Py_ssize_t j1, char *rows, Py_ssize_t ld, char *c, Py_ssize_t c_ps,
-                     const Span *h0, const Span *c0, Py_ssize_t R, Py_ssize_t H, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
-    """Initial states (p NULL: zeros) of sorted rows j0 .. j1-1 into rows of h and, unless c is NULL, blocks of c, padding zeroed."""
-    cdef Py_ssize_t j, p
+cdef void load_state(StateRows to, const Rows *s, Py_ssize_t j0, Py_ssize_t j1, const Span *h0, const Span *c0) noexcept nogil:
+    """Initial states (p NULL: zeros) of sorted rows j0 .. j1-1, padding of c zeroed."""
+    cdef Py_ssize_t j, p, nu = to.nu, es = to.es
     for j in range(j0, j1):
         if h0.p == NULL:
-            memset(rows + j * ld * es, 0, R * es)
+            memset(to.h + j * to.ld * es, 0, to.R * es)
         else:
-            memcpy(rows + j * ld * es, h0.p + seq(s, j) * h0.stride[0] * es, R * es)
-        if c == NULL:
+            memcpy(to.h + j * to.ld * es, h0.p + seq(s, j) * h0.stride[0] * es, to.R * es)
+        if to.c == NULL:
             continue
-        for p in range(round_up(H, nu) // nu):
-            memset(c + (p * c_ps + j * nu) * es, 0, nu * es)
+        for p in range(round_up(to.H, nu) // nu):
+            memset(to.c + (p * to.c_ps + j * nu) * es, 0, nu * es)
         if c0.p != NULL:
-            copy_blocks(c + j * nu * es, c_ps * es, c0.p + seq(s, j) * c0.stride[0] * es, nu * es, H, nu, es)
+            copy_blocks(to.c + j * nu * es, to.c_ps * es, c0.p + seq(s, j) * c0.stride[0] * es, nu * es, to.H, nu, es)
 
 
 cdef Span direction(Span a, Py_ssize_t d) noexcept nogil:

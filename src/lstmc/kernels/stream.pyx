@@ -22,7 +22,7 @@ from lstmc.kernels.norm cimport norm_step
 from lstmc.kernels.options cimport Options
 from lstmc.kernels.plan cimport can_start, step_threads
 from lstmc.kernels.schedule cimport Schedule
-from lstmc.kernels.states cimport copy_blocks, load_state
+from lstmc.kernels.states cimport StateRows, copy_blocks, load_state
 from lstmc.kernels.team cimport end, lstmc_barrier, lstmc_progress, lstmc_team_size
 from lstmc.kernels.turn cimport lstmc_enter, lstmc_leave
 from lstmc.kernels.weights cimport Operands, Weights
@@ -182,7 +182,7 @@ cdef class Stream:
                 if len(state) > 1:
                     sc = span(state[1][i])
             a = &self.layers[i]
-            load_state(&self.schedule.rows, 0, self.B, a.h, a.ldh, <char *>a.step.step.c, self.B * self.nu, &sh, &sc, a.R, a.H, self.nu, self.es)
+            load_state(StateRows(a.h, a.ldh, <char *>a.step.step.c, self.B * self.nu, a.R, a.H, self.nu, self.es), &self.schedule.rows, 0, self.B, &sh, &sc)
 
     def get_state(self, state):
         """Write the state into h (L, B, R) and, for the LSTM, c (L, B, H), unit feature stride."""

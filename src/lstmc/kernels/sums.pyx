@@ -223,12 +223,13 @@ cdef class WeightSums:
     def __cinit__(self):
         self.keep = []
 
-    cdef int add(self, const Record *records, Py_ssize_t bands, Py_ssize_t steps, char **products, char *dp, Span dx, bint add_dx, object threads,
-                  bint wanted) except -1:
-        """Add the pairs of one chunk of time, whose slots hold gradients, in blocks of `steps`, and compute its dx (add_dx: added
-        to what is there; dx.p NULL: not wanted). wanted: whether there are sums. products: of each band; dp: of a projection."""
+    cdef int add(self, const Chunk *chunk, Span dx, bint add_dx, bint wanted, object threads) except -1:
+        """Add the pairs of one chunk of time, and compute its dx (add_dx: added to what is there; dx.p NULL: not wanted). wanted: whether there
+        are sums."""
         cdef Batch b[MAX_BANDS]
         cdef Record *r = self.record
+        cdef const Record *records = chunk.records
+        cdef Py_ssize_t bands = chunk.bands
         cdef Load load = load_of(records, &records.s, 1, bands)
         cdef list scratch = []
         cdef Region region
@@ -248,17 +249,17 @@ cdef class WeightSums:
             for i in range(jobs + P):
                 j = i % bands
                 if g[i].tiles == NULL:
-                    lay_out(&g[i], r + j, P and i == bands, i // bands, products[j] != NULL and i < bands, self.keep)
-                set_sources(&g[i], r + j, products[j], dp)
+                    lay_out(&g[i], r + j, P and i == bands, i // bands, chunk.products[j] != NULL and i < bands, self.keep)
+                set_sources(&g[i], r + j, chunk.products[j], chunk.dp)
                 g[i].cap = min(PIECES * LSTMC_KBLOCK, r[j].s.N)
                 if r[j].mask != NULL:
                     g[i].masked = block(scratch, each * LSTMC_KBLOCK * r[j].ldh * r.es)
                 if wanted:
                     g[i].packed = block(scratch, (g[i].before[g[i].n_tiles - 1] + (each + 1) * r.k.mr) * g[i].cap * r.es)
             for i in range(bands):
-                b[i].n_pieces = count_pieces(r + i, steps, NULL)
+                b[i].n_pieces = count_pieces(r + i, chunk.steps, NULL)
                 b[i].pieces = <Piece *>block(scratch, b[i].n_pieces * sizeof(Piece))
-                count_pieces(r + i, steps, b[i].pieces)
+                count_pieces(r + i, chunk.steps, b[i].pieces)
                 b[i].wanted, b[i].dx, b[i].add_dx = wanted, dx, add_dx
                 if dx.p == NULL:
                     continue

@@ -167,15 +167,21 @@ RULES = {"sgd": LSTMC_SGD, "rmsprop": LSTMC_RMSPROP, "adam": LSTMC_ADAM, "nadam"
          "adadelta": LSTMC_ADADELTA, "lion": LSTMC_LION}
 
 
-def apply(int rule, list grads, list weights, list state, tuple names, double lr, double beta1=0, double beta2=0, double eps=0, double momentum=0,
-          bint nesterov=False, double decay=0, double gain=0, double of_m=0, double of_g=0, double of_v=1, double clipnorm=0,
-          double global_clipnorm=0, double clipvalue=INFINITY, threads=None):
+cdef int set_numbers(lstmc_update *u, dict numbers) except -1:
+    """The numbers of a rule by name; those that it has not are 0, or change nothing."""
+    u.lr, u.beta1, u.beta2, u.eps = numbers["lr"], numbers.get("beta1", 0), numbers.get("beta2", 0), numbers.get("eps", 0)
+    u.momentum, u.nesterov, u.decay, u.gain = numbers.get("momentum", 0), numbers.get("nesterov", False), numbers.get("decay", 0), numbers.get("gain", 0)
+    u.of_m, u.of_g, u.of_v, u.scale, u.clip = numbers.get("of_m", 0), numbers.get("of_g", 0), numbers.get("of_v", 1), 1, numbers.get("clipvalue", INFINITY)
+    return 0
+
+
+def apply(int rule, list grads, list weights, list state, tuple names, dict numbers not None, threads=None):
     """One step of an optimizer in place on all weights and on their slots; nothing is written unless all arrays fit.
 
     Parameters
     ----------
     rule : int
-        One of `RULES`; its equation and what the numbers are is in csrc/train.h.
+        One of `RULES`; its equation is in csrc/train.h.
     grads : list
         Arrays like the weights. (numbers, values, shape) for a table of which only rows with these numbers, ascending, have a gradient.
     weights : list of arrays
@@ -183,18 +189,19 @@ def apply(int rule, list grads, list weights, list state, tuple names, double lr
         For each weight its slots by name.
     names : tuple of str or None
         The slots that the rule's s0, s1, s2 are.
-    clipnorm, global_clipnorm, clipvalue : float
-        Largest norm of a gradient, of all together (0: any), largest absolute value.
+    numbers : dict
+        Those of csrc/train.h by name, of which lr must be there, and clipnorm, global_clipnorm, clipvalue: largest norm of a gradient, of all
+        together (0: any), largest absolute value.
     """
     cdef Py_ssize_t count = len(weights), i, j, nt, total = 0
-    cdef double work = 0, norm = 0
-    cdef bint still = not decay and isfinite(lr) and (rule == LSTMC_SGD or rule == LSTMC_RMSPROP and beta2 == 1 and eps > 0)
+    cdef double work = 0, norm = 0, clipnorm = numbers.get("clipnorm", 0), global_clipnorm = numbers.get("global_clipnorm", 0)
+    cdef bint still
     cdef lstmc_update u
     cdef Region region
     cdef Job *job
     cdef Job *jobs
-    u.lr, u.beta1, u.beta2, u.eps, u.momentum, u.nesterov, u.decay, u.gain = lr, beta1, beta2, eps, momentum, nesterov, decay, gain
-    u.of_m, u.of_g, u.of_v, u.scale, u.clip = of_m, of_g, of_v, 1, clipvalue
+    set_numbers(&u, numbers)
+    still = not u.decay and isfinite(u.lr) and (rule == LSTMC_SGD or rule == LSTMC_RMSPROP and u.beta2 == 1 and u.eps > 0)
     if not 0 <= rule < len(RULES) or len(grads) != count or len(state) != count or len(names) > SLOTS:
         raise ValueError(f"expected a known rule, a gradient and slots for each of {count} weights, received rule {rule}, {len(grads)} and {len(state)}")
     if rule != LSTMC_SGD and (not names or names[0] is None) or rule in (LSTMC_ADAM, LSTMC_NADAM, LSTMC_ADAMAX, LSTMC_ADADELTA) and (

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, cell_number, merged, round_up, slots_of_h
-from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_cell, lstmc_kernels, lstmc_matrix, lstmc_norm, span, span_or_null, table
+from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_cell, lstmc_columns, lstmc_kernels, lstmc_matrix, lstmc_norm, span, span_or_null, table
 from lstmc.kernels.plan cimport threads_for
 
 
@@ -121,13 +121,15 @@ cdef class Weights:
         """B[k][n], k in the order of these gates (0: as it is), from a matrix that has k by rows, or by columns if transposed."""
         cdef Py_ssize_t nu = self.k.nu, q_all = round_up(N, LSTMC_SLOTS * nu) // (LSTMC_SLOTS * nu), q
         cdef Py_ssize_t threads = threads_for(<double>PACK_WORK * K * N, q_all)
-        cdef Py_ssize_t ks = w.stride[1] if transposed else w.stride[0], ns = w.stride[0] if transposed else w.stride[1]
         cdef char *dst = block(keep, K * round_up(N, nu) * self.itemsize)
+        cdef lstmc_columns B
+        B.w, B.K, B.N, B.gate, B.G = w.p, K, N, gate, gates
+        B.ks, B.ns = w.stride[1 if transposed else 0], w.stride[0 if transposed else 1]
         if threads == 1:
-            self.k.pack_columns(dst, w.p, ks, ns, K, N, gate, gates, 0, q_all)
+            self.k.pack_columns(dst, &B, 0, q_all)
         else:
             for q in prange(q_all, nogil=True, schedule="static", num_threads=threads):
-                self.k.pack_columns(dst, w.p, ks, ns, K, N, gate, gates, q, q + 1)
+                self.k.pack_columns(dst, &B, q, q + 1)
         return dst
 
     cdef int pack_stages(self, list keep, object w_ih, object w_hh, char *b_ih, char *b_hh, bint train) except -1:

@@ -151,9 +151,9 @@ class Optimizer:
         if len(self.state) != len(weights) or len(grads) != len(weights):
             raise ValueError(f"expected {len(self.state)} weights and gradients, as in the first step; "
                              f"received {len(weights)} and {len(grads)}")
-        train.apply(train.RULES[self.rule], list(grads), list(weights), self.state, self.places, clipnorm=self.clipnorm or 0.0,
-                    global_clipnorm=self.global_clipnorm or 0.0, clipvalue=self.clipvalue or math.inf,
-                    **self.numbers(self.learning_rate, self.weight_decay or 0.0, self.iterations + 1))
+        numbers = {**self.numbers(self.learning_rate, self.weight_decay or 0.0, self.iterations + 1), "clipnorm": self.clipnorm or 0.0,
+                   "global_clipnorm": self.global_clipnorm or 0.0, "clipvalue": self.clipvalue or math.inf}
+        train.apply(train.RULES[self.rule], list(grads), list(weights), self.state, self.places, numbers)
         self.iterations += 1
 
     def numbers(self, rate, decay, t):
