@@ -4,6 +4,8 @@
 leaves for backward is a `Layer` of the tape.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from lstmc.kernels.backward import backward, block_steps_of, weight_gradients
@@ -12,6 +14,15 @@ from lstmc.kernels.forward import forward
 from lstmc.kernels.random import Purpose
 from lstmc.nn.dropout import keep_mask
 from lstmc.nn.tape import Layer, Tape
+
+
+class Work(NamedTuple):
+    """What all chunks of time of a layer have in common."""
+
+    weights: list
+    schedule: object
+    options: object
+    threads: int | None
 
 
 def parts_of(state, part):
@@ -43,7 +54,7 @@ def forward_pass(m, call, train, threads, result=None, wanted=(False, False), ev
             part = slice(layer * D, (layer + 1) * D)
             state, ends, some = parts_of(state, part), parts_of(ends, part), some[part]
         if train and every:
-            chunks = forward_chunks(m, some, schedule, below, y, state, ends, options, threads, every)
+            chunks = forward_chunks(m, Work(some, schedule, options, threads), below, y, state, ends, every)
         else:
             tapes = forward(some, schedule, below, y, state, ends, options, train or (last and any(wanted)), threads)
         if train:
@@ -78,8 +89,9 @@ def drop(m, below, layer, schedule, draw, threads):
         return below * mask, mask
 
 
-def forward_chunks(m, weights, schedule, x, y, state, final, options, threads, every):
+def forward_chunks(m, work, x, y, state, final, every):
     """Forward chunk by chunk of time, keeping the state before each."""
+    weights, schedule, options, threads = work
     step = block_steps_of(weights, schedule)
     size, T, chunks = -(-every // step) * step, schedule.steps, []
     for t0 in range(0, max(T, 1), size):
@@ -128,7 +140,8 @@ def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True)
             if kept.tapes is not None:
                 sums = backward(kept.tapes, dy, after, below, before, None, threads, wanted=wanted)
             else:
-                sums = backward_chunks(m, kept, tape.weights[layer * D:(layer + 1) * D], call.schedule, dy, after, below, before, threads, wanted)
+                work = Work(tape.weights[layer * D:(layer + 1) * D], call.schedule, kept.options, threads)
+                sums = backward_chunks(m, work, kept, dy, after, below, before, wanted)
             if wanted:
                 weight_gradients(sums, grads, names[layer], threads)
             if below is not None and kept.mask is not None:
@@ -142,14 +155,15 @@ def backward_pass(m, tape, dy, dfinal, grads, need_dx, threads, need_state=True)
     return dx, dinitial
 
 
-def backward_chunks(m, layer, weights, schedule, dy, dfinal, dx, dinitial, threads, wanted):
+def backward_chunks(m, work, layer, dy, dfinal, dx, dinitial, wanted):
     """Backward of one layer chunk by chunk of time from the last, whose states were not all kept; the sums of weight gradients, if wanted."""
+    weights, schedule, options, threads = work
     found, B = [], schedule.sequences
     for d in range(len(weights)):       # a chunk of the reverse direction is at other times
         one = slice(d, d + 1)
         after, sums = parts_of(dfinal, one), None
         for t0, t1, state in reversed(layer.chunks):
-            tapes = forward(weights[one], schedule, layer.below, None, parts_of(state, one), m._new_state(B, 1), layer.options, True, threads,
+            tapes = forward(weights[one], schedule, layer.below, None, parts_of(state, one), m._new_state(B, 1), options, True, threads,
                             (t0, t1), d)
             before = parts_of(dinitial, one) if t0 == 0 else m._new_state(B, 1)
             sums = backward(tapes, dy, after, dx, before, sums, threads, d, wanted=wanted)
