@@ -32,8 +32,10 @@ enum {
     LSTMC_BLOCK_BYTES = 64,             /* a block of units: one cache line */
     LSTMC_KBLOCK = 256,                 /* most (t, b) pairs whose products are summed from zero in a weight gradient */
     LSTMC_STRIP_K = 704,                /* depth of a strip: 4 blocks of it are 176 KiB, which share a second-level cache with rows */
+    LSTMC_STRIP_K_NEAR = 192,           /* of chains forward where caches are not far: 48 KiB at most, often 32, which a first-level cache of 48 holds */
     LSTMC_STRIP_K_SHORT = 96,           /* where tiles have few rows: 24 KiB, which stay in the first-level cache */
     LSTMC_BATCH = 16,                   /* tiles whose sums wait while a strip meets them all */
+    LSTMC_NEAR_BYTES = 3 << 19,         /* weights of a step up to which that pays: 2 to 5 % of forward at 128 <= H <= 256 */
     LSTMC_FAR_BYTES = 1 << 20,          /* weights of a step from which on strips are fetched ahead: 5-11 % of training at H >= 256 */
     LSTMC_NARROW_BYTES = 96 * 1024,     /* weights of a lone row up to which it takes two slices, not four, at once */
     LSTMC_NORM_SUMS = 14,               /* blocks of sums that layer normalisation has for a block of units */

@@ -13,11 +13,11 @@ INLINE ptrdiff_t FN(width)(ptrdiff_t n, ptrdiff_t most)
     return (n + pieces - 1) / pieces;
 }
 
-/* depth of the strips into which a chain of K, in runs of `run`, is cut; a lone tile reads every weight once anyway */
-INLINE ptrdiff_t FN(strip_depth)(ptrdiff_t K, ptrdiff_t run, ptrdiff_t n_tiles)
+/* depth of the strips, of `deepest` at most, into which a chain of K, in runs of `run`, is cut; a lone tile reads every weight once anyway */
+INLINE ptrdiff_t FN(strip_depth)(ptrdiff_t K, ptrdiff_t run, ptrdiff_t n_tiles, ptrdiff_t deepest)
 {
-    if (n_tiles == 1 || K <= FN(STRIP_K)) return K;
-    const ptrdiff_t most = run < FN(STRIP_K) ? FN(STRIP_K) / run * run : run, n = (K + most - 1) / most;
+    if (n_tiles == 1 || K <= deepest) return K;
+    const ptrdiff_t most = run < deepest ? deepest / run * run : run, n = (K + most - 1) / most;
     return ((K + n - 1) / n + run - 1) / run * run;
 }
 

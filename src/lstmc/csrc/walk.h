@@ -194,12 +194,16 @@ static void FN(walk)(const lstmc_walk *s)
         to[i] = FN(part_of)(s, i, base, &from[i]);
         if (from[i] >= to[i]) continue;
         range.total += wide * (to[i] - from[i]);
-        deep[i] = FN(strip_depth)(to[i] - from[i], s->product[i].a[0].n_full > 1 ? s->product[i].a[0].full_len : 1, s->n_tiles);
         narrow |= (s->product[i].slots && s->product[i].slots < LSTMC_SLOTS - 1) || s->product[i].a[s->product[i].n_operands - 1].apart;
         if (first == s->n_products) first = i;
         last = i;
     }
     const int products = first < s->n_products;
+    for (ptrdiff_t i = first; i <= last && products; i++) {
+        const lstmc_operand *a = s->product[i].a;
+        const int near = TILE_ROWS == 6 && a->n_full == 1 && range.total * LSTMC_BLOCK_BYTES <= LSTMC_NEAR_BYTES;
+        deep[i] = FN(strip_depth)(to[i] - from[i], a->n_full > 1 ? a->full_len : 1, s->n_tiles, near ? LSTMC_STRIP_K_NEAR : FN(STRIP_K));
+    }
     const ptrdiff_t step = FN(block_slices)(s->tiles, s->n_tiles, range.end - range.begin, lines);
     const ptrdiff_t steps = step >= range.end - range.begin ? 1 : step == 1 ? range.end - range.begin : (range.end - range.begin + step - 1) / step;
     _Alignas(LSTMC_BLOCK_BYTES) T acc[LSTMC_BATCH][FN(MAX_ACC) * FN(NU)];         /* vectors that cross a line are forwarded slowly */
