@@ -32,6 +32,8 @@ SHARE_FAR_ABOVE_BYTES = 3 * 1024 * 1024
 # weights fits NEAR_BYTES: to read part of each panel now and the rest later costs nothing there, and more than waiting beyond.
 # Rows of a thread, in register tiles, below which W x of several steps is computed in one go: weights then meet full tiles.
 Z_BELOW_TILES = 2
+# The same where `far` weights, as above, are read at each step: 3 to 10 % of forward at H = 384 to 1024, 13 to 20 rows; from 24 on none.
+Z_FAR_BELOW_TILES = 4
 # But tiles of so many rows, and the multipliers, are quicker than that where a core's own cache holds all weights: 3 to 15 % of forward.
 Z_BELOW_ROWS = 3
 # Bytes of W x computed in one go: what a core's own cache holds beside weights, or this part of W where W is larger
@@ -49,7 +51,7 @@ cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_
 cdef double waking_factor = WAKING_FACTOR
 cdef Py_ssize_t near_bytes = NEAR_BYTES, share_below_rows = SHARE_BELOW_ROWS, share_above_bytes = SHARE_ABOVE_BYTES
 cdef Py_ssize_t share_far_below_rows = SHARE_FAR_BELOW_ROWS, share_far_above_bytes = SHARE_FAR_ABOVE_BYTES
-cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_below_rows = Z_BELOW_ROWS, z_bytes = Z_BYTES, z_part = Z_PART, z_least = Z_STEPS[0], z_most = Z_STEPS[1]
+cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_far_below_tiles = Z_FAR_BELOW_TILES, z_below_rows = Z_BELOW_ROWS, z_bytes = Z_BYTES, z_part = Z_PART, z_least = Z_STEPS[0], z_most = Z_STEPS[1]
 
 
 cdef double work_of(const Load *load) noexcept nogil:
@@ -116,7 +118,7 @@ cdef Plan plan_of(const Load *load, object threads, Py_ssize_t most) except *:
         rows = max(<Py_ssize_t>(rows * load.pairs / (<double>load.T * load.B)), 1)
     plan.z_steps = 0
     tiles = (rows + load.mr - 1) // load.mr
-    if load.T > 1 and 0 < rows < z_below_tiles * load.mr and (plan.shared or rows // tiles < z_below_rows or load.weights * load.itemsize > near_bytes):
+    if load.T > 1 and 0 < rows < (z_far_below_tiles if far else z_below_tiles) * load.mr and (plan.shared or rows // tiles < z_below_rows or load.weights * load.itemsize > near_bytes):
         wide = load.slots * load.H * load.itemsize
         plan.z_steps = max(z_bytes, wide * load.I // z_part) // (rows * wide)
         plan.z_steps = min(min(max(plan.z_steps, z_least), z_most), load.T)
