@@ -42,23 +42,24 @@ static void FN(pack_panels)(const lstmc_matrix *m, ptrdiff_t p0, ptrdiff_t p1)
 static void FN(unpack_panels)(const lstmc_matrix *m, const void *more, ptrdiff_t p0, ptrdiff_t p1)
 {
     const ptrdiff_t end = p1 * FN(NU) < m->H ? p1 * FN(NU) : m->H;
-    for (ptrdiff_t k0 = 0; k0 < m->K; k0 += VL)
-        for (ptrdiff_t u0 = p0 * FN(NU); u0 < end; u0 += VL)
-            for (ptrdiff_t g = 0; g < m->G; g++) {
-                const ptrdiff_t at = u0 / FN(NU) * m->panel_stride + k0 * m->k_stride + g * FN(NU) + u0 % FN(NU);
-                const ptrdiff_t units = end - u0 < VL ? end - u0 : VL, n = m->K - k0 < VL ? m->K - k0 : VL;
-                T *rows = (T *)m->w + (m->gate[g] * m->H + u0) * m->rs;
-                V t[VL];
-                UNROLL
-                for (int k = 0; k < VL; k++) {
-                    t[k] = k < n ? v_load((const T *)m->panels + at + k * m->k_stride) : v_set1(0);
-                    if (k < n && more) t[k] = v_add(t[k], v_load((const T *)more + at + k * m->k_stride));
+    for (ptrdiff_t p = p0; p < p1; p++)         /* whose rows are few enough for the pages that a processor keeps at hand */
+        for (ptrdiff_t k0 = 0; k0 < m->K; k0 += VL)
+            for (ptrdiff_t u0 = p * FN(NU); u0 < end && u0 < (p + 1) * FN(NU); u0 += VL)
+                for (ptrdiff_t g = 0; g < m->G; g++) {
+                    const ptrdiff_t at = p * m->panel_stride + k0 * m->k_stride + g * FN(NU) + u0 % FN(NU);
+                    const ptrdiff_t units = end - u0 < VL ? end - u0 : VL, n = m->K - k0 < VL ? m->K - k0 : VL;
+                    T *rows = (T *)m->w + (m->gate[g] * m->H + u0) * m->rs;
+                    V t[VL];
+                    UNROLL
+                    for (int k = 0; k < VL; k++) {
+                        t[k] = k < n ? v_load((const T *)m->panels + at + k * m->k_stride) : v_set1(0);
+                        if (k < n && more) t[k] = v_add(t[k], v_load((const T *)more + at + k * m->k_stride));
+                    }
+                    FN(transpose)(t);
+                    UNROLL
+                    for (int u = 0; u < VL; u++)
+                        if (u < units) FN(store_cols)(rows + u * m->rs, 1, k0, m->K, t[u]);
                 }
-                FN(transpose)(t);
-                UNROLL
-                for (int u = 0; u < VL; u++)
-                    if (u < units) FN(store_cols)(rows + u * m->rs, 1, k0, m->K, t[u]);
-            }
 }
 
 /* dst[p][slot][u] = the bias of the gate that W feeds there + that of the gate that U feeds (either may be NULL) */
