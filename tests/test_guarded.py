@@ -80,6 +80,15 @@ def test_threads_that_share_and_bands(case, name, isa, forced):
     the_same(case, name, "float32", 4)
 
 
+@pytest.mark.parametrize("name", ["lstm", "lstm-zoneout"])
+@pytest.mark.parametrize("case", [Case(4, 2, 70, 330, P=170), Case(3, 1, 5, 700, P=20)], ids=name_of)
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_threads_that_share_a_projection(epoch, case, name, isa, forced):
+    the_same(case, name, "float32", 2)
+    forced(alone_from=epoch)
+    the_same(case, name, "float32", 4)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("M", "K", "N"), [(1, 1, 1), (5, 7, 3), (33, 17, 31), (300, 100, 9), (0, 3, 4), (65, 1, 130)])
 def test_dense_layers(M, K, N, dtype, isa):

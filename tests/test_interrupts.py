@@ -4,13 +4,13 @@ import pytest
 
 from processes import printed
 
-# A call of at least two tenths of a second, on quick machines, too: rows of one thread and of two, and units shared.
+# A call of at least two tenths of a second, on quick machines, too: rows of one thread and of two, and units shared, in one stage a step and in two.
 LONG = """
 import os, signal, threading
 import numpy as np
 from lstmc import nn
-T, B, H, threads = {T}, {B}, {H}, {threads}
-m = nn.LSTM(64, H, seed=0)
+T, B, H, P, threads = {T}, {B}, {H}, {P}, {threads}
+m = nn.LSTM(64, H, seed=0, proj_size=P)
 x = np.random.default_rng(0).standard_normal((T, B, 64)).astype("float32")
 few = x[:50]
 want = m(few, threads=1)[0]
@@ -39,7 +39,7 @@ class Enough(Exception):
 def stop(*_):
     raise Enough
 signal.signal(signal.SIGALRM, stop)
-out = np.full((T, B, H), np.nan, "float32")
+out = np.full((T, B, P or H), np.nan, "float32")
 signal.setitimer(signal.ITIMER_REAL, 0.02)
 try:
     m(x, out=out, threads=threads)
@@ -66,9 +66,10 @@ print(np.array_equal(g.x, wanted.x) and all(np.array_equal(g.params[k], wanted.p
 """
 
 SIZES = {
-    "one thread": {"T": 600, "B": 16, "H": 512, "threads": 1},
-    "rows": {"T": 300, "B": 64, "H": 512, "threads": 2},
-    "units": {"T": 24000, "B": 1, "H": 256, "threads": 2},
+    "one thread": {"T": 600, "B": 16, "H": 512, "P": 0, "threads": 1},
+    "rows": {"T": 300, "B": 64, "H": 512, "P": 0, "threads": 2},
+    "units": {"T": 24000, "B": 1, "H": 256, "P": 0, "threads": 2},
+    "stages": {"T": 24000, "B": 1, "H": 320, "P": 160, "threads": 2},
 }
 
 

@@ -32,8 +32,24 @@ def test_units_are_divided_where_rows_are_few_and_weights_many():
     far = plan.SHARE_FAR_BELOW_ROWS * TWO
     assert choose(B=far - 1, H=512, threads=TWO)["shared"] == threaded(), "weights that no core's cache holds"
     assert not choose(B=far, H=512, threads=TWO)["shared"], "enough rows even then"
-    assert not choose(B=1, H=512, P=128, threads=TWO)["shared"], "a projection needs all units"
     assert choose(T=1, B=1, H=512, threads=TWO)["shared"] == threaded()
+
+
+@pytest.mark.parametrize(("cell", "P"), [("lstm", 256), ("gru_before", 0)])
+def test_two_stages_a_step_take_larger_weights_to_divide_units(cell, P):
+    def shared(B, H, P, **more):
+        return plan.choose(cell, 100, B, 64, H, P, threads=TWO, **more)["shared"]
+
+    assert shared(1, 512, P) == shared(7, 512, P) == threaded()
+    assert not shared(1, 128, P // 4), "meeting twice a step costs more than half of these weights"
+    assert shared(1, 192, P // 2) == threaded()
+    assert not shared(3, 192, P // 2), "rows are divided"
+    assert not shared(1, 1024, P, normed=True)
+    assert not shared(1, 1024, P, dropped=True)
+    few = plan.SHARE_FAR_BELOW_ROWS
+    assert shared(few - 1, 1024, P) == threaded(), "weights that no core's cache holds"
+    assert not shared(few, 1024, P), "half as many rows as with one stage"
+    assert not plan.choose(cell, 100, few - 1, 2048, 256, P // 2, threads=TWO)["shared"], "it is W that is far, and W waits for nothing"
 
 
 def test_directions_have_threads_of_their_own():
@@ -46,6 +62,7 @@ def test_directions_have_threads_of_their_own():
     large = 4 * 512 * 512 * 4
     assert plan.NEAR_BYTES < large / 4 < 2 * plan.NEAR_BYTES
     assert choose(B=1, H=256, D=2, threads=TWO)["shared"], "half of the weights fit into a cache, all of them do not"
+    assert choose(B=1, H=512, P=128, D=2, threads=TWO)["at_once"] == 2, "with two stages a step even then"
 
 
 def test_small_work_stays_on_one_thread(monkeypatch):
@@ -99,6 +116,8 @@ def test_explain_says_what_is_planned():
         assert ("divide the units" in line) == p["shared"]
         assert (f"of {p['z_steps']} steps" in line) == bool(p["z_steps"])
     assert "session" in text
+    staged = nn.LSTM(40, 800, proj_size=400).explain()
+    assert ("divide the units and meet after each product" in staged) == (threaded() and core.max_threads() == 2)
     small = nn.LSTM(40, 40).explain()
     assert "two bands" in next(line for line in small.splitlines() if "training" in line)
     assert "two bands" not in nn.LSTM(40, 500).explain(), "too many weights"

@@ -209,12 +209,13 @@ def test_calls_from_four_python_threads(shared, isa):
 
 
 # Weights large enough, and few enough rows, that the threads of a call wait for each other after every step.
-SHARED = Case(4, 2, 5, 129, L=2)
+SHARED = [Case(4, 2, 5, 129, L=2), Case(4, 1, 5, 200, L=2, P=70)]
 
 
-def test_threads_that_wait_for_each_other_in_four_python_threads():
+@pytest.mark.parametrize("case", SHARED, ids=lambda case: case.id)
+def test_threads_that_wait_for_each_other_in_four_python_threads(case):
     """More threads than processors, each of a team needing the others: slow, but it ends, with the same bits."""
-    n, m = numbers_of(SHARED, "float32"), module_of(SHARED, "float32")
+    n, m = numbers_of(case, "float32"), module_of(case, "float32")
     want, found = train(m, n, threads=1), []
     workers = [threading.Thread(target=lambda: found.append(train(m, n, threads=3)), daemon=True) for _ in range(4)]
     for w in workers:
@@ -235,8 +236,8 @@ def test_fewer_threads_than_asked_for(environment):
     assert printed("""
         import numpy as np
         from lstmc import nn
-        for B, H in ((9, 17), (2, 129), (1, 300)):
-            m = nn.LSTM(5, H, 2, seed=0)
+        for B, H, P in ((9, 17, 0), (2, 129, 0), (1, 300, 0), (1, 300, 50)):
+            m = nn.LSTM(5, H, 2, seed=0, proj_size=P)
             x = np.random.default_rng(0).standard_normal((6, B, 5), np.float32)
 
             def results(threads):

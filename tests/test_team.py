@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cases import Case
-from conftest import assert_close, assert_same_bits, expected_of, module_of, numbers_of, train
+from conftest import assert_close, assert_same_bits, call, expected_of, module_of, numbers_of, train
 from lstmc.kernels import core, plan, team
 
 SHARED = [
@@ -37,6 +37,30 @@ def test_shared_units(isa, case, dtype, forced):
         for epoch in (0, 1, 2, case.T, case.T + 1):
             forced(alone_from=epoch)
             assert_same_bits(train(m, n, threads=threads), alone)
+
+
+# Cells of two stages a step, between which threads meet too: a projection, the GRU's reset before its product. Fewer groups of columns than threads,
+# two layers, rows of several lengths, one thread or two for each direction, many rows of weights that no core's cache holds.
+PROJECTED = [Case(23, 1, 5, 150, P=90), Case(6, 1, 7, 700, P=20), Case(5, 2, 9, 230, P=150, ragged=True), Case(4, 1, 5, 200, L=2, P=70),
+             Case(4, 1, 5, 200, D=2, P=70), Case(3, 3, 6, 260, P=200, ragged=True), Case(3, 13, 40, 520, P=300, ragged=True)]
+RESET_BEFORE = [Case(7, 1, 5, 150), Case(5, 2, 6, 240), Case(4, 1, 5, 170, L=2), Case(3, 3, 4, 290, D=2, ragged=True), Case(2, 9, 10, 530, ragged=True)]
+STAGED = [*[("lstm", case) for case in PROJECTED], *[("gru-before", case) for case in RESET_BEFORE],
+          *[(name, PROJECTED[2]) for name in ("lstm-zoneout", "lstm-clip-peephole-coupled")], ("gru-before-zoneout-clip", RESET_BEFORE[1])]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "case"), STAGED, ids=lambda value: getattr(value, "id", value))
+def test_shared_stages(isa, name, case, dtype, forced):
+    n, m = numbers_of(case, dtype, name=name), module_of(case, dtype, name=name)
+    alone, inference = train(m, n, threads=1), call(m, n, threads=1)
+    for threads in (2, 3, 4) if dtype == "float32" else (4,):
+        p = plan.choose(m.cell, case.T, case.B, case.I, case.H, case.P, case.D, m.dtype.itemsize, threads=threads)
+        assert p["shared"] == (core.has_openmp() and threads > p["at_once"])
+        for epoch in (0, 1, 2, 2 * case.T - 1, 2 * case.T + 1):
+            forced(alone_from=epoch, one_by_one=epoch % 2 == threads % 2)
+            m.step = 0
+            assert_same_bits(train(m, n, threads=threads), alone)
+            assert_same_bits(call(m, n, threads=threads), inference)
 
 
 def test_the_first_thread_goes_on_alone_only_if_it_would_be_further():

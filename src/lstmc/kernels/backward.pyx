@@ -11,7 +11,7 @@ from libc.string cimport memset
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.backward_loop cimport Backward, c0_gradient, final_gradient, run_thread
 from lstmc.kernels.contention cimport BACKWARD, Region, begin_share, end_share, enter, kind_of
-from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, span, span_or_null
+from lstmc.kernels.core cimport LSTMC_SLOTS, Span, span, span_or_null
 from lstmc.kernels.norm cimport take_sums
 from lstmc.kernels.parts cimport write_sums
 from lstmc.kernels.plan cimport Load, Plan
@@ -19,9 +19,14 @@ from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, bands_of, block_s
 from lstmc.kernels.states cimport direction
 from lstmc.kernels.sums cimport Chunk, WeightSums
 from lstmc.kernels.tape cimport Record, Tape, load_of
-from lstmc.kernels.team cimport Stop, deal, end, lstmc_team_size, padded, plan_of_call, raise_error, release
+from lstmc.kernels.team cimport Stop, deal, end, lstmc_team_size, padded, plan_of_call, raise_error, release, sums_bytes
 from lstmc.kernels.weights cimport Operands, Weights
 from lstmc.kernels.workspace cimport MAX_JOBS
+
+
+cdef Py_ssize_t column_groups(Py_ssize_t n, Py_ssize_t nu) noexcept nogil:
+    """Groups of blocks of n columns."""
+    return (n + LSTMC_SLOTS * nu - 1) // (LSTMC_SLOTS * nu)
 
 
 cdef int set_up(Backward *g, Record *r, const Plan *plan, Py_ssize_t steps, list scratch) except -1:
@@ -29,14 +34,14 @@ cdef int set_up(Backward *g, Record *r, const Plan *plan, Py_ssize_t steps, list
     cdef const Operands *w = r.w
     cdef Py_ssize_t es = r.es, B = r.s.B
     g.dc_ps = B * r.nu
-    g.groups = ((w.R + r.nu - 1) // r.nu + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+    g.groups, g.cell_groups = column_groups(w.R, r.nu), column_groups(w.H, r.nu)
     g.passes = w.cell.states == 1 and w.cell.slots > 1 or r.projected.zoneout_h > 0
-    deal(&g.team, &r.s, plan, g.groups)
+    deal(&g.team, &r.s, plan, g.cell_groups)
     g.dh = block(scratch, B * r.ldh * es)
     if r.c != NULL:
         g.dc = block(scratch, w.panels * g.dc_ps * es)
     if g.team.shared:
-        g.sums = block(scratch, g.groups * ((B + r.k.mr - 1) // r.k.mr) * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES)
+        g.sums = block(scratch, sums_bytes(g.groups + g.cell_groups, B, r.k.mr))
     if w.P:
         g.dp = block(scratch, r.s.N * r.ldh * es)
     if w.peephole != NULL:
@@ -111,7 +116,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
     s.N = pairs // D
     s.B = schedule.rows.B
     load = load_of(r, &s, D, bands)
-    load.parts = ((r[0].w.R + r[0].nu - 1) // r[0].nu + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+    load.parts = column_groups(r[0].w.H, r[0].nu)
     kind = kind_of(BACKWARD, load.pairs, load.weights * load.itemsize, load.T)
     plan = plan_of_call(&load, threads, forced)
     steps = block_steps(&schedule.rows, bands)

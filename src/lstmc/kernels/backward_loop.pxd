@@ -16,7 +16,8 @@ cdef struct Backward:
     bint passes              # some of dh reaches the step before beside the products
     char *dc                 # [p][B][NU]
     char *dh                 # gradient of the final h, then what passes, of sorted rows, [B][ldh]
-    Py_ssize_t dc_ps, groups # column groups of dh
+    Py_ssize_t dc_ps, groups # column groups of dh ...
+    Py_ssize_t cell_groups   # ... and of the cell's, where a projection comes before it
     char *dp                 # projection: dh of every live pair, [N][ldh]
     char *products           # of peepholes: laid out like gates
     char *sums               # of threads that share: what waits for the others' part of dG

@@ -6,14 +6,14 @@ the step after it, from dy and from the final state.
 
 from libc.string cimport memcpy, memset
 
-from lstmc.kernels.cells cimport slots_of_h
-from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, dense, lstmc_walk
+from lstmc.kernels.cells cimport across, slots_of_h
+from lstmc.kernels.core cimport LSTMC_SLOTS, dense, lstmc_walk
 from lstmc.kernels.norm cimport end_in_rows, norm_backward
 from lstmc.kernels.schedule cimport Rows, n_active, n_beyond, row_of, seq, time_of
 from lstmc.kernels.states cimport StateRows, clear_rest, copy_blocks, load_state
 from lstmc.kernels.tape cimport fed_by_h, gate_rows, mask_of, slot_at, state_row
-from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, may_go_on, must_stop, padded, shares, tiles_of,
-                                 wait_from)
+from lstmc.kernels.team cimport (Member, Stage, cut_tiles, divide, end_row, end_stage, first_row, join, may_begin, must_stop, padded, shares,
+                                 sums_bytes, tiles_of, wait_for_all, walk_stage)
 from lstmc.kernels.weights cimport Operands
 
 
@@ -34,46 +34,37 @@ cdef void c0_gradient(const Backward *g, Py_ssize_t i) noexcept nogil:
                     r.w.H, r.nu, r.es)
 
 
-cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *stop, bint caller) noexcept nogil:
-    """Back in time for the rows of thread i, or, if n threads share them, for its part of the units: slots become
-    dG, dc becomes the gradient of c_0."""
+cdef void set_stages(const Backward *g, Member *m, void **prow) noexcept nogil:
+    """The walks of a step, but for what changes from step to step: that which gives dh of what U reads, and ends in the cell, or in a projection of which
+    another gives dh of the cell, or in the second of the cell's two stages, of which another gives that of the first."""
     cdef const Record *r = g.r
-    cdef const Rows *s = &r.s
     cdef const Operands *w = r.w
-    cdef Py_ssize_t t, j, part, next_live, es = r.es, B = s.B, prev, low, high
-    cdef const void **yrow = <const void **>g.rows + i * padded(2 * B, sizeof(void *))
-    cdef void **prow = <void **>yrow + B
-    cdef Py_ssize_t *sequence = NULL
-    cdef Py_ssize_t bound[4]
-    cdef lstmc_walk a, c, d
-    cdef lstmc_walk *cell = &c if w.P else &a
-    cdef bint sharing = g.team.shared
-    cdef Py_ssize_t slots = slots_of_h(w.cell), then_at = slot_at(r, w.cell.first)      # of the second stage
-    cdef Py_ssize_t dy_time = g.dy.stride[0] * es, dy_row = g.dy.stride[1] * es, time, b
-    cdef const char *dy = g.dy.p
-    if not sharing:
-        final_gradient(g, i)
-    memset(&a, 0, sizeof(a))
-    bound[0] = 0
-    a.tiles = tiles_of(&g.team, i)
+    cdef Py_ssize_t slots = slots_of_h(w.cell), units = LSTMC_SLOTS * r.nu
+    cdef Py_ssize_t run = r.nu if across(w.cell) else slots * r.nu         # values of a block of dG; what is left of H lies otherwise
+    cdef Stage *first = &m.stage[0]
+    cdef Stage *last = first
+    cdef lstmc_walk *a = &first.walk
+    cdef lstmc_walk *c = &m.stage[1].walk
+    cdef lstmc_walk *cell = c if w.P else a
+    a.tiles = tiles_of(&g.team, m.i)
     a.begins = a.ends = True
     a.N, a.product[0].b, a.product[0].n_operands = w.R, w.u_cols, 1
     a.product[0].K, a.product[0].a[0] = slots * w.H, gate_rows(r, w.cell.h_slot, slots)
-    a.blocks, a.q1 = (w.R + r.nu - 1) // r.nu, g.groups
+    a.blocks = (w.R + r.nu - 1) // r.nu
     a.adds, a.ld_add2 = g.dy.stride[2], r.ldh
-    a.add_ahead = 0 if s.when != NULL else (dy_time if r.reverse else -dy_time)
+    a.add_ahead = 0 if r.s.when != NULL else (1 if r.reverse else -1) * g.dy.stride[0] * r.es
     a.out, a.outs = prow, 1
-    if sharing:
-        a.q0, a.q1 = i * g.groups // n, (i + 1) * g.groups // n
-        a.sums = g.sums + a.q0 * ((B + r.k.mr - 1) // r.k.mr) * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES
+    first.groups, first.sums = g.groups, g.sums
+    if w.P or w.cell.first:
+        m.stages, last = 2, &m.stage[1]
+        last.groups, last.made, last.each, last.most = g.cell_groups, g.groups, units, w.R
+        last.sums = NULL if g.sums == NULL else g.sums + sums_bytes(g.groups, r.s.B, r.k.mr)
+    first.made, first.each, first.most = last.groups, LSTMC_SLOTS * run, w.H // r.nu * run
     if w.P:
-        memset(&c, 0, sizeof(c))
-        c.tiles = a.tiles
-        c.begins = c.ends = True
+        c.tiles, c.begins, c.ends = a.tiles, True, True
         c.N, c.product[0].b, c.product[0].K, c.product[0].n_operands, c.n_products, c.k1 = w.H, w.hr_cols, w.P, 1, 1, w.P
         c.product[0].a[0] = dense(NULL, r.ldh, 1, w.P)
         c.blocks = w.panels
-        c.q1 = (w.panels + LSTMC_SLOTS - 1) // LSTMC_SLOTS
     cell.finish = w.cell.backward[0 if r.plain else 1]
     cell.step.H, cell.step.options = w.H, &r.options
     cell.step.gates_ps, cell.step.gates_rs, cell.step.c_prev_ps, cell.step.c_ps = r.gates_ps, r.gates_rs, r.c_ps, r.c_ps
@@ -85,30 +76,53 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
             a.finish = r.k.zone_bwd
     elif g.passes:
         cell.step.dh = g.dh
+    if g.numbers != NULL:
+        a.step.sequence = cell.step.sequence = g.numbers + m.i * padded(2 * r.s.B, sizeof(Py_ssize_t))
+        a.step.time = cell.step.time = a.step.sequence + r.s.B
     if w.cell.first:
-        memset(&c, 0, sizeof(c))
-        c.tiles = a.tiles
-        c.begins = c.ends = True
+        c.tiles, c.begins, c.ends = a.tiles, True, True
         c.N, c.product[0].b, c.product[0].n_operands, c.n_products = w.H, w.then.u_cols, 1, 1
         c.k1 = c.product[0].K = (w.cell.slots - w.cell.first) * w.H
         c.product[0].a[0] = gate_rows(r, w.cell.first, w.cell.slots - w.cell.first)
-        c.blocks, c.q1 = a.blocks, a.q1
-        c.step = a.step
+        c.blocks, c.step = a.blocks, a.step
         c.step.mask = mask_of(r, w.cell.first)
         c.finish = w.cell.then_backward[0 if r.plain and r.mask == NULL else 1]
+    divide(m)
+
+
+cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *stop, bint caller) noexcept nogil:
+    """Back in time for the rows of thread i, or, if n threads share them, for its part of the units: slots become
+    dG, dc becomes the gradient of c_0."""
+    cdef const Record *r = g.r
+    cdef const Rows *s = &r.s
+    cdef const Operands *w = r.w
+    cdef Py_ssize_t t, j, part, next_live, es = r.es, B = s.B, prev, low, high
+    cdef const void **yrow = <const void **>g.rows + i * padded(2 * B, sizeof(void *))
+    cdef void **prow = <void **>yrow + B
+    cdef Py_ssize_t *sequence = NULL if g.numbers == NULL else g.numbers + i * padded(2 * B, sizeof(Py_ssize_t))
+    cdef Py_ssize_t bound[4]
+    cdef Member m
+    cdef lstmc_walk *a = &m.stage[0].walk
+    cdef lstmc_walk *c = &m.stage[1].walk
+    cdef lstmc_walk *cell = c if w.P else a
+    cdef lstmc_walk d
+    cdef Py_ssize_t then_at = slot_at(r, w.cell.first)      # of the second stage
+    cdef Py_ssize_t dy_time = g.dy.stride[0] * es, dy_row = g.dy.stride[1] * es, time, b
+    cdef const char *dy = g.dy.p
+    join(&m, &g.team, r.k, i, n)
+    if not m.sharing:
+        final_gradient(g, i)
+    bound[0] = 0
+    set_stages(g, &m, prow)
     if r.mask != NULL:
-        d = a
+        d = a[0]
         d.product[0].K = d.k1 = w.H
         d.product[0].a[0] = gate_rows(r, w.cell.h_slot, 1)
         d.n_products, d.finish, d.step.dh, d.step.ld_dh, d.step.gates = 1, r.k.add_masked, g.dh, r.ldh, NULL
-    if g.numbers != NULL:
-        sequence = g.numbers + i * padded(2 * B, sizeof(Py_ssize_t))
-        a.step.sequence = cell.step.sequence = sequence
-        a.step.time = cell.step.time = sequence + B
     if w.norm != NULL:
         end_in_rows(cell, r, g.normed)
     for t in range(s.T - 1, -1, -1):
-        if not sharing and must_stop(stop, caller) or sharing and not may_go_on(&g.team, i, s.T - 1 - t):
+        if not m.sharing and must_stop(stop, caller) or not may_begin(&m):
             return
         next_live = n_active(s, t + 1) if t + 1 < s.T else 0
         prev = state_row(r, t - 1)
@@ -141,44 +155,39 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
                     prow[j] = g.dp + (row_of(s, t) + j) * r.ldh * es
                 if sequence != NULL:
                     sequence[j], sequence[B + j] = r.first + b, time
-            if sharing and not part:
-                share_step(g, &a, i, n, s.T - 1 - t)
+            if a.n_products:
+                walk_stage(&m, &m.stage[0])
             else:
-                r.k.walk(&a)
-        if w.cell.first:
+                r.k.walk(a)
+        if m.stages > 1:
+            end_stage(&m, False)
+            if not may_begin(&m):
+                return
             c.n_tiles = cut_tiles(&g.team, i, 0, n_active(s, t), r.k.mr)
-            c.product[0].a[0].a = <char *>a.step.gates + then_at * es
-            c.step.gates, c.step.h_prev = a.step.gates, a.step.h_prev
+            if w.P:
+                c.product[0].a[0].a = g.dp + row_of(s, t) * r.ldh * es
+            else:
+                c.product[0].a[0].a = <char *>a.step.gates + then_at * es
+                c.step.gates, c.step.h_prev = a.step.gates, a.step.h_prev
             if c.n_tiles:
-                r.k.walk(&c)
-        if w.P:
-            c.n_tiles = cut_tiles(&g.team, i, 0, n_active(s, t), r.k.mr)
-            c.product[0].a[0].a = g.dp + row_of(s, t) * r.ldh * es
-            if c.n_tiles:
-                r.k.walk(&c)
+                walk_stage(&m, &m.stage[1])
         if w.norm != NULL:
             norm_backward(r, &g.team, i, t, cell)
-        if sharing and i == 0 and must_stop(stop, caller):
-            lstmc_go_alone(g.team.progress, s.T - t)
-        if sharing and lstmc_arrive(g.team.progress, n, i, s.T - t):
-            sharing, a.q0, a.q1 = False, 0, g.groups
+        end_stage(&m, m.sharing and i == 0 and must_stop(stop, caller))
     if i == 0 or not g.team.shared:
         clear_rest(&g.dx, s, i, 1 if g.team.shared else g.team.threads, w.I)
     if not g.team.shared:
         c0_gradient(g, i)
     if g.dh0.p == NULL:
         return
-    if sharing:
-        if not may_go_on(&g.team, i, s.T):
-            return
-        j = 0
-        while j < n:
-            j = wait_from(&g.team, n, i, j, s.T)
+    if not may_begin(&m):
+        return
+    wait_for_all(&m)
     if r.mask != NULL and s.T:
         add_dropped(g, i, &d, 0)
     if w.norm != NULL:
         a.out, a.blocks_out = prow, NULL
-    h0_gradient(g, i, &a)
+    h0_gradient(g, i, a)
 
 
 cdef void add_dropped(const Backward *g, Py_ssize_t i, lstmc_walk *d, Py_ssize_t t) noexcept nogil:
@@ -200,19 +209,6 @@ cdef void add_dropped(const Backward *g, Py_ssize_t i, lstmc_walk *d, Py_ssize_t
         d.step.mask = mask_of(r, slot)
         d.back = slot & 1
         r.k.walk(d)
-
-
-cdef void share_step(const Backward *g, lstmc_walk *a, Py_ssize_t i, Py_ssize_t n, long epoch) noexcept nogil:
-    """A step in the units of thread i, whose chains run over dG in the order of its owners, as in forward_loop.pyx."""
-    cdef Py_ssize_t j = 0, K = a.k1, panel = g.r.w.cell.h_slots * g.r.nu
-    a.begins, a.ends = True, False
-    while j < n:
-        j = wait_from(&g.team, n, i, j, epoch)
-        a.ends = j == n
-        a.k1 = K if a.ends else min(LSTMC_SLOTS * (j * g.groups // n), g.r.w.H // g.r.nu) * panel
-        g.r.k.walk(a)
-        a.k0, a.begins = a.k1, False
-    a.begins = True
 
 
 cdef void h0_gradient(const Backward *g, Py_ssize_t i, lstmc_walk *a) noexcept nogil:

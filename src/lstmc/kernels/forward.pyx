@@ -13,7 +13,7 @@ from libc.string cimport memset
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.cells cimport across, row_stride, slots_of_h
 from lstmc.kernels.contention cimport FORWARD, Region, begin_share, end_share, enter, kind_of
-from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
+from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
 from lstmc.kernels.forward_loop cimport final_state, initial_state, run_thread
 from lstmc.kernels.inputs cimport spread_masks, z_blocks
 from lstmc.kernels.norm cimport keep_normed
@@ -23,7 +23,7 @@ from lstmc.kernels.random cimport RECURRENT, ZONEOUT_C, ZONEOUT_H, Key, key_of
 from lstmc.kernels.schedule cimport MAX_BANDS, Rows, Schedule, band_of, bands_of, by_time, chunk_of, seq, whole_rows
 from lstmc.kernels.states cimport direction
 from lstmc.kernels.tape cimport Record, Tape, load_of, mask_of
-from lstmc.kernels.team cimport Stop, deal, end, end_row, first_row, lstmc_team_size, padded, plan_of_call, raise_error, release
+from lstmc.kernels.team cimport Stop, deal, end, end_row, first_row, lstmc_team_size, padded, plan_of_call, raise_error, release, sums_bytes
 from lstmc.kernels.weights cimport Operands, Weights
 from lstmc.kernels.workspace cimport GAP, MAX_JOBS, Forward
 
@@ -41,7 +41,7 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
     cdef const Rows *s = &r.s
     cdef const Operands *w = r.w
     cdef Py_ssize_t es = r.es, nu = r.nu, B = s.B, rows, c_rows, z_rows, z_size, i, cap = 0, panel = w.cell.slots * nu
-    deal(&f.team, s, plan, w.groups)
+    deal(&f.team, s, plan, max(w.groups, w.then.groups))
     r.ldh, r.ldf = row_stride(w.R, nu, es), row_stride(w.H, nu, es)
     f.parts = 1 if f.train or f.team.shared else f.team.threads
     rows, c_rows = (B + s.N, B + s.N) if f.train else (2 * B + (f.parts - 1) * GAP, B + (f.parts - 1) * GAP)
@@ -60,7 +60,7 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
     if r.options.random:
         f.numbers = <Py_ssize_t *>block(scratch, f.team.threads * padded(2 * B, sizeof(Py_ssize_t)) * sizeof(Py_ssize_t))
     if f.team.shared:
-        f.sums = block(scratch, w.groups * ((B + r.k.mr - 1) // r.k.mr) * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES)
+        f.sums = block(scratch, sums_bytes(w.groups + max(w.then.groups, (w.P + LSTMC_SLOTS * r.nu - 1) // (LSTMC_SLOTS * r.nu)), B, r.k.mr))
     f.z_steps = plan.z_steps
     if f.z_steps:
         for i in range(f.team.threads):

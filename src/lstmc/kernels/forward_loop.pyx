@@ -4,17 +4,17 @@ A thread owns rows of the batch in one direction and needs no other thread, or, 
 the others' part of h at each step (plan.pyx, team.pyx). Nothing here is allocated, and nothing asks Python but for signals.
 """
 
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from lstmc.kernels.cells cimport across
-from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, LSTMC_SLOTS, dense, lstmc_walk
+from lstmc.kernels.core cimport LSTMC_SLOTS, dense, lstmc_cell, lstmc_walk
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_of
 from lstmc.kernels.norm cimport norm_forward
 from lstmc.kernels.schedule cimport Rows, len_of, n_active, row_of, seq, time_of
 from lstmc.kernels.states cimport StateRows, clear_rest, copy_blocks, load_state
 from lstmc.kernels.tape cimport Record, mask_of, state_row
-from lstmc.kernels.team cimport (cut_tiles, end_row, first_row, lstmc_arrive, lstmc_go_alone, lstmc_prefetch, may_go_on, must_stop, padded, shares,
-                                 tiles_of, wait_from)
+from lstmc.kernels.team cimport (Member, Stage, cut_tiles, divide, end_row, end_stage, first_row, join, may_begin, must_stop, padded, shares,
+                                 sums_bytes, tiles_of, walk_stage)
 from lstmc.kernels.weights cimport Operands
 from lstmc.kernels.workspace cimport States, states_of
 
@@ -45,23 +45,61 @@ cdef void final_state(const Forward *f, Py_ssize_t i) noexcept nogil:
                         part.c + c_row * r.nu * r.es, part.c_ps * r.es, r.w.H, r.nu, r.es)
 
 
-cdef void share_step(const Forward *f, lstmc_walk *a, Py_ssize_t i, Py_ssize_t n, Py_ssize_t t) noexcept nogil:
-    """Step t in the units of thread i. The chains run over x and over h in the order of its owners, as far as these have come:
-    who waits has done what it could, so it costs nothing that a thread is somewhat later than those before it."""
+cdef void set_stages(const Forward *f, Member *m, const void **xrow, void **yrow, void **hrow, Py_ssize_t c_ps) noexcept nogil:
+    """The walks of a step, but for what changes from step to step: of the cell, then of a projection, or the second of the cell's two."""
     cdef const Record *r = &f.r
-    cdef Py_ssize_t j = 0, to, p, row, groups = r.w.groups, units = (LSTMC_SLOTS if across(r.w.cell) else 1) * r.nu, K = a.k1
-    a.begins, a.ends = True, False
-    while j < n:
-        to = wait_from(&f.team, n, i, j, t)
-        if to > i + 1 or j != i:        # not its own part alone: what others wrote comes from their caches
-            for row in range(a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr):
-                for p in range(j * groups // n * units // r.nu, to * groups // n * units // r.nu):
-                    lstmc_prefetch(<const char *>a.step.h_prev + row * r.ldh * r.es + p * LSTMC_BLOCK_BYTES)
-        j = to
-        a.ends = j == n
-        a.k1 = K if a.ends else min(r.w.I + j * groups // n * units, K)
-        r.k.walk(a)
-        a.k0, a.begins = a.k1, False
+    cdef const Operands *w = r.w
+    cdef Stage *first = &m.stage[0]
+    cdef Stage *last = first
+    cdef lstmc_walk *a = &first.walk
+    cdef lstmc_walk *b = &m.stage[1].walk
+    cdef bint plain = r.plain and r.mask == NULL        # the plain one may want all slots of the last product
+    set_products(f, a, xrow)
+    a.product[0].a[0].ahead = 0 if r.s.when != NULL else (-1 if r.reverse else 1) * r.x.stride[0] * r.es
+    a.tiles = tiles_of(&f.team, m.i)
+    a.begins = a.ends = True
+    a.finish, a.fused = w.cell.forward[0 if plain else 1], w.cell.fused if plain else NULL
+    a.step.H, a.step.options = w.H, &r.options
+    a.step.ld_prev, a.step.ld = r.ldh, r.ldf if w.P or w.cell.first else r.ldh
+    a.step.c_prev_ps = a.step.c_ps = c_ps
+    a.step.gates_ps, a.step.gates_rs = r.gates_ps, r.gates_rs
+    a.step.y = NULL if w.P or w.cell.first or f.y.p == NULL else yrow
+    if f.numbers != NULL:
+        a.step.sequence = f.numbers + m.i * padded(2 * r.s.B, sizeof(Py_ssize_t))
+        a.step.time = a.step.sequence + r.s.B
+    first.groups, first.sums = w.groups, f.sums
+    if w.P or w.cell.first:
+        m.stages, last = 2, &m.stage[1]
+        last.made, last.each, last.most = w.groups, block_units(w.cell, r.nu), w.H
+        last.sums = NULL if f.sums == NULL else f.sums + sums_bytes(w.groups, r.s.B, r.k.mr)
+    if w.P:
+        b.tiles, b.begins, b.ends = a.tiles, True, True
+        b.n_products, b.product[0].n_operands = 1, 1
+        b.k1 = b.product[0].K = w.H
+        b.product[0].a[0] = dense(NULL, r.ldf, 1, w.H)
+        b.product[0].b, b.N = w.hr, w.P
+        b.blocks = (w.P + r.nu - 1) // r.nu
+        last.groups = (b.blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+        b.out, b.outs = hrow, 1
+        b.step.options, b.step.ld_prev, b.step.ld = &r.projected, r.ldh, r.ldh
+        b.step.sequence, b.step.time = a.step.sequence, a.step.time
+        if r.projected.zoneout_h > 0:
+            b.finish = r.k.zone_fwd
+    elif w.cell.first:
+        set_then(f, b, a)
+        last.groups, last.first = w.then.groups, w.I
+        b.finish = w.cell.then_forward[0 if r.plain else 1]
+        b.step.ld, b.step.y = r.ldh, NULL if f.y.p == NULL else yrow
+        b.product[1].a[0].row_stride, b.product[1].K = r.ldf, w.H
+        a.step.gates = b.step.gates = r.gates
+        a.step.mask, a.step.ld_dh = mask_of(r, w.cell.first), r.ldh
+    first.first, first.made, first.each, first.most = w.I, last.groups, LSTMC_SLOTS * r.nu if w.P else block_units(w.cell, r.nu), w.R
+    divide(m)
+
+
+cdef Py_ssize_t block_units(const lstmc_cell *cell, Py_ssize_t nu) noexcept nogil:
+    """Units of a group of the cell's."""
+    return LSTMC_SLOTS * nu if across(cell) else nu
 
 
 cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *stop, bint caller) noexcept nogil:
@@ -69,75 +107,33 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
     cdef const Record *r = &f.r
     cdef const Rows *s = &r.s
     cdef const Operands *w = r.w
-    cdef Py_ssize_t t, j, q, prev, cur, B = s.B, es = r.es, K = w.I + w.R, k0 = w.I if f.z_steps else 0
+    cdef Py_ssize_t t, j, k, prev, cur, B = s.B, es = r.es, k0 = w.I if f.z_steps else 0
     cdef const void **xrow = <const void **>f.rows + i * padded(3 * B, sizeof(void *))
     cdef void **yrow = <void **>xrow + B
     cdef void **hrow = yrow + B
-    cdef Py_ssize_t *sequence = NULL
-    cdef lstmc_walk a, proj, then       # the first walk of a step; of a projection, or the second of two stages
+    cdef Member m
+    cdef lstmc_walk *a = &m.stage[0].walk
+    cdef lstmc_walk *b = &m.stage[1].walk
+    cdef Py_ssize_t *sequence = NULL if f.numbers == NULL else f.numbers + i * padded(2 * B, sizeof(Py_ssize_t))
     cdef Py_ssize_t live = -1       # rows for which the tiles were made
     cdef Py_ssize_t z0 = -1         # first step that z holds, -1: none
-    cdef bint sharing = f.team.shared
     cdef States part = states_of(f, i if f.parts > 1 else 0)
-    cdef Py_ssize_t x_time = r.x.stride[0] * es, x_row = r.x.stride[1] * es, y_time = f.y.stride[0] * es, y_row = f.y.stride[1] * es, time, b
+    cdef Py_ssize_t x_time = r.x.stride[0] * es, x_row = r.x.stride[1] * es, y_time = f.y.stride[0] * es, y_row = f.y.stride[1] * es, time, number
     cdef char *x = r.x.p
     cdef char *y = f.y.p
     cdef char *h
-    if not sharing:
+    join(&m, &f.team, r.k, i, n)
+    if not m.sharing:
         initial_state(f, i)
-    memset(&a, 0, sizeof(a))
-    memset(&proj, 0, sizeof(proj))
-    set_products(f, &a, xrow)
-    a.product[0].a[0].ahead = 0 if s.when != NULL else (-x_time if r.reverse else x_time)
-    a.tiles = proj.tiles = tiles_of(&f.team, i)
-    a.q1 = w.groups
-    if sharing:
-        a.q0, a.q1 = i * w.groups // n, (i + 1) * w.groups // n
-        a.sums = f.sums + a.q0 * ((B + r.k.mr - 1) // r.k.mr) * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES
-    a.begins = a.ends = True
-    a.finish = w.cell.forward[0 if r.plain and r.mask == NULL else 1]       # the plain one may want all slots of the last product
-    a.fused = w.cell.fused if r.plain and r.mask == NULL else NULL
-    a.step.H, a.step.options = w.H, &r.options
-    a.step.ld_prev, a.step.ld = r.ldh, r.ldf if w.P or w.cell.first else r.ldh
-    a.step.c_prev_ps = a.step.c_ps = part.c_ps
-    a.step.gates_ps, a.step.gates_rs = r.gates_ps, r.gates_rs
-    a.step.y = NULL if w.P or w.cell.first or f.y.p == NULL else yrow
-    if f.numbers != NULL:
-        sequence = f.numbers + i * padded(2 * B, sizeof(Py_ssize_t))
-        a.step.sequence, a.step.time = sequence, sequence + B
-    if w.P:
-        proj.begins = proj.ends = True
-        proj.n_products, proj.product[0].n_operands = 1, 1
-        proj.k1 = proj.product[0].K = w.H
-        proj.product[0].a[0] = dense(NULL, r.ldf, 1, w.H)
-        proj.product[0].b, proj.N = w.hr, w.P
-        proj.blocks = (w.P + r.nu - 1) // r.nu
-        proj.q1 = (proj.blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS
-        proj.out, proj.outs = hrow, 1
-        proj.step.options, proj.step.ld_prev, proj.step.ld = &r.projected, r.ldh, r.ldh
-        proj.step.sequence, proj.step.time = a.step.sequence, a.step.time
-        if r.projected.zoneout_h > 0:
-            proj.finish = r.k.zone_fwd
-    if w.cell.first:
-        set_then(f, &then, &a)
-        then.finish = w.cell.then_forward[0 if r.plain else 1]
-        then.step.ld, then.step.y = r.ldh, NULL if f.y.p == NULL else yrow
-        then.product[1].a[0].row_stride, then.product[1].K = r.ldf, w.H
-        a.step.gates = then.step.gates = r.gates
-        a.step.mask, a.step.ld_dh = mask_of(r, w.cell.first), r.ldh
+    set_stages(f, &m, xrow, yrow, hrow, part.c_ps)
     for t in range(s.T):
-        if not sharing and must_stop(stop, caller):
+        if not m.sharing and must_stop(stop, caller):
             return
         if live != n_active(s, t):
             live = n_active(s, t)
-            a.n_tiles = proj.n_tiles = cut_tiles(&f.team, i, 0, live, r.k.mr)
+            a.n_tiles = cut_tiles(&f.team, i, 0, live, r.k.mr)
         if a.n_tiles == 0:
             break
-        if f.z_steps:
-            if z0 < 0 or t - z0 >= f.z_steps:
-                z0 = t
-                fill_z(f, i, a.q0, a.q1, t)
-            a.start, a.start_rs, a.start_gs = z_of(f, i, t - z0, a.tiles[0].row), f.z_rs, f.z_gs
         if f.train:
             prev, cur = state_row(r, t - 1), state_row(r, t)
             a.step.h_prev, h = r.h + prev * r.ldh * es, r.h + cur * r.ldh * es
@@ -148,17 +144,20 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
         else:
             a.step.c_prev = a.step.c = part.c
             a.step.h_prev, h = part.other if t & 1 else part.h, part.h if t & 1 else part.other
-        a.back = proj.back = t & 1
+        a.back = t & 1
         a.step.h = h
+        a.k_start = a.k0 = k0
+        a.k1 = w.I + w.R
+        if m.stages > 1:
+            b.n_tiles, b.back = a.n_tiles, a.back
+            b.step.h_prev, b.step.h = a.step.h_prev, h
+            a.step.h = r.hf + (row_of(s, t) * r.ldf * es if f.train else 0)
         if w.P:
-            proj.step.h_prev, proj.step.h = a.step.h_prev, h
-            proj.product[0].a[0].a = a.step.h = r.hf + (row_of(s, t) * r.ldf * es if f.train else 0)
-        if w.cell.first:
-            then.step.h, then.step.h_prev, then.step.gates = h, a.step.h_prev, a.step.gates
-            then.product[1].a[0].a = a.step.h = r.hf + (row_of(s, t) * r.ldf * es if f.train else 0)
-            then.n_tiles, then.back = a.n_tiles, a.back
-            if f.z_steps:
-                then.start, then.start_rs, then.start_gs = <const char *>a.start + w.blocks * r.nu * es, a.start_rs, a.start_gs
+            b.product[0].a[0].a = a.step.h
+        elif w.cell.first:
+            b.step.gates = a.step.gates
+            b.product[1].a[0].a = a.step.h
+            b.k0, b.k1 = k0, w.I + w.H
         if r.mask != NULL:
             mask_h(f, <const char *>a.step.h_prev, a.tiles[0].row, a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr)
         elif w.u == NULL:
@@ -166,42 +165,44 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
         else:
             a.product[1].a[0].a = a.step.h_prev
         for j in range(a.tiles[0].row, a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr):
-            time, b = time_of(s, t, j, r.reverse), seq(s, j)
-            xrow[j] = x + time * x_time + b * x_row
-            yrow[j] = y + time * y_time + b * y_row
+            time, number = time_of(s, t, j, r.reverse), seq(s, j)
+            xrow[j] = x + time * x_time + number * x_row
+            yrow[j] = y + time * y_time + number * y_row
             if w.P:
                 hrow[j] = h + j * r.ldh * es
             if sequence != NULL:
-                sequence[j], sequence[B + j] = r.first + b, time
-        a.k0 = a.k_start = k0
-        a.k1 = K
-        if w.norm != NULL:
-            norm_forward(f, &a, i, t)
-        elif r.mask != NULL and w.cell.first:
-            walk_slots(f, &a)
-        elif not sharing:
-            r.k.walk(&a)
-        elif not may_go_on(&f.team, i, t):
-            return
-        else:
-            share_step(f, &a, i, n, t)
-            if i == 0 and must_stop(stop, caller):
-                lstmc_go_alone(f.team.progress, t + 1)
-            if lstmc_arrive(f.team.progress, n, i, t + 1):
-                sharing, a.q0, a.q1, z0 = False, 0, w.groups, -1
-                a.begins = a.ends = True
-        if w.cell.first:
-            then.k0, then.k1 = k0, K
-            r.k.walk(&then)
-        if w.P:
-            r.k.walk(&proj)
-            for q in range(a.n_tiles if f.y.p != NULL else 0):
-                for j in range(a.tiles[q].row, a.tiles[q].row + a.tiles[q].mr):
-                    memcpy(yrow[j], hrow[j], w.P * es)
+                sequence[j], sequence[B + j] = r.first + number, time
+        for k in range(m.stages):
+            if f.z_steps and (z0 < 0 or t - z0 >= f.z_steps):
+                z0 = t
+                fill_z(f, &m, t)
+            if f.z_steps and m.stage[k].walk.start != NULL:         # not a projection
+                m.stage[k].walk.start, m.stage[k].walk.start_rs = z_of(f, i, t - z0, k, a.tiles[0].row), f.z_rs
+                m.stage[k].walk.start_gs = f.z_gs
+            if not may_begin(&m):
+                return
+            if k == 0 and w.norm != NULL:
+                norm_forward(f, a, i, t)
+            elif k == 0 and r.mask != NULL and w.cell.first:
+                walk_slots(f, a)
+            else:
+                walk_stage(&m, &m.stage[k])
+            if k and w.P and f.y.p != NULL:
+                copy_projected(b, yrow, hrow, r.nu, es)
+            if end_stage(&m, m.sharing and i == 0 and k == m.stages - 1 and must_stop(stop, caller)):
+                z0 = -1
     if not f.team.shared:
         final_state(f, i)
     if i == 0 or not f.team.shared:
         clear_rest(&f.y, s, i, 1 if f.team.shared else f.team.threads, w.R)
+
+
+cdef void copy_projected(const lstmc_walk *a, void **y, void **h, Py_ssize_t nu, Py_ssize_t es) noexcept nogil:
+    """What a thread has made of h, to y."""
+    cdef Py_ssize_t j, first = LSTMC_SLOTS * a.q0 * nu, end = min(LSTMC_SLOTS * a.q1 * nu, a.N)
+    if first < end:
+        for j in range(a.tiles[0].row, a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr):
+            memcpy(<char *>y[j] + first * es, <char *>h[j] + first * es, (end - first) * es)
 
 
 cdef void run_thread(const Forward *f, Py_ssize_t jobs, Py_ssize_t i, Py_ssize_t n, Stop *stop) noexcept nogil:

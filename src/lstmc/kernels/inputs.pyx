@@ -95,15 +95,14 @@ cdef void set_then(const Forward *f, lstmc_walk *a, const lstmc_walk *first) noe
     cdef const Operands *w = f.r.w
     a[0] = first[0]
     a.start, a.blocks = w.then.bias, w.then.blocks
-    a.q0, a.q1 = 0, w.then.groups
     a.product[0].b, a.product[1].b = w.then.w, w.then.u
 
 
-cdef void fill_z(const Forward *f, Py_ssize_t i, Py_ssize_t q0, Py_ssize_t q1, Py_ssize_t t0) noexcept nogil:
-    """z of thread i's rows and groups for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive."""
+cdef void fill_z(const Forward *f, const Member *m, Py_ssize_t t0) noexcept nogil:
+    """z of a thread's rows and groups for steps t0 .. t0 + z_steps - 1; a thread's rows are consecutive."""
     cdef lstmc_walk a
     cdef const Rows *s = &f.r.s
-    cdef Py_ssize_t j0 = first_row(&f.team, i), j1, t, j, n = 0
+    cdef Py_ssize_t i = m.i, j0 = first_row(&f.team, i), j1, t, j, n = 0
     cdef const void **zx = f.zx + i * f.z_rows
     memset(&a, 0, sizeof(a))
     set_products(f, &a, zx)
@@ -115,7 +114,7 @@ cdef void fill_z(const Forward *f, Py_ssize_t i, Py_ssize_t q0, Py_ssize_t q1, P
             n += 1
     a.tiles = f.z_tiles + i * f.z_rows
     a.n_tiles = balanced(f.z_tiles + i * f.z_rows, 0, n, f.r.k.mr)
-    a.q0, a.q1 = q0, q1
+    a.q0, a.q1 = m.stage[0].walk.q0, m.stage[0].walk.q1
     a.k1 = f.r.w.I
     a.begins = a.ends = True
     a.blocks_out = f.z + i * f.z_rows * z_blocks(f) * f.r.nu * f.r.es
@@ -123,11 +122,12 @@ cdef void fill_z(const Forward *f, Py_ssize_t i, Py_ssize_t q0, Py_ssize_t q1, P
     f.r.k.walk(&a)
     if f.r.w.cell.first:
         set_then(f, &a, &a)
+        a.q0, a.q1 = m.stage[1].walk.q0, m.stage[1].walk.q1
         a.blocks_out = <char *>a.blocks_out + f.r.w.blocks * f.r.nu * f.r.es
         f.r.k.walk(&a)
 
 
-cdef const void *z_of(const Forward *f, Py_ssize_t i, Py_ssize_t step, Py_ssize_t row) noexcept nogil:
-    """z in thread i's buffer, `step` steps after the first it was filled for: where row 0 would be if `row` is its first."""
-    cdef Py_ssize_t first = (f.z_first[i * f.z_steps + step] - row) * f.z_rs
+cdef const void *z_of(const Forward *f, Py_ssize_t i, Py_ssize_t step, Py_ssize_t stage, Py_ssize_t row) noexcept nogil:
+    """z of a stage in thread i's buffer, `step` steps after the first it was filled for: where row 0 would be if `row` is its first."""
+    cdef Py_ssize_t first = (f.z_first[i * f.z_steps + step] - row) * f.z_rs + (f.r.w.blocks * f.r.nu if stage else 0)
     return f.z + (i * f.z_rows * z_blocks(f) * f.r.nu + first) * f.r.es

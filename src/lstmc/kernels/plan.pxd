@@ -11,7 +11,8 @@ cdef struct Load:
     Py_ssize_t parts             # groups of units that could be dealt to threads
     Py_ssize_t itemsize, mr      # bytes of a value, rows of a register tile
     bint ragged
-    bint undivided               # a step has several walks, each of which needs all of the one before: threads never divide units
+    Py_ssize_t stages            # walks of a step, each of which needs all of the one before
+    bint undivided               # threads never divide units
     bint x_apart                 # W x is never fused with U h
 
 

@@ -1,7 +1,7 @@
 # team.pxd -- the threads of one call: what each owns, and how those that share rows wait for each other.
 from lstmc.kernels.clock cimport lstmc_clock, lstmc_cpu_clock
 from lstmc.kernels.contention cimport Region
-from lstmc.kernels.core cimport lstmc_tile
+from lstmc.kernels.core cimport LSTMC_BLOCK_BYTES, LSTMC_MAX_ACC, lstmc_kernels, lstmc_tile, lstmc_walk
 from lstmc.kernels.plan cimport Load, Plan
 from lstmc.kernels.schedule cimport Rows
 
@@ -21,7 +21,7 @@ cdef extern from *:
         return long_waits >= LSTMC_PATIENCE && waited > (n - 1) * (seconds - waited);
     }
 
-    /* The progress of one thread, a cache line of its own. An epoch is a step of the sequence, counted from 1. */
+    /* The progress of one thread, a cache line of its own. An epoch is a stage of a step of the sequence, counted from 1. */
     #include "system.h"
     #define LSTMC_SPINS 2000        /* polls, a few microseconds, before a waiting thread yields its core at every poll */
     #define LSTMC_LONG 200e-6       /* seconds that make a wait long: the other thread has lost its core, or was asleep */
@@ -119,6 +119,28 @@ cdef struct Team:
     lstmc_progress *progress # [threads] if shared
 
 
+cdef enum: MAX_STAGES = 2
+
+# A walk of each step, of which threads that share divide the groups. Its chains run over `first` values that are there already, then over what
+# the stage before has made, in the order of its groups: `each` values in each of `made` groups, as far as they lie so, which is `most`.
+cdef struct Stage:
+    lstmc_walk walk
+    Py_ssize_t groups
+    Py_ssize_t first, made, each, most
+    char *sums               # of threads that share: what waits for values of others, [groups][tiles of all rows]
+
+
+# Thread i of the n of a team, at work.
+cdef struct Member:
+    const Team *team
+    const lstmc_kernels *k
+    Py_ssize_t i, n
+    bint sharing             # with the others; no longer, once thread 0 is alone
+    long epoch               # stages that it has finished
+    Py_ssize_t stages
+    Stage stage[MAX_STAGES]
+
+
 # Signals during a call: the thread that called, if it is Python's main thread, asks for them every now and then, and all stop at their next step.
 cdef struct Stop:
     int stopped
@@ -132,8 +154,12 @@ cdef int raise_error(Stop *s) except -1
 cdef Plan plan_of_call(const Load *load, object threads, dict forced) except *
 cdef int deal(Team *team, const Rows *s, const Plan *plan, Py_ssize_t parts) except -1
 cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept nogil
-cdef bint may_go_on(const Team *team, Py_ssize_t i, long epoch) noexcept nogil
-cdef Py_ssize_t wait_from(const Team *team, Py_ssize_t n, Py_ssize_t i, Py_ssize_t j, long epoch) noexcept nogil
+cdef void join(Member *m, const Team *team, const lstmc_kernels *k, Py_ssize_t i, Py_ssize_t n) noexcept nogil
+cdef void divide(Member *m) noexcept nogil
+cdef bint may_begin(const Member *m) noexcept nogil
+cdef void wait_for_all(const Member *m) noexcept nogil
+cdef void walk_stage(const Member *m, Stage *s) noexcept nogil
+cdef bint end_stage(Member *m, bint stop) noexcept nogil
 cdef void end(Region *r, const lstmc_progress *progress) noexcept nogil
 cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil
 cdef void release(Team *team) noexcept
@@ -154,6 +180,11 @@ cdef inline Py_ssize_t first_row(const Team *team, Py_ssize_t i) noexcept nogil:
 
 cdef inline Py_ssize_t end_row(const Team *team, Py_ssize_t i) noexcept nogil:
     return team.row[team.threads] if team.shared else team.row[i + 1]
+
+
+cdef inline Py_ssize_t sums_bytes(Py_ssize_t groups, Py_ssize_t B, Py_ssize_t mr) noexcept nogil:
+    """Of the sums of so many groups of B rows."""
+    return groups * ((B + mr - 1) // mr) * LSTMC_MAX_ACC * LSTMC_BLOCK_BYTES
 
 
 cdef inline lstmc_tile *tiles_of(const Team *team, Py_ssize_t i) noexcept nogil:

@@ -2,9 +2,10 @@
 
 Usually a thread owns rows of the batch for the whole time loop and needs no other thread. With few rows and recurrent
 weights too large to read fast on one core, the threads share all rows, each owns a part of the units, and waits at every
-step for what the others own of h. Chains run over h in the order of its owners, so a thread whose own part comes early
-begins with it, and threads that follow each other at a distance need not wait. Where threads lose their cores to other
-processes, the first goes on alone (and contention.pyx hears of it). Nothing of this changes a bit of the result.
+step for what the others own of h. A step may have several walks, stages, each of which needs what all have made in the one
+before. Chains run over that in the order of its owners, so a thread whose own part comes early begins with it, and threads
+that follow each other at a distance need not wait. Where threads lose their cores to other processes, the first goes on
+alone (and contention.pyx hears of it). Nothing of this changes a bit of the result.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -13,7 +14,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from lstmc.kernels.contention cimport at_most, judge
-from lstmc.kernels.core cimport balanced
+from lstmc.kernels.core cimport balanced, lstmc_operand
 from lstmc.kernels.plan cimport can_start, plan_of
 from lstmc.kernels.schedule cimport len_of
 
@@ -161,11 +162,78 @@ cdef Py_ssize_t shares(const Team *team, Py_ssize_t jobs, Py_ssize_t n) noexcept
     return max(n // jobs, 1) if team.shared else team.threads
 
 
-cdef bint may_go_on(const Team *team, Py_ssize_t i, long epoch) noexcept nogil:
-    """Whether thread i, which shares, may begin what comes after `epoch`; it waits for thread 0, which may go on alone."""
-    if i:
-        lstmc_wait_for(team.progress, i, 0, epoch)
-        return not lstmc_alone_after(team.progress, epoch)
+cdef void join(Member *m, const Team *team, const lstmc_kernels *k, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """Thread i of the n that came."""
+    memset(m, 0, sizeof(Member))
+    m.team, m.k, m.i, m.n, m.sharing, m.stages = team, k, i, n, team.shared, 1
+
+
+cdef void divide(Member *m) noexcept nogil:
+    """Give each stage the groups of this thread: all, unless it shares them with others."""
+    cdef Py_ssize_t j, i = m.i if m.sharing else 0, n = m.n if m.sharing else 1
+    cdef Stage *s
+    for j in range(m.stages):
+        s = &m.stage[j]
+        s.walk.q0, s.walk.q1 = i * s.groups // n, (i + 1) * s.groups // n
+        if s.sums != NULL:
+            s.walk.sums = s.sums + sums_bytes(s.walk.q0, end_row(m.team, i), m.k.mr)
+
+
+cdef bint may_begin(const Member *m) noexcept nogil:
+    """Whether this thread begins another stage; one that shares waits for thread 0, which may go on alone."""
+    if m.sharing and m.i:
+        lstmc_wait_for(m.team.progress, m.i, 0, m.epoch)
+        return not lstmc_alone_after(m.team.progress, m.epoch)
+    return True
+
+
+cdef void wait_for_all(const Member *m) noexcept nogil:
+    """Until those that this thread shares with have finished what it has."""
+    cdef Py_ssize_t j
+    for j in range(m.n if m.sharing else 0):
+        lstmc_wait_for(m.team.progress, m.i, j, m.epoch)
+
+
+cdef void walk_stage(const Member *m, Stage *s) noexcept nogil:
+    """The walk of a stage. Who shares follows the owners of what it reads, as far as these have come: who waits has done what it could,
+    so it costs nothing that a thread is somewhat later than those before it."""
+    cdef lstmc_walk *a = &s.walk
+    cdef const lstmc_operand *read = &a.product[a.n_products - 1].a[a.product[a.n_products - 1].n_operands - 1]
+    cdef Py_ssize_t k0 = a.k0, K = a.k1, j = 0, to, row, p
+    if not m.sharing:
+        m.k.walk(a)
+    if not m.sharing or a.q0 == a.q1:
+        return
+    while j < m.n:
+        to = wait_from(m.team, m.n, m.i, j, m.epoch)
+        if read.n_full == 1 and (to > m.i + 1 or j != m.i):      # not its own part alone: what others wrote comes from their caches
+            for row in range(a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr):
+                for p in range(made_by(s, j, m.n) // m.k.nu, (made_by(s, to, m.n) + m.k.nu - 1) // m.k.nu):
+                    lstmc_prefetch(<const char *>read.a + row * read.row_stride * m.k.itemsize + p * LSTMC_BLOCK_BYTES)
+        j = to
+        a.ends = j == m.n
+        a.k1 = K if a.ends else min(s.first + made_by(s, j, m.n), K)
+        m.k.walk(a)
+        a.k0, a.begins = a.k1, False
+    a.k0, a.begins = k0, True
+
+
+cdef Py_ssize_t made_by(const Stage *s, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """How many of the values that a stage reads the first i of n threads make."""
+    return min(i * s.made // n * s.each, s.most)
+
+
+cdef bint end_stage(Member *m, bint stop) noexcept nogil:
+    """This thread has finished a stage; stop: it is the first, and the call ends. Whether it goes on alone just now: then all groups are its."""
+    if not m.sharing:
+        return False
+    m.epoch += 1
+    if stop:
+        lstmc_go_alone(m.team.progress, m.epoch)
+    if not lstmc_arrive(m.team.progress, m.n, m.i, m.epoch):
+        return False
+    m.sharing = False
+    divide(m)
     return True
 
 

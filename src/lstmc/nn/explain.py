@@ -36,11 +36,9 @@ def explain(m):
         lines.append(f"layer normalisation as in {NORMS[m.layer_norm]}: W x and U h end in whole rows, each of which is normalised; threads "
                      "cannot divide units")
     if P:
-        lines.append("projection: a second product per step, on the same rows; threads cannot divide units, so a batch of 1 "
-                     "runs on one thread for each direction")
+        lines.append("projection: a second product per step, which waits for the first" + ("" if m.layer_norm else f"; {_twice()}"))
     if m.cell == "gru_before":
-        lines.append("reset_after=False: a second product per step, on r h, which waits for the first; threads cannot divide units in a "
-                     "whole sequence, so a batch of 1 runs on one thread for each direction")
+        lines.append(f"reset_after=False: a second product per step, on r h, which waits for the first; {_twice()}")
     if m.recurrent_dropout:
         lines.append("recurrent_dropout, in training: h is masked for each gate by itself, so there is a product for each gate, forward and "
                      "backward; threads do not divide units then")
@@ -64,6 +62,11 @@ def _why():
             f"direction exceed {plan.SHARE_FAR_ABOVE_BYTES // 1024} KiB)")
 
 
+def _twice():
+    return (f"threads that divide units meet after both, so they do so for one row from {plan.SHARE_STAGED_ABOVE_BYTES // 1024} KiB of weights beside "
+            f"W on, and for several from {plan.SHARE_STAGED_BYTES_A_ROW // 1024} KiB for each")
+
+
 def _for_now(n):
     most = contention.limit()
     if most is not None and most < n:
@@ -76,7 +79,8 @@ def _sequence(m, B, train):
                     core.tile_rows(), train=train, normed=m.layer_norm is not None, dropped=train and m.recurrent_dropout > 0)
     n, who, bands, directions = p["threads"], "one thread", p["bands"], m.num_directions
     if n > 1:
-        meet = "divide the units and " + ("begin each step with what is there of h" if p["eager"] else "meet after each step")
+        what = "product" if m.proj_size or m.cell == "gru_before" else "step"
+        meet = "divide the units and " + (f"begin each {what} with what is there of h" if p["eager"] else f"meet after each {what}")
         who = f"{n} threads " + (meet if p["shared"] else "divide the rows")
     if bands * directions > 1:
         what = ["directions"] * (directions > 1) + ["two bands of rows"] * (bands > 1)
