@@ -39,13 +39,16 @@ def test_shared_units(isa, case, dtype, forced):
             assert_same_bits(train(m, n, threads=threads), alone)
 
 
-# Cells of two stages a step, between which threads meet too: a projection, the GRU's reset before its product. Fewer groups of columns than threads,
-# two layers, rows of several lengths, one thread or two for each direction, many rows of weights that no core's cache holds.
-PROJECTED = [Case(23, 1, 5, 150, P=90), Case(6, 1, 7, 700, P=20), Case(5, 2, 9, 230, P=150, ragged=True), Case(4, 1, 5, 200, L=2, P=70),
-             Case(4, 1, 5, 200, D=2, P=70), Case(3, 3, 6, 260, P=200, ragged=True), Case(3, 13, 40, 520, P=300, ragged=True)]
-RESET_BEFORE = [Case(7, 1, 5, 150), Case(5, 2, 6, 240), Case(4, 1, 5, 170, L=2), Case(3, 3, 4, 290, D=2, ragged=True), Case(2, 9, 10, 530, ragged=True)]
-STAGED = [*[("lstm", case) for case in PROJECTED], *[("gru-before", case) for case in RESET_BEFORE],
-          *[(name, PROJECTED[2]) for name in ("lstm-zoneout", "lstm-clip-peephole-coupled")], ("gru-before-zoneout-clip", RESET_BEFORE[1])]
+# Cells of several stages a step, between which threads meet too: a projection, the GRU's reset before its product, layer normalisation. Fewer groups of
+# columns than threads, two layers, rows of several lengths, one thread or two for each direction, many rows of weights that no core's cache holds.
+PROJECTED = [Case(23, 1, 5, 150, P=90), Case(6, 1, 7, 700, P=20), Case(5, 2, 9, 300, P=190, ragged=True), Case(4, 1, 5, 200, L=2, P=70),
+             Case(4, 1, 5, 200, D=2, P=70), Case(3, 3, 6, 300, P=230, ragged=True), Case(3, 13, 40, 520, P=300, ragged=True)]
+RESET_BEFORE = [Case(7, 1, 5, 150), Case(5, 2, 6, 305), Case(4, 1, 5, 170, L=2), Case(3, 3, 4, 337, D=2, ragged=True), Case(2, 9, 10, 530, ragged=True)]
+NORMED = [Case(7, 1, 5, 150), Case(5, 2, 6, 264), Case(4, 1, 5, 170, L=2), Case(3, 5, 6, 420, ragged=True), Case(5, 1, 6, 300, P=100),
+          Case(4, 2, 5, 300, D=2, P=190, ragged=True), Case(6, 13, 5, 430)]
+STAGED = [*[("lstm", case) for case in PROJECTED], *[("gru-before", case) for case in RESET_BEFORE], *[("lstm-haste", case) for case in NORMED],
+          *[(name, PROJECTED[2]) for name in ("lstm-zoneout", "lstm-clip-peephole-coupled")], ("gru-before-zoneout-clip", RESET_BEFORE[1]),
+          ("lstm-haste-all", NORMED[3]), ("lstm-tfa-zoneout", NORMED[5])]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -54,9 +57,9 @@ def test_shared_stages(isa, name, case, dtype, forced):
     n, m = numbers_of(case, dtype, name=name), module_of(case, dtype, name=name)
     alone, inference = train(m, n, threads=1), call(m, n, threads=1)
     for threads in (2, 3, 4) if dtype == "float32" else (4,):
-        p = plan.choose(m.cell, case.T, case.B, case.I, case.H, case.P, case.D, m.dtype.itemsize, threads=threads)
+        p = plan.choose(m.cell, case.T, case.B, case.I, case.H, case.P, case.D, m.dtype.itemsize, threads=threads, normed=m.layer_norm is not None)
         assert p["shared"] == (core.has_openmp() and threads > p["at_once"])
-        for epoch in (0, 1, 2, 2 * case.T - 1, 2 * case.T + 1):
+        for epoch in (0, 1, 2, 3, 2 * case.T - 1, 2 * case.T + 1):
             forced(alone_from=epoch, one_by_one=epoch % 2 == threads % 2)
             m.step = 0
             assert_same_bits(train(m, n, threads=threads), alone)

@@ -36,7 +36,7 @@ cdef void c0_gradient(const Backward *g, Py_ssize_t i) noexcept nogil:
 
 cdef void set_stages(const Backward *g, Member *m, void **prow) noexcept nogil:
     """The walks of a step, but for what changes from step to step: that which gives dh of what U reads, and ends in the cell, or in a projection of which
-    another gives dh of the cell, or in the second of the cell's two stages, of which another gives that of the first."""
+    another gives dh of the cell, or in the second of the cell's two stages, of which another gives that of the first. Layer normalisation is the last."""
     cdef const Record *r = g.r
     cdef const Operands *w = r.w
     cdef Py_ssize_t slots = slots_of_h(w.cell), units = LSTMC_SLOTS * r.nu
@@ -59,7 +59,10 @@ cdef void set_stages(const Backward *g, Member *m, void **prow) noexcept nogil:
         m.stages, last = 2, &m.stage[1]
         last.groups, last.made, last.each, last.most = g.cell_groups, g.groups, units, w.R
         last.sums = NULL if g.sums == NULL else g.sums + sums_bytes(g.groups, r.s.B, r.k.mr)
-    first.made, first.each, first.most = last.groups, LSTMC_SLOTS * run, w.H // r.nu * run
+    if w.norm != NULL:
+        m.stage[m.stages].in_rows = True
+        m.stages += 1
+    first.made, first.each, first.most = last.groups, LSTMC_SLOTS * run, 0 if w.norm != NULL else w.H // r.nu * run
     if w.P:
         c.tiles, c.begins, c.ends = a.tiles, True, True
         c.N, c.product[0].b, c.product[0].K, c.product[0].n_operands, c.n_products, c.k1 = w.H, w.hr_cols, w.P, 1, 1, w.P
@@ -159,7 +162,7 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
                 walk_stage(&m, &m.stage[0])
             else:
                 r.k.walk(a)
-        if m.stages > 1:
+        if w.P or w.cell.first:
             end_stage(&m, False)
             if not may_begin(&m):
                 return
@@ -172,7 +175,11 @@ cdef void backward_thread(const Backward *g, Py_ssize_t i, Py_ssize_t n, Stop *s
             if c.n_tiles:
                 walk_stage(&m, &m.stage[1])
         if w.norm != NULL:
-            norm_backward(r, &g.team, i, t, cell)
+            end_stage(&m, False)
+            if not may_begin(&m):
+                return
+            wait_for_all(&m)
+            norm_backward(r, &m, t, cell)
         end_stage(&m, m.sharing and i == 0 and must_stop(stop, caller))
     if i == 0 or not g.team.shared:
         clear_rest(&g.dx, s, i, 1 if g.team.shared else g.team.threads, w.I)

@@ -9,12 +9,12 @@ from libc.string cimport memcpy
 from lstmc.kernels.cells cimport across
 from lstmc.kernels.core cimport LSTMC_SLOTS, dense, lstmc_cell, lstmc_walk
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_of
-from lstmc.kernels.norm cimport norm_forward
+from lstmc.kernels.norm cimport end_in_sums, norm_forward, sums_of_h
 from lstmc.kernels.schedule cimport Rows, len_of, n_active, row_of, seq, time_of
 from lstmc.kernels.states cimport StateRows, clear_rest, copy_blocks, load_state
 from lstmc.kernels.tape cimport Record, mask_of, state_row
 from lstmc.kernels.team cimport (Member, Stage, cut_tiles, divide, end_row, end_stage, first_row, join, may_begin, must_stop, padded, shares,
-                                 sums_bytes, tiles_of, walk_stage)
+                                 sums_bytes, tiles_of, wait_for_all, walk_stage)
 from lstmc.kernels.weights cimport Operands
 from lstmc.kernels.workspace cimport States, states_of
 
@@ -46,13 +46,14 @@ cdef void final_state(const Forward *f, Py_ssize_t i) noexcept nogil:
 
 
 cdef void set_stages(const Forward *f, Member *m, const void **xrow, void **yrow, void **hrow, Py_ssize_t c_ps) noexcept nogil:
-    """The walks of a step, but for what changes from step to step: of the cell, then of a projection, or the second of the cell's two."""
+    """The walks of a step, but for what changes from step to step: of the cell, with layer normalisation after it, then of a projection, or the
+    second of the cell's two."""
     cdef const Record *r = &f.r
     cdef const Operands *w = r.w
     cdef Stage *first = &m.stage[0]
     cdef Stage *last = first
     cdef lstmc_walk *a = &first.walk
-    cdef lstmc_walk *b = &m.stage[1].walk
+    cdef lstmc_walk *b
     cdef bint plain = r.plain and r.mask == NULL        # the plain one may want all slots of the last product
     set_products(f, a, xrow)
     a.product[0].a[0].ahead = 0 if r.s.when != NULL else (-1 if r.reverse else 1) * r.x.stride[0] * r.es
@@ -68,10 +69,16 @@ cdef void set_stages(const Forward *f, Member *m, const void **xrow, void **yrow
         a.step.sequence = f.numbers + m.i * padded(2 * r.s.B, sizeof(Py_ssize_t))
         a.step.time = a.step.sequence + r.s.B
     first.groups, first.sums = w.groups, f.sums
+    if w.norm != NULL:
+        end_in_sums(a, w, sums_of_h(f, m.i), r.nu)
+        m.stage[m.stages].in_rows = True
+        m.stages += 1
     if w.P or w.cell.first:
-        m.stages, last = 2, &m.stage[1]
-        last.made, last.each, last.most = w.groups, block_units(w.cell, r.nu), w.H
+        last = &m.stage[m.stages]
+        m.stages += 1
+        last.made, last.each, last.most = w.groups, block_units(w.cell, r.nu), 0 if w.norm != NULL else w.H
         last.sums = NULL if f.sums == NULL else f.sums + sums_bytes(w.groups, r.s.B, r.k.mr)
+    b = &last.walk
     if w.P:
         b.tiles, b.begins, b.ends = a.tiles, True, True
         b.n_products, b.product[0].n_operands = 1, 1
@@ -93,7 +100,8 @@ cdef void set_stages(const Forward *f, Member *m, const void **xrow, void **yrow
         b.product[1].a[0].row_stride, b.product[1].K = r.ldf, w.H
         a.step.gates = b.step.gates = r.gates
         a.step.mask, a.step.ld_dh = mask_of(r, w.cell.first), r.ldh
-    first.first, first.made, first.each, first.most = w.I, last.groups, LSTMC_SLOTS * r.nu if w.P else block_units(w.cell, r.nu), w.R
+    first.first, first.made, first.each = w.I, last.groups, LSTMC_SLOTS * r.nu if w.P else block_units(w.cell, r.nu)
+    first.most = 0 if m.stage[m.stages - 1].in_rows else w.R
     divide(m)
 
 
@@ -113,7 +121,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
     cdef void **hrow = yrow + B
     cdef Member m
     cdef lstmc_walk *a = &m.stage[0].walk
-    cdef lstmc_walk *b = &m.stage[1].walk
+    cdef lstmc_walk *b
     cdef Py_ssize_t *sequence = NULL if f.numbers == NULL else f.numbers + i * padded(2 * B, sizeof(Py_ssize_t))
     cdef Py_ssize_t live = -1       # rows for which the tiles were made
     cdef Py_ssize_t z0 = -1         # first step that z holds, -1: none
@@ -126,6 +134,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
     if not m.sharing:
         initial_state(f, i)
     set_stages(f, &m, xrow, yrow, hrow, part.c_ps)
+    b = &m.stage[m.stages - 1].walk         # what makes h
     for t in range(s.T):
         if not m.sharing and must_stop(stop, caller):
             return
@@ -148,7 +157,7 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
         a.step.h = h
         a.k_start = a.k0 = k0
         a.k1 = w.I + w.R
-        if m.stages > 1:
+        if w.P or w.cell.first:
             b.n_tiles, b.back = a.n_tiles, a.back
             b.step.h_prev, b.step.h = a.step.h_prev, h
             a.step.h = r.hf + (row_of(s, t) * r.ldf * es if f.train else 0)
@@ -175,19 +184,24 @@ cdef void forward_thread(const Forward *f, Py_ssize_t i, Py_ssize_t n, Stop *sto
         for k in range(m.stages):
             if f.z_steps and (z0 < 0 or t - z0 >= f.z_steps):
                 z0 = t
+                if w.norm != NULL:      # z is in one buffer: the first may be alone there, or who normalises it not have come so far
+                    if not may_begin(&m):
+                        return
+                    wait_for_all(&m)
                 fill_z(f, &m, t)
-            if f.z_steps and m.stage[k].walk.start != NULL:         # not a projection
+            if f.z_steps and w.norm == NULL and m.stage[k].walk.start != NULL:      # not a projection
                 m.stage[k].walk.start, m.stage[k].walk.start_rs = z_of(f, i, t - z0, k, a.tiles[0].row), f.z_rs
                 m.stage[k].walk.start_gs = f.z_gs
             if not may_begin(&m):
                 return
-            if k == 0 and w.norm != NULL:
-                norm_forward(f, a, i, t)
+            if m.stage[k].in_rows:
+                wait_for_all(&m)
+                norm_forward(f, &m, z_of(f, i, t - z0, 0, a.tiles[0].row), t)
             elif k == 0 and r.mask != NULL and w.cell.first:
                 walk_slots(f, a)
             else:
                 walk_stage(&m, &m.stage[k])
-            if k and w.P and f.y.p != NULL:
+            if w.P and k == m.stages - 1 and f.y.p != NULL:
                 copy_projected(b, yrow, hrow, r.nu, es)
             if end_stage(&m, m.sharing and i == 0 and k == m.stages - 1 and must_stop(stop, caller)):
                 z0 = -1

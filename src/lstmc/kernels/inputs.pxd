@@ -8,6 +8,11 @@ cdef inline Py_ssize_t z_blocks(const Forward *f) noexcept nogil:
     return f.r.w.blocks + f.r.w.then.blocks
 
 
+cdef inline Py_ssize_t z_of_whom(const Forward *f, Py_ssize_t i) noexcept nogil:
+    """In whose buffer thread i's z is: where threads share rows that are normalised whole, in one."""
+    return 0 if f.team.shared and f.r.w.norm != NULL else i
+
+
 cdef void set_products(const Forward *f, lstmc_walk *a, const void **xrow) noexcept nogil
 cdef int spread_masks(Forward *f, list scratch) except -1
 cdef void mask_h(const Forward *f, const char *h, Py_ssize_t j0, Py_ssize_t j1) noexcept nogil

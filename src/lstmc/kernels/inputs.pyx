@@ -117,7 +117,7 @@ cdef void fill_z(const Forward *f, const Member *m, Py_ssize_t t0) noexcept nogi
     a.q0, a.q1 = m.stage[0].walk.q0, m.stage[0].walk.q1
     a.k1 = f.r.w.I
     a.begins = a.ends = True
-    a.blocks_out = f.z + i * f.z_rows * z_blocks(f) * f.r.nu * f.r.es
+    a.blocks_out = f.z + z_of_whom(f, i) * f.z_rows * z_blocks(f) * f.r.nu * f.r.es
     a.out_rs, a.out_gs = f.z_rs, f.z_gs
     f.r.k.walk(&a)
     if f.r.w.cell.first:
@@ -130,4 +130,4 @@ cdef void fill_z(const Forward *f, const Member *m, Py_ssize_t t0) noexcept nogi
 cdef const void *z_of(const Forward *f, Py_ssize_t i, Py_ssize_t step, Py_ssize_t stage, Py_ssize_t row) noexcept nogil:
     """z of a stage in thread i's buffer, `step` steps after the first it was filled for: where row 0 would be if `row` is its first."""
     cdef Py_ssize_t first = (f.z_first[i * f.z_steps + step] - row) * f.z_rs + (f.r.w.blocks * f.r.nu if stage else 0)
-    return f.z + (i * f.z_rows * z_blocks(f) * f.r.nu + first) * f.r.es
+    return f.z + (z_of_whom(f, i) * f.z_rows * z_blocks(f) * f.r.nu + first) * f.r.es

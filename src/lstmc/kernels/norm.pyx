@@ -16,8 +16,9 @@ from libc.string cimport memset
 from lstmc.kernels.arena cimport block
 from lstmc.kernels.cells cimport row_stride
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_NORM_SUMS, LSTMC_SLOTS, lstmc_norm, lstmc_outer, lstmc_tile
+from lstmc.kernels.inputs cimport z_of_whom
 from lstmc.kernels.schedule cimport n_active, row_of
-from lstmc.kernels.team cimport end_row, first_row
+from lstmc.kernels.team cimport cut_rows, end_row, first_row
 
 cdef enum: STATS = 4             # of a row: see lstmc_norm
 
@@ -36,27 +37,27 @@ cdef int keep_normed(Forward *f, list keep, list scratch) except -1:
     return 0
 
 
-cdef void multiply(const Operands *w, const lstmc_walk *step, Py_ssize_t k0, Py_ssize_t k1, char *rows, Py_ssize_t nu,
-                   const lstmc_kernels *k) noexcept nogil:
-    """Values k0 .. k1-1 of W x + U h of the rows of a step, from zero, to rows of blocks."""
-    cdef lstmc_walk a = step[0]
+cdef void end_in_sums(lstmc_walk *a, const Operands *w, char *rows, Py_ssize_t nu) noexcept nogil:
+    """Let the chains of a step begin at zero, and end in rows of blocks instead of cells."""
     a.start, a.start_rs, a.start_gs = w.bias, 0, LSTMC_SLOTS * nu
-    a.k0, a.k1 = k0, k1
     a.finish, a.fused = NULL, NULL
     a.blocks_out, a.out_rs, a.out_gs = rows, w.blocks * nu, LSTMC_SLOTS * nu
-    k.walk(&a)
 
 
-cdef void norm_forward(const Forward *f, const lstmc_walk *a, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
-    """Step t for the rows of thread i, whose W x is where `a` would start, and whose U h are its values."""
+cdef char *sums_of_h(const Forward *f, Py_ssize_t i) noexcept nogil:
+    """Where U h of row 0 would be for thread i."""
+    return f.u + (z_of_whom(f, i) * (f.z_rows // f.z_steps) - first_row(&f.team, i)) * f.r.w.blocks * f.r.nu * f.r.es
+
+
+cdef void norm_forward(const Forward *f, const Member *member, const void *z, Py_ssize_t t) noexcept nogil:
+    """Step t, of which the first walk has ended in U h, for the rows that are this thread's; z: where W x of row 0 would be."""
     cdef const Record *r = &f.r
-    cdef const Operands *w = r.w
-    cdef Py_ssize_t j0 = a.tiles[0].row, j1 = a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr, rs = w.blocks * r.nu
+    cdef const lstmc_walk *a = &member.stage[0].walk
+    cdef Py_ssize_t j0 = a.tiles[0].row, j1 = a.tiles[a.n_tiles - 1].row + a.tiles[a.n_tiles - 1].mr
     cdef Py_ssize_t pairs = row_of(&r.s, t)
-    cdef char *u = f.u + (i * (f.z_rows // f.z_steps) - first_row(&f.team, i)) * rs * r.es
-    cdef lstmc_norm m = w.norm[0]
-    multiply(w, a, a.k0, a.k1, u, r.nu, r.k)
-    m.sums_x, m.sums_x_rs, m.sums_h, m.sums_h_rs = a.start, a.start_rs, u, rs
+    cdef lstmc_norm m = r.w.norm[0]
+    cut_rows(member, &j0, &j1)
+    m.sums_x, m.sums_x_rs, m.sums_h, m.sums_h_rs = z, f.z_rs, a.blocks_out, a.out_rs
     if f.train:
         m.x, m.h = r.normed.x + pairs * r.gates_rs * r.es, r.normed.h + pairs * r.gates_rs * r.es
         m.stats = r.normed.stats + pairs * STATS * r.es
@@ -68,8 +69,12 @@ cdef void norm_step(const Operands *w, const lstmc_walk *a, char *sums, Py_ssize
     """A session's step of all B rows; sums: two numbers for each slot of each row."""
     cdef Py_ssize_t rs = w.blocks * nu
     cdef lstmc_norm m = w.norm[0]
-    multiply(w, a, 0, w.I, sums, nu, k)
-    multiply(w, a, w.I, w.I + w.R, sums + B * rs * es, nu, k)
+    cdef lstmc_walk of_x = a[0], of_h = a[0]
+    end_in_sums(&of_x, w, sums, nu)
+    end_in_sums(&of_h, w, sums + B * rs * es, nu)
+    of_x.k1 = of_h.k0 = w.I
+    k.walk(&of_x)
+    k.walk(&of_h)
     m.sums_x, m.sums_h, m.sums_x_rs, m.sums_h_rs = sums, sums + B * rs * es, rs, rs
     k.norm_fwd(&a.step, &m, 0, B)
 
@@ -96,11 +101,12 @@ cdef char *take_sums(Record *r, Py_ssize_t steps, list scratch) except NULL:
     return block(scratch, r.s.B * scratch_row(r) * r.es)
 
 
-cdef void norm_backward(const Record *r, const Team *team, Py_ssize_t i, Py_ssize_t t, const lstmc_walk *cell) noexcept nogil:
-    """Step t for the rows of thread i, whose dh is where `cell` ends."""
-    cdef Py_ssize_t j0 = first_row(team, i), j1 = min(end_row(team, i), n_active(&r.s, t)), pairs = row_of(&r.s, t)
+cdef void norm_backward(const Record *r, const Member *member, Py_ssize_t t, const lstmc_walk *cell) noexcept nogil:
+    """Step t for the rows that are this thread's, whose dh is where `cell` ends."""
+    cdef Py_ssize_t j0 = first_row(member.team, member.i), j1 = min(end_row(member.team, member.i), n_active(&r.s, t)), pairs = row_of(&r.s, t)
     cdef Py_ssize_t slots = pairs * r.gates_rs * r.es
     cdef lstmc_norm m = r.w.norm[0]
+    cut_rows(member, &j0, &j1)
     if j0 >= j1:
         return
     m.x, m.h, m.stats = r.normed.x + slots, r.normed.h + slots, r.normed.stats + pairs * STATS * r.es

@@ -28,12 +28,11 @@ SHARE_ABOVE_BYTES = 80 * 1024
 # ... or fewer than this, where all weights of a direction are more than this and each step reads them from afar.
 SHARE_FAR_BELOW_ROWS = 25
 SHARE_FAR_ABOVE_BYTES = 3 * 1024 * 1024
-# With two stages a step they meet twice: then all matrices but W must be at least this large for a single row, which one core would have otherwise,
-# and this large for every row where rows could be divided. A GRU with reset before the product takes on two cores, of what it took, 1.09 for one row
-# and 192 KiB, 0.88 for one and 300, 1.04 for two and 590, 0.92 for two and 1200, 1.1 for seven and 1200. Far weights must be so without W, and rows
-# fewer by the number of stages: 24 of 512 units take 0.85 with a projection and 0.91 in such a GRU, 32 up to 1.08.
+# With several stages a step they meet after each. Then one row, which one core would have otherwise, takes this much of all matrices but W, and B rows
+# take sqrt(B) times NEAR_BYTES, up to as many as far ones above by the number of stages. Of what a GRU with reset before the product took on two cores
+# it takes 1.09 for one row and 192 KiB, 0.88 for one and 300, 1.0 for two and 768, 0.92 for two and 1200, 1.1 for seven and 1200, 0.89 for five and
+# 1728, 1.15 for twelve and 1728, 0.9 for twelve and 2352, 0.95 for 24 and 3072; with layer normalisation or a projection less.
 SHARE_STAGED_ABOVE_BYTES = 256 * 1024
-SHARE_STAGED_BYTES_A_ROW = 320 * 1024
 # Those with fewer rows than SHARE_BELOW_ROWS begin a step with the parts of h that are there if their part of the recurrent
 # weights fits NEAR_BYTES: to read part of each panel now and the rest later costs nothing there, and more than waiting beyond.
 # Rows of a thread, in register tiles, below which W x of several steps is computed in one go: weights then meet full tiles.
@@ -57,7 +56,7 @@ cdef double flops_per_thread = FLOPS_PER_THREAD, flops_per_far_byte = FLOPS_PER_
 cdef double waking_factor = WAKING_FACTOR
 cdef Py_ssize_t near_bytes = NEAR_BYTES, share_below_rows = SHARE_BELOW_ROWS, share_above_bytes = SHARE_ABOVE_BYTES
 cdef Py_ssize_t share_far_below_rows = SHARE_FAR_BELOW_ROWS, share_far_above_bytes = SHARE_FAR_ABOVE_BYTES
-cdef Py_ssize_t share_staged_above_bytes = SHARE_STAGED_ABOVE_BYTES, share_staged_bytes_a_row = SHARE_STAGED_BYTES_A_ROW
+cdef Py_ssize_t share_staged_above_bytes = SHARE_STAGED_ABOVE_BYTES
 cdef Py_ssize_t z_below_tiles = Z_BELOW_TILES, z_far_below_tiles = Z_FAR_BELOW_TILES, z_below_rows = Z_BELOW_ROWS, z_bytes = Z_BYTES, z_part = Z_PART, z_least = Z_STEPS[0], z_most = Z_STEPS[1]
 
 
@@ -108,10 +107,9 @@ cdef Plan plan_of(const Load *load, object threads, Py_ssize_t most) except *:
     cdef Py_ssize_t all_threads = fewest(work * load.D, max(load.B, 1) * load.parts * load.D, threads, most), n, rows, tiles, wide
     cdef Py_ssize_t B = load.B // load.bands, u_bytes = (load.recurrent + load.P * load.H) * load.itemsize
     cdef bint staged = load.stages > 1
-    cdef bint far = <double>load.weights * load.itemsize > share_far_above_bytes and (not staged or u_bytes > 2 * near_bytes)
+    cdef bint far = <double>load.weights * load.itemsize > share_far_above_bytes
     cdef bint can_share = load.parts > 1 and not load.undivided and load.T > 0 and u_bytes >= (share_staged_above_bytes if staged else share_above_bytes)
-    cdef bint worth = not staged or B <= 1 or u_bytes >= share_staged_bytes_a_row * B
-    cdef bint few_rows = can_share and worth and B < share_below_rows * all_threads
+    cdef bint few_rows = can_share and B < share_below_rows * all_threads
     plan.one_by_one, plan.alone_from = False, 0
     # Directions and bands need not meet, so each gets its own threads, unless the weights of one are more than a core's
     # own cache holds and half of them are not; with two stages a step they get them even so, which is 2 to 45 % faster
@@ -119,7 +117,9 @@ cdef Plan plan_of(const Load *load, object threads, Py_ssize_t most) except *:
     if few_rows and not staged and near_bytes < u_bytes <= 2 * near_bytes:
         plan.at_once = 1
     n = all_threads // plan.at_once
-    plan.shared = can_share and n > 1 and (B < share_far_below_rows * n // load.stages if far else worth and B < share_below_rows * n)
+    plan.shared = can_share and n > 1 and B < (share_far_below_rows * n // load.stages if far or staged else share_below_rows * n)
+    if staged and B > 1:
+        plan.shared &= <double>near_bytes * near_bytes * B <= <double>u_bytes * u_bytes
     plan.eager = plan.shared and few_rows and u_bytes <= near_bytes * n
     plan.threads = min(n, load.parts) if plan.shared else max(min(n, B), 1)
     rows = B if plan.shared else (B + plan.threads - 1) // plan.threads
@@ -157,7 +157,7 @@ def choose(cell, T, B, I, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=Fa
     load.T, load.B, load.D, load.pairs = T, B, D, T * B
     load.I, load.H, load.P, load.slots, load.weights, load.recurrent = I, H, P, z.slots, z.weights, z.recurrent
     load.parts, load.itemsize, load.mr, load.ragged = z.parts, itemsize, mr, ragged
-    load.stages, load.undivided = 2 if z.staged or P else 1, normed or dropped
+    load.stages, load.undivided = 1 + (z.staged or P > 0) + bool(normed), dropped
     load.x_apart = normed or dropped and z.staged
     rows.T, rows.B, rows.N, rows.ragged = T, B, T * B, ragged
     load.bands = bands_of(&rows, z.weights * itemsize, P) if train else 1

@@ -119,12 +119,13 @@ cdef struct Team:
     lstmc_progress *progress # [threads] if shared
 
 
-cdef enum: MAX_STAGES = 2
+cdef enum: MAX_STAGES = 3
 
-# A walk of each step, of which threads that share divide the groups. Its chains run over `first` values that are there already, then over what
+# A part of each step that needs all of the one before. Mostly a walk, of which threads that share divide the groups: its chains run over `first` values that are there already, then over what
 # the stage before has made, in the order of its groups: `each` values in each of `made` groups, as far as they lie so, which is `most`.
 cdef struct Stage:
     lstmc_walk walk
+    bint in_rows             # no walk: what is made of whole rows, which they divide
     Py_ssize_t groups
     Py_ssize_t first, made, each, most
     char *sums               # of threads that share: what waits for values of others, [groups][tiles of all rows]
@@ -159,6 +160,7 @@ cdef void divide(Member *m) noexcept nogil
 cdef bint may_begin(const Member *m) noexcept nogil
 cdef void wait_for_all(const Member *m) noexcept nogil
 cdef void walk_stage(const Member *m, Stage *s) noexcept nogil
+cdef void cut_rows(const Member *m, Py_ssize_t *low, Py_ssize_t *high) noexcept nogil
 cdef bint end_stage(Member *m, bint stop) noexcept nogil
 cdef void end(Region *r, const lstmc_progress *progress) noexcept nogil
 cdef Py_ssize_t padded(Py_ssize_t n, Py_ssize_t size) noexcept nogil

@@ -213,9 +213,17 @@ cdef void walk_stage(const Member *m, Stage *s) noexcept nogil:
         j = to
         a.ends = j == m.n
         a.k1 = K if a.ends else min(s.first + made_by(s, j, m.n), K)
-        m.k.walk(a)
-        a.k0, a.begins = a.k1, False
+        if a.k0 < a.k1 or a.ends:
+            m.k.walk(a)
+            a.k0, a.begins = a.k1, False
     a.k0, a.begins = k0, True
+
+
+cdef void cut_rows(const Member *m, Py_ssize_t *low, Py_ssize_t *high) noexcept nogil:
+    """Of these rows of its, those that a stage of whole rows is this thread's to make."""
+    cdef Py_ssize_t first = low[0], rows = high[0] - first
+    if m.sharing:
+        low[0], high[0] = first + m.i * rows // m.n, first + (m.i + 1) * rows // m.n
 
 
 cdef Py_ssize_t made_by(const Stage *s, Py_ssize_t i, Py_ssize_t n) noexcept nogil:

@@ -33,12 +33,14 @@ def explain(m):
     if isa == "baseline":
         lines.append("slow path: no fused multiply-add on this machine (or LSTMC_ISA=baseline); bits differ from the others")
     if m.layer_norm:
-        lines.append(f"layer normalisation as in {NORMS[m.layer_norm]}: W x and U h end in whole rows, each of which is normalised; threads "
-                     "cannot divide units")
+        lines.append(f"layer normalisation as in {NORMS[m.layer_norm]}: W x and U h end in whole rows, each of which is normalised by one thread")
     if P:
-        lines.append("projection: a second product per step, which waits for the first" + ("" if m.layer_norm else f"; {_twice()}"))
+        lines.append("projection: a second product per step, which waits for the first")
     if m.cell == "gru_before":
-        lines.append(f"reset_after=False: a second product per step, on r h, which waits for the first; {_twice()}")
+        lines.append("reset_after=False: a second product per step, on r h, which waits for the first")
+    if _stages(m) > 1:
+        lines.append(f"threads that divide units meet {_stages(m)} times a step, so one row takes {plan.SHARE_STAGED_ABOVE_BYTES // 1024} KiB of weights "
+                     f"beside W for that, and B rows sqrt(B) times {plan.NEAR_BYTES // 1024}")
     if m.recurrent_dropout:
         lines.append("recurrent_dropout, in training: h is masked for each gate by itself, so there is a product for each gate, forward and "
                      "backward; threads do not divide units then")
@@ -62,9 +64,8 @@ def _why():
             f"direction exceed {plan.SHARE_FAR_ABOVE_BYTES // 1024} KiB)")
 
 
-def _twice():
-    return (f"threads that divide units meet after both, so they do so for one row from {plan.SHARE_STAGED_ABOVE_BYTES // 1024} KiB of weights beside "
-            f"W on, and for several from {plan.SHARE_STAGED_BYTES_A_ROW // 1024} KiB for each")
+def _stages(m):
+    return 1 + (m.proj_size > 0 or m.cell == "gru_before") + (m.layer_norm is not None)
 
 
 def _for_now(n):
@@ -79,7 +80,7 @@ def _sequence(m, B, train):
                     core.tile_rows(), train=train, normed=m.layer_norm is not None, dropped=train and m.recurrent_dropout > 0)
     n, who, bands, directions = p["threads"], "one thread", p["bands"], m.num_directions
     if n > 1:
-        what = "product" if m.proj_size or m.cell == "gru_before" else "step"
+        what = "stage" if _stages(m) > 1 else "step"
         meet = "divide the units and " + (f"begin each {what} with what is there of h" if p["eager"] else f"meet after each {what}")
         who = f"{n} threads " + (meet if p["shared"] else "divide the rows")
     if bands * directions > 1:
