@@ -11,6 +11,7 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE __attribute__((noinline))
 #define UNROLL _Pragma("GCC unroll 24")
+#define HOLD(p) __asm__("" : "+r"(p))                   /* p is used as it is, not found anew from another address */
 #define PREFETCH(p) __builtin_prefetch(p)
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)     /* to the second-level cache */
 #define PREFETCH_OWN(p) __builtin_prefetch(p, 1)        /* to be written: taken from other cores too */
