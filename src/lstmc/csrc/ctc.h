@@ -47,7 +47,7 @@ static void FN(log_softmax)(T *x, T *e, ptrdiff_t n)
     for (int i = 1; i < VL; i++) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];      /* a lost NaN makes the sum NaN */
     top = v_set1(lanes[0]);
     for (ptrdiff_t i = 0; i < n; i += VL) v_store(e + i, FN(exp_or_0)(v_sub(v_load(x + i), top)));
-    const V shift = v_add(top, FN(log_normal)(v_set1(FN(sum_products)(e, NULL, n)), v_set1(0)));
+    const V shift = v_add(top, FN(log_normal)(v_set1(FN(sum)(e, n)), v_set1(0)));
     for (ptrdiff_t i = 0; i < n; i += VL) v_store(x + i, v_sub(v_load(x + i), shift));
 }
 

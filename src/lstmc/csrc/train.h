@@ -22,9 +22,9 @@ INLINE T FN(tree16)(const V *acc)
 {
     T t[FN(LANES)];
     for (int i = 0; i < FN(NV16); i++) v_store(t + i * VL, acc[i]);
-    for (int w = FN(LANES) / 2; w; w /= 2)
-        for (int i = 0; i < w; i++) t[i] += t[i + w];
-    return t[0];
+    for (int i = 0; i < 8; i++) t[i] += t[i + 8];
+    for (int i = 0; i < 4; i++) t[i] += t[i + 4];
+    return (t[0] + t[2]) + (t[1] + t[3]);
 }
 
 /* the vector at i .. i+VL-1 of n, zero beyond n */
@@ -38,15 +38,24 @@ INLINE void FN(store_upto)(T *p, ptrdiff_t i, ptrdiff_t n, V v)
     else v_store_n(p + i, v, n - i);
 }
 
-static T FN(sum_products)(const T *a, const T *b, ptrdiff_t n)
+/* the sum of a[i] b[i], of a[i] without `two` */
+INLINE T FN(sum_terms)(const T *a, const T *b, ptrdiff_t n, const int two)
 {
-    V acc[FN(NV16)];
+    V acc[FN(NV16)];        /* in registers only if all is unrolled */
+    ptrdiff_t i = 0;
+    UNROLL
     for (int l = 0; l < FN(NV16); l++) acc[l] = v_set1(0);
-    for (ptrdiff_t i = 0; i < n; i += FN(LANES))
-        for (int l = 0; l < FN(NV16); l++)
-            acc[l] = v_fma(FN(load_upto)(a, i + l * VL, n), b ? FN(load_upto)(b, i + l * VL, n) : v_set1(1), acc[l]);
+    for (; i + FN(LANES) <= n; i += FN(LANES))
+        UNROLL
+        for (int l = 0; l < FN(NV16); l++) acc[l] = v_fma(v_load(a + i + l * VL), two ? v_load(b + i + l * VL) : v_set1(1), acc[l]);
+    UNROLL
+    for (int l = 0; l < FN(NV16); l++)
+        if (i + l * VL < n)
+            acc[l] = v_fma(FN(load_upto)(a, i + l * VL, n), two ? FN(load_upto)(b, i + l * VL, n) : v_set1(1), acc[l]);
     return FN(tree16)(acc);
 }
+static T FN(sum_products)(const T *a, const T *b, ptrdiff_t n) { return FN(sum_terms)(a, b, n, 1); }
+static T FN(sum)(const T *a, ptrdiff_t n) { return FN(sum_terms)(a, NULL, n, 0); }
 
 static double FN(sumsq)(const void *src, ptrdiff_t n)
 {
@@ -67,7 +76,7 @@ static void FN(softmax)(void *dst, const void *src, ptrdiff_t rows, ptrdiff_t n)
         for (ptrdiff_t i = 1; i < n; i++) top = x[i] > top || x[i] != x[i] ? x[i] : top;
         for (ptrdiff_t i = 0; i < n; i += VL)
             FN(store_upto)(y, i, n, FN(v_exp)(v_sub(FN(load_upto)(x, i, n), v_set1(top))));
-        const V total = v_set1(FN(sum_products)(y, NULL, n));
+        const V total = v_set1(FN(sum)(y, n));
         for (ptrdiff_t i = 0; i < n; i += VL) FN(store_upto)(y, i, n, v_div(FN(load_upto)(y, i, n), total));
     }
 }
