@@ -75,8 +75,11 @@ SMALL = ("arena", "backward", "cells", "contention", "core", "linear", "options"
          "team", "train", "weights")
 # No unwind tables, which in C serve debuggers only: 4 % of the whole, none of the code.
 LINUX = ("-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
-# No symbol table, no padding between segments: a tenth of each module.
-LINUX_LINK = ("-Wl,-s", "-Wl,-z,noseparate-code", "-Wl,--gc-sections")
+# No symbol table, no padding between segments: a tenth of each module. Functions of others are found at once, as Python asks for anyway, and their
+# addresses are read-only from then on.
+LINUX_LINK = ("-Wl,-s", "-Wl,-z,noseparate-code", "-Wl,--gc-sections", "-Wl,-z,now")
+# Calls of others' functions through these addresses: no stub for each. On other machines a call would be longer than a stub saves.
+LINUX_X86 = ("-fno-plt",)
 
 DIRECTIVES = {
     "auto_pickle": False,
@@ -157,7 +160,8 @@ class BuildKernels(build_ext):
         extra = sanitize_flags()
         openmp = self.openmp_flags()
         small = sys.platform == "linux" and not extra
-        return [*FLAGS, *openmp, *extra, *(LINUX if small else ())], [*openmp, *extra, *(LINUX_LINK if small else ())]
+        lean = (*LINUX, *(LINUX_X86 if machine_of(self.plat_name) in X86 else ())) if small else ()
+        return [*FLAGS, *openmp, *extra, *lean], [*openmp, *extra, *(LINUX_LINK if small else ())]
 
     def openmp_flags(self):
         if os.environ.get("LSTMC_NO_OPENMP", "0") not in ("", "0"):
