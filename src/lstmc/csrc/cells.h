@@ -57,8 +57,9 @@ MATH_STRIDED(tanh_each, tanhs)
     static void FN(cell##_visit_##mr##x##nq)(const void *visit, const lstmc_product *P, const lstmc_walk *w, const lstmc_spot *at)  \
     {                                                                                                                             \
         V acc[FN(MAX_ACC)];                                                                                                       \
-        FN(take)(acc, visit, mr, nq, nb);                                                                                         \
-        FN(extend)(acc, visit, P, mr, nq, nb, 0);                                                                                 \
+        const FN(shape) tile = {mr, nq, nb};                                                                                      \
+        FN(take)(acc, visit, tile);                                                                                               \
+        FN(extend)(acc, visit, tile, P, 0);                                                                                       \
         FN(cell##_end)(w, at, acc, mr, nq);                                                                                       \
     }
 #if TILE_SLICES_1 == 4

@@ -30,24 +30,39 @@ INLINE FN(fetch) FN(after)(FN(fetch) f, ptrdiff_t k)
     return f;
 }
 
-INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const T *const *a, ptrdiff_t as, const T *const *b,
-                         ptrdiff_t bs, ptrdiff_t bg, ptrdiff_t K, FN(fetch) next, FN(fetch) own, const FN(fetch) *read, const int apart)
+/* mr rows by nq slices by nb blocks; constants wherever it is used */
+typedef struct { int mr, nq, nb; } FN(shape);
+
+/* What a tile multiplies: row r and slice q begin at a[r] and b[q]; steps of k, and from block to block of b */
+typedef struct {
+    const T *const *a, *const *b;
+    ptrdiff_t as, bs, bg;
+} FN(factors);
+
+/* Lines that come meanwhile: to be read from afar, to be written, and (NULL: none) to be read */
+typedef struct {
+    FN(fetch) next, own;
+    const FN(fetch) *read;
+} FN(fetches);
+
+INLINE void FN(tile_fma)(V *acc, const FN(shape) tile, FN(factors) f, ptrdiff_t K, FN(fetches) come, const int apart)
 {
+    const int mr = tile.mr, nq = tile.nq, nb = tile.nb;
     const T *ar[LSTMC_MAX_ROWS], *bq[TILE_SLICES_1];
     UNROLL
-    for (int r = 0; r < mr; r++) ar[r] = a[r];
+    for (int r = 0; r < mr; r++) ar[r] = f.a[r];
     UNROLL
-    for (int q = 0; q < nq; q++) bq[q] = b[q];
-    const char *to_read = read ? read->at : NULL;
-    const T *const end = b[0] + K * bs;
+    for (int q = 0; q < nq; q++) bq[q] = f.b[q];
+    const char *to_read = come.read ? come.read->at : NULL;
+    const T *const end = f.b[0] + K * f.bs;
     /* Nothing is found from k: registers are scarce. A tile of several slices ends by its weights: by a count it takes 6 % longer. */
-    for (ptrdiff_t ka = 0; nq > 1 ? bq[0] != end : K > 0; K--, ka += as) {
+    for (ptrdiff_t ka = 0; nq > 1 ? bq[0] != end : K > 0; K--, ka += f.as) {
         if (nq == 1) {      /* a tile of several slices reads weights as fast as they come, and loads are its limit */
-            PREFETCH_FAR(next.at);
-            PREFETCH_OWN(own.at);
-            if (read) PREFETCH(to_read);
-            next.at += next.step, own.at += own.step;
-            if (read) to_read += read->step;
+            PREFETCH_FAR(come.next.at);
+            PREFETCH_OWN(come.own.at);
+            if (come.read) PREFETCH(to_read);
+            come.next.at += come.next.step, come.own.at += come.own.step;
+            if (come.read) to_read += come.read->step;
         }
         UNROLL
         for (int q = 0; q < nq; q++) {
@@ -57,7 +72,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
                 for (int r = 0; r < mr; r++) av[r] = v_set1(ar[r][ka]);
                 UNROLL
                 for (int g = 0; g < nb; g++) {
-                    V bv = v_load(bq[q] + g * bg);
+                    V bv = v_load(bq[q] + g * f.bg);
                     UNROLL
                     for (int r = 0; r < mr; r++)
                         acc[(r * nq + q) * nb + g] = v_fma(apart ? v_set1(ar[r][ka + g]) : av[r], bv, acc[(r * nq + q) * nb + g]);
@@ -66,7 +81,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
                 V bv[LSTMC_SLOTS];
                 UNROLL
                 for (int g = 0; g < nb; g++) {
-                    bv[g] = v_load(bq[q] + g * bg);
+                    bv[g] = v_load(bq[q] + g * f.bg);
                     if (mr == 2 || mr == 3) v_hold(bv[g]);
                 }
                 UNROLL
@@ -77,7 +92,7 @@ INLINE void FN(tile_fma)(V *acc, const int mr, const int nq, const int nb, const
                         acc[(r * nq + q) * nb + g] = v_fma(apart ? v_set1(ar[r][ka + g]) : av, bv[g], acc[(r * nq + q) * nb + g]);
                 }
             }
-            bq[q] += bs;
+            bq[q] += f.bs;
             if (nq > 2) HOLD(bq[q]);
         }
     }
@@ -90,8 +105,9 @@ INLINE const T *FN(row_of)(const lstmc_operand *A, ptrdiff_t j)
 }
 
 /* the sums of a visit, from where they are */
-INLINE void FN(take)(V *acc, const FN(visit) *v, const int mr, const int nq, const int nb)
+INLINE void FN(take)(V *acc, const FN(visit) *v, const FN(shape) tile)
 {
+    const int mr = tile.mr, nq = tile.nq, nb = tile.nb;
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
@@ -108,25 +124,26 @@ typedef struct {
     int line;
 } FN(progress);
 
-/* The next m values, which lie A->k_stride apart from c->a on. */
-INLINE void FN(extend_run)(V *acc, FN(progress) *c, const FN(visit) *v, const lstmc_operand *A, ptrdiff_t m, const FN(fetch) *read,
-                           const int mr, const int nq, const int nb, const int apart)
+/* The next m values, which lie `as` apart from c->a on. */
+INLINE void FN(extend_run)(V *acc, FN(progress) *c, const FN(visit) *v, const FN(shape) tile, ptrdiff_t as, ptrdiff_t m, const FN(fetch) *read,
+                           const int apart)
 {
+    const ptrdiff_t bs = tile.nb * FN(NU);
     const char *line = (const char *)v->acc[0];
     ptrdiff_t step = 0;
     if (c->line < v->n_lines) line = v->line[c->line].at, step = v->line[c->line].step;
-    FN(tile_fma)(acc, mr, nq, nb, c->a, A->k_stride, c->b, nb * FN(NU), FN(NU), m, c->next, (FN(fetch)){line, step}, read, apart);
+    FN(tile_fma)(acc, tile, (FN(factors)){c->a, c->b, as, bs, FN(NU)}, m, (FN(fetches)){c->next, {line, step}, read}, apart);
     c->next = FN(after)(c->next, m);
     c->line++;
     c->k += m;
     UNROLL
-    for (int q = 0; q < nq; q++) c->b[q] += m * nb * FN(NU);
+    for (int q = 0; q < tile.nq; q++) c->b[q] += m * bs;
 }
 
 /* The runs of an operand that the visit has, full ones and then those of the tail; `begin`: the operand's first value in the chain */
-INLINE void FN(extend_runs)(V *acc, FN(progress) *c, const FN(visit) *v, const lstmc_operand *A, ptrdiff_t begin,
-                            const int mr, const int nq, const int nb)
+INLINE void FN(extend_runs)(V *acc, FN(progress) *c, const FN(visit) *v, const FN(shape) tile, const lstmc_operand *A, ptrdiff_t begin)
 {
+    const int mr = tile.mr;
     ptrdiff_t n = A->n_full, len = A->full_len, stride = A->full_stride, origin = 0;
     for (int tail = 0; tail < 2; tail++) {
         const ptrdiff_t all = begin + n * len, end = all < v->k1 ? all : v->k1;
@@ -139,7 +156,7 @@ INLINE void FN(extend_runs)(V *acc, FN(progress) *c, const FN(visit) *v, const l
                 const ptrdiff_t m = len - skip < end - c->k ? len - skip : end - c->k, more = c->k + m < end;
                 /* rows of the next run are in another panel; consecutive rows lie side by side there */
                 const FN(fetch) read = {(const char *)(c->a[0] + more * stride), more * (mr * (ptrdiff_t)sizeof(T))};
-                FN(extend_run)(acc, c, v, A, m, &read, mr, nq, nb, 0);
+                FN(extend_run)(acc, c, v, tile, A->k_stride, m, &read, 0);
                 UNROLL
                 for (int r = 0; r < mr; r++) c->a[r] += stride - skip * A->k_stride;
                 skip = 0;
@@ -151,31 +168,32 @@ INLINE void FN(extend_runs)(V *acc, FN(progress) *c, const FN(visit) *v, const l
 }
 
 /* ... extended by its part of the product, whose operands may have several runs or have one each ... */
-INLINE void FN(extend)(V *acc, const FN(visit) *v, const lstmc_product *P, const int mr, const int nq, const int nb, const int runs)
+INLINE void FN(extend)(V *acc, const FN(visit) *v, const FN(shape) tile, const lstmc_product *P, const int runs)
 {
     FN(progress) c;
     c.next = v->next, c.k = v->k0, c.line = 0;
     UNROLL
-    for (int q = 0; q < nq; q++) c.b[q] = v->b[q];
+    for (int q = 0; q < tile.nq; q++) c.b[q] = v->b[q];
     ptrdiff_t begin = 0, end;
     for (const lstmc_operand *A = P->a; c.k < v->k1; A++, begin = end) {
         end = begin + A->n_full * A->full_len + A->n_tail * A->tail_len;
         if (c.k >= end) continue;
         if (runs && (A->n_full != 1 || A->n_tail)) {
-            FN(extend_runs)(acc, &c, v, A, begin, mr, nq, nb);
+            FN(extend_runs)(acc, &c, v, tile, A, begin);
             continue;
         }
         UNROLL
-        for (int r = 0; r < mr; r++) c.a[r] = FN(row_of)(A, v->row + r) + (c.k - begin) * A->k_stride;
+        for (int r = 0; r < tile.mr; r++) c.a[r] = FN(row_of)(A, v->row + r) + (c.k - begin) * A->k_stride;
         const ptrdiff_t m = (end < v->k1 ? end : v->k1) - c.k;
-        if (runs && nq == 1 && nb >= LSTMC_SLOTS - 1 && A->apart) FN(extend_run)(acc, &c, v, A, m, NULL, mr, nq, nb, 1);
-        else FN(extend_run)(acc, &c, v, A, m, NULL, mr, nq, nb, 0);
+        if (runs && tile.nq == 1 && tile.nb >= LSTMC_SLOTS - 1 && A->apart) FN(extend_run)(acc, &c, v, tile, A->k_stride, m, NULL, 1);
+        else FN(extend_run)(acc, &c, v, tile, A->k_stride, m, NULL, 0);
     }
 }
 
 /* ... and left where they wait or are wanted. */
-INLINE void FN(leave)(const V *acc, const FN(visit) *v, const int mr, const int nq, const int nb)
+INLINE void FN(leave)(const V *acc, const FN(visit) *v, const FN(shape) tile)
 {
+    const int mr = tile.mr, nq = tile.nq, nb = tile.nb;
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL
@@ -189,9 +207,10 @@ typedef void (*FN(chain_fn))(const FN(visit) *, const lstmc_product *);
     static void FN(chain_##mr##x##nq##x##nb)(const FN(visit) *v, const lstmc_product *P)    \
     {                                                                                       \
         V acc[FN(MAX_ACC)];                                                                 \
-        FN(take)(acc, v, mr, nq, nb);                                                       \
-        FN(extend)(acc, v, P, mr, nq, nb, 1);                                               \
-        FN(leave)(acc, v, mr, nq, nb);                                                      \
+        const FN(shape) tile = {mr, nq, nb};                                                \
+        FN(take)(acc, v, tile);                                                             \
+        FN(extend)(acc, v, tile, P, 1);                                                     \
+        FN(leave)(acc, v, tile);                                                            \
     }
 #define ROW(mr) CHAIN(mr, 1, 1) CHAIN(mr, 1, 2) CHAIN(mr, 1, 3) CHAIN(mr, 1, 4)
 #define WIDE(mr, nq) CHAIN(mr, nq, 3) CHAIN(mr, nq, 4)

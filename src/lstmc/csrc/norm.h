@@ -171,20 +171,28 @@ static void FN(norm_fwd)(const lstmc_step *s, const lstmc_norm *m, ptrdiff_t row
 
 /* The way back through one N of a row, unit block p at p times each pitch: u becomes dv; d u, and d unless its place is NULL, are
  * added to sums. */
-INLINE void FN(norm_row_bwd)(const T *d, ptrdiff_t d_ps, T *u, ptrdiff_t u_ps, T *sum_du, T *sum_d, ptrdiff_t sums_ps, const T *gamma,
-                             ptrdiff_t H, const int slots, T k)
+typedef struct {
+    const T *d, *gamma;
+    T *u, *sum_du, *sum_d;
+    ptrdiff_t d_ps, u_ps, sums_ps;
+} FN(norm_way);
+
+INLINE void FN(norm_row_bwd)(const FN(norm_way) *w, ptrdiff_t H, const int slots, T k)
 {
+    const T *d = w->d, *gamma = w->gamma;
+    T *u = w->u, *sum_du = w->sum_du, *sum_d = w->sum_d;
+    const ptrdiff_t d_ps = w->d_ps, u_ps = w->u_ps, sums_ps = w->sums_ps;
     const ptrdiff_t panels = (H + FN(NU) - 1) / FN(NU);
     V acc[FN(NORM_ACC)], acc_u[FN(NORM_ACC)];
     UNROLL
     for (int i = 0; i < slots * FN(NV16); i++) acc[i] = acc_u[i] = v_set1(0);
     EACH_VECTOR(slots,
         const ptrdiff_t e = g * FN(NU) + lane, to = p * sums_ps + e;
-        const V dn = v_load(d + p * d_ps + e), w = v_load(gamma + p * slots * FN(NU) + e), du = v_mul(dn, v_load(u + p * u_ps + e));
+        const V dn = v_load(d + p * d_ps + e), by = v_load(gamma + p * slots * FN(NU) + e), du = v_mul(dn, v_load(u + p * u_ps + e));
         v_store(sum_du + to, v_add(v_load(sum_du + to), du));
         if (sum_d) v_store(sum_d + to, v_add(v_load(sum_d + to), dn));
-        acc[i] = v_fma(dn, w, acc[i]);
-        acc_u[i] = v_fma(du, w, acc_u[i]);)
+        acc[i] = v_fma(dn, by, acc[i]);
+        acc_u[i] = v_fma(du, by, acc_u[i]);)
     const V mean = v_set1(FN(norm_total)(acc, slots) / (T)(slots * H)), mean_u = v_set1(FN(norm_total)(acc_u, slots) / (T)(slots * H));
     const V by = v_set1(k);
     EACH_VECTOR(slots,
@@ -194,9 +202,9 @@ INLINE void FN(norm_row_bwd)(const T *d, ptrdiff_t d_ps, T *u, ptrdiff_t u_ps, T
 }
 
 /* The same of all slots. Out of line: a row has two such ways. */
-static NOINLINE void FN(norm_slots_bwd)(const T *d, ptrdiff_t d_ps, T *u, T *sum_du, T *sum_d, ptrdiff_t sums_ps, const T *gamma, ptrdiff_t H, T k)
+static NOINLINE void FN(norm_slots_bwd)(const FN(norm_way) *w, ptrdiff_t H, T k)
 {
-    FN(norm_row_bwd)(d, d_ps, u, d_ps, sum_du, sum_d, sums_ps, gamma, H, LSTMC_SLOTS, k);
+    FN(norm_row_bwd)(w, H, LSTMC_SLOTS, k);
 }
 
 /* n cells: dh becomes u of c~, slot o its gradient, and dN_c(c~) is left in the scratch behind dh */
@@ -238,7 +246,7 @@ static void FN(norm_bwd)(const lstmc_step *s, const lstmc_norm *m, ptrdiff_t row
         const ptrdiff_t row = r * s->gates_rs;
         for (ptrdiff_t q = 0; q < slices; q += FN(LSTM_CELLS))
             FN(norm_out_bwd)(s, m, at, FN(norm_places)(at, s->H, q, r), v_set1(stats[2]), v_set1(stats[3]), bf);
-        FN(norm_row_bwd)(dv + slices * VL, FN(NU), dv, FN(NU), sums_c, sums_c + FN(NU), m->sums_ps, m->gamma_c, s->H, 1, stats[3]);
+        FN(norm_row_bwd)(&(FN(norm_way)){dv + slices * VL, m->gamma_c, dv, sums_c, sums_c + FN(NU), FN(NU), FN(NU), m->sums_ps}, s->H, 1, stats[3]);
         for (ptrdiff_t q = 0; q < slices; q++) {
             const FN(place) is = {q / FN(NS), r, q % FN(NS) * VL};
             V none = v_set1(0), dc = v_load((const T *)s->dc + FN(panel_at)(is.p, s->dc_ps, r, is.lane));
@@ -248,8 +256,8 @@ static void FN(norm_bwd)(const lstmc_step *s, const lstmc_norm *m, ptrdiff_t row
             FN(lstm_slots_bwd)(s, o, is, du, o->norm_state ? through : v_add(dc, through), kept, bf, bg);
         }
         const T *da = (const T *)s->gates + row;
-        FN(norm_slots_bwd)(da, ps, (T *)m->x + row, sums, sums + 2 * of_slots, m->sums_ps, m->gamma_x, s->H, stats[0]);
-        FN(norm_slots_bwd)(da, ps, (T *)m->h + row, sums + of_slots, NULL, m->sums_ps, m->gamma_h, s->H, stats[1]);
+        FN(norm_slots_bwd)(&(FN(norm_way)){da, m->gamma_x, (T *)m->x + row, sums, sums + 2 * of_slots, ps, ps, m->sums_ps}, s->H, stats[0]);
+        FN(norm_slots_bwd)(&(FN(norm_way)){da, m->gamma_h, (T *)m->h + row, sums + of_slots, NULL, ps, ps, m->sums_ps}, s->H, stats[1]);
     }
 }
 #undef EACH_VECTOR

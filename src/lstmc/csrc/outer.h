@@ -15,7 +15,8 @@ INLINE void FN(outer_tile)(const lstmc_outer *s, T *c, const T *a0, const T *b0,
             for (int v = 0; v < nb; v++) PREFETCH(c + r * ldc + v * cg);
     UNROLL
     for (int i = 0; i < mr * nb; i++) acc[i] = v_set1(0);
-    FN(tile_fma)(acc, mr, 1, nb, a, mr, b, s->bs, bg, n, (FN(fetch)){(const char *)(a0 + n * mr), mr * sizeof(T)}, next, NULL, 0);
+    const FN(fetches) come = {{(const char *)(a0 + n * mr), mr * sizeof(T)}, next, NULL};
+    FN(tile_fma)(acc, (FN(shape)){mr, 1, nb}, (FN(factors)){a, b, mr, s->bs, bg}, n, come, 0);
     UNROLL
     for (int r = 0; r < mr; r++)
         UNROLL

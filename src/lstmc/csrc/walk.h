@@ -131,15 +131,25 @@ INLINE void FN(fetch_lines)(FN(visit) *v, const lstmc_walk *s, lstmc_tile tile, 
     v->n_lines = (int)(most < 2 * nb ? most : 2 * nb);
 }
 
-/* Extend the sums of a spot, at `acc` or where the walk starts, by values k0 .. k1-1 of product P. */
-INLINE void FN(visit_strip)(const lstmc_walk *s, const FN(range) *range, const lstmc_product *P, const lstmc_spot *at, ptrdiff_t k0, ptrdiff_t k1,
-                       FN(fetch) next, int direct, int ends)
+/* What of the chains a visit makes: values k0 .. k1-1 of product P (NULL: none), whether they begin, whether they end */
+typedef struct {
+    const lstmc_product *P;
+    ptrdiff_t k0, k1;
+    FN(fetch) next;
+    int begins, ends;
+} FN(part);
+
+/* Extend the sums of a spot, at `acc` or, if `direct`, where the walk starts. */
+INLINE void FN(visit_strip)(const lstmc_walk *s, const FN(range) *range, const lstmc_spot *at, FN(part) part, int direct)
 {
+    const lstmc_product *P = part.P;
+    const ptrdiff_t k0 = part.k0, k1 = part.k1;
+    const int ends = part.ends;
     const ptrdiff_t slots = P->slots ? P->slots : at->nb;
     FN(visit) v;
     v.row = at->row;
     v.k0 = k0, v.k1 = k1;
-    v.next = next;
+    v.next = part.next;
     v.n_lines = 0;
     const int out = ends && s->blocks_out && slots == at->nb;       /* blocks may be left where they are wanted */
     v.acc_rs = out ? s->out_rs : FN(sums_rs)(at);
@@ -160,15 +170,15 @@ INLINE void FN(visit_strip)(const lstmc_walk *s, const FN(range) *range, const l
     else FN(chain_menu)[at->mr - 1][at->nq - 1][slots](&v, P);
 }
 
-/* One visit of a tile to a strip: begin if need be, extend (P NULL: by nothing), end if need be. */
-INLINE void FN(visit_tile)(const lstmc_walk *s, const FN(range) *range, const lstmc_product *P, const lstmc_spot *at, ptrdiff_t k0, ptrdiff_t k1,
-                           FN(fetch) next, int begins, int ends)
+/* One visit of a tile to a strip: begin if need be, extend, end if need be. */
+INLINE void FN(visit_tile)(const lstmc_walk *s, const FN(range) *range, const lstmc_spot *at, FN(part) part)
 {
+    const lstmc_product *P = part.P;
     /* the chain takes its first sums from where they are, if it takes them all */
-    const int direct = begins && P && s->start && (!P->slots || P->slots == at->nb);
-    if (begins && !direct) FN(begin)(s, at);
-    if (P) FN(visit_strip)(s, range, P, at, k0, k1, next, direct, ends);
-    if (!ends || (P && s->fused)) return;
+    const int direct = part.begins && P && s->start && (!P->slots || P->slots == at->nb);
+    if (part.begins && !direct) FN(begin)(s, at);
+    if (P) FN(visit_strip)(s, range, at, part, direct);
+    if (!part.ends || (P && s->fused)) return;
     if (s->finish) s->finish(s, at);
     else if (!P || !s->blocks_out || (P->slots && P->slots != at->nb)) FN(store_sums)(s, at);
 }
@@ -239,7 +249,7 @@ static void FN(walk)(const lstmc_walk *s)
                                                      + into * LSTMC_SLOTS * tile.mr * FN(NU)};
                         const FN(fetch) ahead = P ? FN(fetch_part)(&range, next, depth * LSTMC_SLOTS, (i - i0) * FN(NS) + q - q0, depth, wide)
                                                   : (FN(fetch)){NULL, 0};
-                        FN(visit_tile)(s, &range, P, &spot, k0, k1, ahead, begins, done && s->ends);
+                        FN(visit_tile)(s, &range, &spot, (FN(part)){P, k0, k1, ahead, begins, done && s->ends});
                     }
                 }
                 begins = 0;
