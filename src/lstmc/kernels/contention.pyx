@@ -133,10 +133,11 @@ cdef double work_of(const Region *r, bint telling) noexcept nogil:
 cdef double lost_by(const Region *r, double end, double work) noexcept nogil:
     """Seconds that a region lost, which ended then, less what it won: what it took beyond half as many threads, which have twice the work."""
     cdef Py_ssize_t half = r.threads // 2, i = min(half, TEAMS - 1)
+    cdef long long cpu = lstmc_read(&worked[i])     # once, for another thread may write 0
     if r.gave_up:
         return r.waited
-    if ns(end) <= lstmc_read(&fresh_until[i]) and lstmc_read(&worked[i]) > 0:
-        return end - r.start - 2 * work * max(<double>lstmc_read(&took[i]) / <double>lstmc_read(&worked[i]), 1)
+    if ns(end) <= lstmc_read(&fresh_until[i]) and cpu > 0:
+        return end - r.start - 2 * work * max(<double>lstmc_read(&took[i]) / <double>cpu, 1)
     return end - r.start - 2 * work - (0 if half == 1 else busy_of(r) - work)
 
 
