@@ -28,10 +28,10 @@ SHARE_ABOVE_BYTES = 80 * 1024
 # ... or fewer than this, where all weights of a direction are more than this and each step reads them from afar.
 SHARE_FAR_BELOW_ROWS = 25
 SHARE_FAR_ABOVE_BYTES = 3 * 1024 * 1024
-# With several stages a step they meet after each. Then one row, which one core would have otherwise, takes this much of all matrices but W, and B rows
-# take sqrt(B) times NEAR_BYTES, up to as many as far ones above by the number of stages. Of what a GRU with reset before the product took on two cores
-# it takes 1.09 for one row and 192 KiB, 0.88 for one and 300, 1.0 for two and 768, 0.92 for two and 1200, 1.1 for seven and 1200, 0.89 for five and
-# 1728, 1.15 for twelve and 1728, 0.9 for twelve and 2352, 0.95 for 24 and 3072; with layer normalisation or a projection less.
+# With several stages a step, threads that divide units meet after each. For one row that pays from this much of all matrices but W on, for B rows
+# from sqrt(B) NEAR_BYTES on, up to SHARE_FAR_BELOW_ROWS / stages rows a thread. On two cores, over what rows divided take, a GRU with reset before
+# the product: 1.09 (1 row, 192 KiB), 0.88 (1, 300), 1.0 (2, 768), 0.92 (2, 1200), 1.1 (7, 1200), 0.89 (5, 1728), 1.15 (12, 1728), 0.9 (12, 2352),
+# 0.95 (24, 3072); with layer normalisation or a projection less.
 SHARE_STAGED_ABOVE_BYTES = 256 * 1024
 # Those with fewer rows than SHARE_BELOW_ROWS begin a step with the parts of h that are there if their part of the recurrent
 # weights fits NEAR_BYTES: to read part of each panel now and the rest later costs nothing there, and more than waiting beyond.

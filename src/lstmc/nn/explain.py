@@ -39,8 +39,8 @@ def explain(m):
     if m.cell == "gru_before":
         lines.append("reset_after=False: a second product per step, on r h, which waits for the first")
     if _stages(m) > 1:
-        lines.append(f"threads that divide units meet {_stages(m)} times a step, so one row takes {plan.SHARE_STAGED_ABOVE_BYTES // 1024} KiB of weights "
-                     f"beside W for that, and B rows sqrt(B) times {plan.NEAR_BYTES // 1024}")
+        lines.append(f"threads that divide units meet {_stages(m)} times a step: that pays for one row from {plan.SHARE_STAGED_ABOVE_BYTES // 1024} KiB of "
+                     f"weights beside W on, for B rows from sqrt(B) times {plan.NEAR_BYTES // 1024} KiB on")
     if m.recurrent_dropout:
         lines.append("recurrent_dropout, in training: h is masked for each gate by itself, so there is a product for each gate, forward and "
                      "backward; threads do not divide units then")
