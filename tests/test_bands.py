@@ -5,6 +5,7 @@ import pytest
 
 from cases import Case
 from conftest import DTYPES, assert_close, assert_same_bits, expected_of, module_of, named, numbers_of, train
+from guarded import guarded
 from lstmc.kernels import core, plan
 from lstmc.kernels.schedule import Schedule
 
@@ -118,3 +119,21 @@ def test_packed_and_checkpointed_ragged_bands(isa):
     want = train(m, n)
     for every in (1, 5, 29, 100):
         assert_same_bits(train(m, n, how={"checkpoint_every": every}), want)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", ["lstm-peephole", "lstm-haste", "lstm-dropped", "gru", "gru-before", "rnn"])
+def test_a_band_without_a_step_in_the_last_chunk(name, masked, isa):
+    """One sequence is longer than all others, so it alone has the last chunk of time."""
+    case = Case(41, 27, 3, 9, D=2)
+    lengths = np.full(case.B, 20)
+    lengths[5] = case.T
+    assert max(PAIRS, ROWS * case.T) <= lengths.sum()
+    assert 20 < BLOCK * case.T // (lengths.sum() // 2) < case.T, "a chunk that the others do not reach"
+    mask = np.random.default_rng(0).permuted(np.arange(case.T)[:, None] < lengths, axis=0) if masked else None
+    n = numbers_of(case, name=name) | {"lengths": None if masked else lengths}
+    found = []
+    for every in (None, 1):
+        with guarded():     # the sums of a band that never began would have NaN
+            found.append(train(module_of(case, name=name), n, how={"mask": mask, "checkpoint_every": every}))
+    assert_same_bits(found[1], found[0])

@@ -287,8 +287,8 @@ cdef class WeightSums:
                     with parallel(num_threads=each):
                         run_thread(&g[bands], &b[0], 1, each, threadid(), lstmc_team_size(), &stop)
             raise_error(&stop)
-            for i in range(jobs + P):
-                g[i].begun = True
+            for i in range(jobs + P):       # a band may have no pair in the last steps: then its sums are still to be written
+                g[i].begun |= b[i % bands].n_pieces > 0
         finally:
             give_back(scratch)
         return 0
