@@ -18,9 +18,10 @@ NAMES = {
 }
 QUICK = ("torch", "onnxruntime", "openvino")        # those that need no compilation per case
 
-# Instruction set -> peer -> the variables that hold it there. onnxruntime, openvino and keras have no such switch that is known to work.
+# Instruction set -> peer -> the variables that hold it there: oneDNN, ATen and, of products on processors of Intel, MKL have one each. onnxruntime,
+# openvino and keras have no such switch that is known to work.
 HELD = {"avx2": {
-    "torch": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+    "torch": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     "jax": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
 }}
 
