@@ -35,17 +35,9 @@ def test_plain_cells(case, name, dtype, isa):
     assert_same_bits(inference, {part: results[part] for part in inference})
 
 
-@pytest.mark.parametrize(("case", "name"), variants_on(SOME), ids=name_of)
-def test_variants_in_training(case, name, isa):
-    trains_like_the_reference(case, name, "float64", 1e-11)
-
-
-@pytest.mark.parametrize(("case", "name"), variants_on(SOME[2:3]), ids=name_of)
-def test_variants_in_single_precision(case, name, isa):
-    trains_like_the_reference(case, name, "float32", 5e-5)
-
-
-def trains_like_the_reference(case, name, dtype, tolerance):
+@pytest.mark.parametrize(("case", "name", "dtype", "tolerance"), [(*at, "float64", 1e-11) for at in variants_on(SOME)]
+                         + [(*at, "float32", 5e-5) for at in variants_on(SOME[2:3])], ids=name_of)
+def test_variants_in_training(case, name, dtype, tolerance, isa):
     n, m = numbers_of(case, dtype, name=name), module_of(case, dtype, name=name)
     m.step = 5
     want = expected(case, VARIANTS[name], n, masks=law_masks(case, VARIANTS[name], dtype, step=5))
