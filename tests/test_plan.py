@@ -17,7 +17,7 @@ def threaded():
 
 
 def test_rows_are_divided_in_large_batches():
-    want = {"bands": 1, "at_once": 1, "threads": TWO if threaded() else 1, "shared": False, "eager": False, "z_steps": 0}
+    want = {"stages": 1, "bands": 1, "at_once": 1, "threads": TWO if threaded() else 1, "shared": False, "eager": False, "z_steps": 0}
     assert choose(threads=TWO) == want
     assert choose(H=512, B=100, threads=TWO) == want
 

@@ -10,8 +10,9 @@ from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.backward_loop cimport Backward, c0_gradient, final_gradient, run_thread
+from lstmc.kernels.cells cimport blocks_of, groups_of
 from lstmc.kernels.contention cimport BACKWARD, Region, begin_share, end_share, enter, kind_of
-from lstmc.kernels.core cimport LSTMC_SLOTS, Span, span, span_or_null
+from lstmc.kernels.core cimport Span, span, span_or_null
 from lstmc.kernels.norm cimport take_sums
 from lstmc.kernels.parts cimport write_sums
 from lstmc.kernels.plan cimport Load, Plan
@@ -24,17 +25,12 @@ from lstmc.kernels.weights cimport Operands, Weights
 from lstmc.kernels.workspace cimport MAX_JOBS
 
 
-cdef Py_ssize_t column_groups(Py_ssize_t n, Py_ssize_t nu) noexcept nogil:
-    """Groups of blocks of n columns."""
-    return (n + LSTMC_SLOTS * nu - 1) // (LSTMC_SLOTS * nu)
-
-
 cdef int set_up(Backward *g, Record *r, const Plan *plan, Py_ssize_t steps, list scratch) except -1:
     """Deal the rows and take the workspaces of one job."""
     cdef const Operands *w = r.w
     cdef Py_ssize_t es = r.es, B = r.s.B
     g.dc_ps = B * r.nu
-    g.groups, g.cell_groups = column_groups(w.R, r.nu), column_groups(w.H, r.nu)
+    g.groups, g.cell_groups = groups_of(blocks_of(w.R, r.nu)), groups_of(w.panels)
     g.passes = w.cell.states == 1 and w.cell.slots > 1 or r.projected.zoneout_h > 0
     deal(&g.team, &r.s, plan, g.cell_groups)
     g.dh = block(scratch, B * r.ldh * es)
@@ -116,7 +112,7 @@ def backward(list tapes not None, dy, tuple dfinal, dx, tuple dstate, list sums=
     s.N = pairs // D
     s.B = schedule.rows.B
     load = load_of(r, &s, D, bands)
-    load.parts = column_groups(r[0].w.H, r[0].nu)
+    load.parts = groups_of(r[0].w.panels)
     kind = kind_of(BACKWARD, load.pairs, load.weights * load.itemsize, load.T)
     plan = plan_of_call(&load, threads, forced)
     steps = block_steps(&schedule.rows, bands)

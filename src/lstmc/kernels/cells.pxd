@@ -1,5 +1,5 @@
 # cells.pxd -- what follows from a cell's row in the table: sizes, layouts, counts.
-from lstmc.kernels.core cimport lstmc_cell
+from lstmc.kernels.core cimport LSTMC_SLOTS, lstmc_cell
 
 
 # The one place where numbers of weights are counted.
@@ -7,7 +7,7 @@ cdef struct Sizes:
     Py_ssize_t slots                     # that W feeds
     Py_ssize_t weights, recurrent        # numbers in all matrices of a direction, in those that read h
     Py_ssize_t parts                     # groups of units that could be dealt to threads
-    bint staged                          # two stages a step
+    bint staged                          # the cell has two stages a step
 
 
 cdef int cell_number(str name) except -1
@@ -20,9 +20,24 @@ cdef inline Sizes count(const lstmc_cell *c, Py_ssize_t I, Py_ssize_t H, Py_ssiz
     s.slots = c.x_slots
     s.recurrent = c.h_slots * H * R
     s.weights = c.x_slots * H * I + s.recurrent + P * H
-    s.parts = (panels + 3) // 4 if across(c) else panels
+    s.parts = groups_of(panels) if across(c) else panels
     s.staged = c.first > 0
     return s
+
+
+cdef inline Py_ssize_t blocks_of(Py_ssize_t n, Py_ssize_t nu) noexcept nogil:
+    """Blocks that n units, or columns, take."""
+    return (n + nu - 1) // nu
+
+
+cdef inline Py_ssize_t groups_of(Py_ssize_t blocks) noexcept nogil:
+    """Groups of so many blocks of one slot each."""
+    return (blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+
+
+cdef inline Py_ssize_t stages_of(bint staged, Py_ssize_t P, bint normed) noexcept nogil:
+    """Stages of a step, each of which needs all of the one before: of a cell that has two or not, a projection, layer normalisation."""
+    return 1 + (staged or P > 0) + normed
 
 
 cdef inline Py_ssize_t round_up(Py_ssize_t n, Py_ssize_t to) noexcept nogil:

@@ -241,3 +241,12 @@ cdef inline lstmc_operand dense(const void *a, Py_ssize_t row_stride, Py_ssize_t
     memset(&o, 0, sizeof(o))
     o.a, o.row_stride, o.k_stride, o.n_full, o.full_len = a, row_stride, k_stride, 1, len
     return o
+
+
+cdef inline lstmc_columns columns_of(Span w, bint transposed) noexcept nogil:
+    """A matrix, or its transpose, as columns to be packed."""
+    cdef inline lstmc_columns B
+    cdef int k = 1 if transposed else 0
+    memset(&B, 0, sizeof(B))
+    B.w, B.ks, B.ns, B.K, B.N = w.p, w.stride[k], w.stride[1 - k], w.shape[k], w.shape[1 - k]
+    return B

@@ -11,7 +11,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
-from lstmc.kernels.cells cimport across, row_stride, slots_of_h
+from lstmc.kernels.cells cimport across, blocks_of, groups_of, row_stride, slots_of_h
 from lstmc.kernels.contention cimport FORWARD, Region, begin_share, end_share, enter, kind_of
 from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_tile, span, span_or_null
 from lstmc.kernels.forward_loop cimport final_state, initial_state, run_thread
@@ -60,7 +60,7 @@ cdef int set_up(Forward *f, const Plan *plan, list keep, list scratch) except -1
     if r.options.random:
         f.numbers = <Py_ssize_t *>block(scratch, f.team.threads * padded(2 * B, sizeof(Py_ssize_t)) * sizeof(Py_ssize_t))
     if f.team.shared:
-        f.sums = block(scratch, sums_bytes(w.groups + max(w.then.groups, (w.P + LSTMC_SLOTS * r.nu - 1) // (LSTMC_SLOTS * r.nu)), B, r.k.mr))
+        f.sums = block(scratch, sums_bytes(w.groups + max(w.then.groups, groups_of(blocks_of(w.P, r.nu))), B, r.k.mr))
     f.z_steps = plan.z_steps
     if f.z_steps:
         for i in range(f.team.threads):

@@ -6,7 +6,7 @@ the others' part of h at each step (plan.pyx, team.pyx). Nothing here is allocat
 
 from libc.string cimport memcpy
 
-from lstmc.kernels.cells cimport across
+from lstmc.kernels.cells cimport across, blocks_of, groups_of
 from lstmc.kernels.core cimport LSTMC_SLOTS, dense, lstmc_cell, lstmc_walk
 from lstmc.kernels.inputs cimport fill_z, mask_h, set_products, set_then, walk_slots, z_of
 from lstmc.kernels.norm cimport end_in_sums, norm_forward, sums_of_h
@@ -85,8 +85,8 @@ cdef void set_stages(const Forward *f, Member *m, const void **xrow, void **yrow
         b.k1 = b.product[0].K = w.H
         b.product[0].a[0] = dense(NULL, r.ldf, 1, w.H)
         b.product[0].b, b.N = w.hr, w.P
-        b.blocks = (w.P + r.nu - 1) // r.nu
-        last.groups = (b.blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+        b.blocks = blocks_of(w.P, r.nu)
+        last.groups = groups_of(b.blocks)
         b.out, b.outs = hrow, 1
         b.step.options, b.step.ld_prev, b.step.ld = &r.projected, r.ldh, r.ldh
         b.step.sequence, b.step.time = a.step.sequence, a.step.time

@@ -7,7 +7,7 @@ steps together fill the register tiles. Each thread has a buffer for its own row
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block
-from lstmc.kernels.cells cimport across, row_stride, slots_of_h
+from lstmc.kernels.cells cimport across, groups_of, row_stride, slots_of_h
 from lstmc.kernels.core cimport LSTMC_SLOTS, balanced, dense, lstmc_operand, lstmc_walk
 from lstmc.kernels.schedule cimport Rows, n_active, x_at
 from lstmc.kernels.tape cimport Record, mask_of, slot_at
@@ -81,7 +81,7 @@ cdef void walk_slots(const Forward *f, const lstmc_walk *first) noexcept nogil:
     cdef const Operands *w = f.r.w
     cdef lstmc_walk a = first[0]
     cdef Py_ssize_t slot, at
-    a.blocks, a.q1 = w.panels, (w.panels + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+    a.blocks, a.q1 = w.panels, groups_of(w.panels)
     for slot in range(w.cell.first):
         at = slot_at(&f.r, slot) * f.r.es
         a.start, a.step.gates = <const char *>first.start + at, <char *>first.step.gates + at

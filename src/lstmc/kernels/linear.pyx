@@ -13,10 +13,10 @@ from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block, give_back
 from lstmc.kernels.contention cimport GRADIENT, PRODUCT, Region, begin_share, end_share, enter, judge, kind_of
-from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_columns, lstmc_features, lstmc_kernels, lstmc_outer,
+from lstmc.kernels.core cimport (LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, columns_of, lstmc_columns, lstmc_features, lstmc_kernels, lstmc_outer,
                                  lstmc_tile, lstmc_walk, dense, span, table)
 from lstmc.kernels.plan cimport can_start, threads_for
-from lstmc.kernels.cells cimport round_up
+from lstmc.kernels.cells cimport blocks_of, groups_of, round_up
 
 # Rows of x per call of `product`: they stay in the second-level cache while the columns of w pass by.
 # Features per packed operand of a weight gradient, for the same reason.
@@ -66,18 +66,9 @@ cdef Span vector(str name, object array, Py_ssize_t n, Py_ssize_t itemsize, bint
 
 # Products --------------------------------------------------------------------------------------------------
 
-cdef lstmc_columns columns_of(Span w, bint transposed) noexcept nogil:
-    """A matrix, or its transpose, as columns to be packed."""
-    cdef lstmc_columns B
-    cdef int k = 1 if transposed else 0
-    memset(&B, 0, sizeof(B))
-    B.w, B.ks, B.ns, B.K, B.N = w.p, w.stride[k], w.stride[1 - k], w.shape[k], w.shape[1 - k]
-    return B
-
-
 cdef int rows_times_columns(const lstmc_kernels *k, Span x, lstmc_columns B, const Span *b, Span y, object threads) except -1:
     """y = x B + b; b is a vector of N values, or NULL."""
-    cdef Py_ssize_t K = B.K, N = B.N, es = x.itemsize, M = x.shape[0], nu = k.nu, groups = round_up(N, 4 * nu) // (4 * nu), wide = round_up(N, nu)
+    cdef Py_ssize_t K = B.K, N = B.N, es = x.itemsize, M = x.shape[0], nu = k.nu, groups = groups_of(blocks_of(N, nu)), wide = round_up(N, nu)
     cdef Py_ssize_t most = round_up(M, k.mr) // k.mr, i, j, nt, n_tiles
     cdef list keep = []
     cdef Region region
@@ -204,7 +195,7 @@ cdef void sum_features(const Gradient *g, Py_ssize_t m0, Py_ssize_t m1, char *pa
         f.n = s.n = s.a_rows = min(<Py_ssize_t>LSTMC_KBLOCK, g.M - n0)
         s.first = n0 == 0
         g.k.pack_outer(pack, &f, tiles, s.n_tiles)
-        for q in range(round_up(blocks, LSTMC_SLOTS) // LSTMC_SLOTS):
+        for q in range(groups_of(blocks)):
             s.nb = min(<Py_ssize_t>LSTMC_SLOTS, blocks - LSTMC_SLOTS * q)
             s.b = g.dy + (n0 * g.dys + q * group) * es
             s.c = g.sums + q * group * es

@@ -14,7 +14,7 @@ from cython.parallel cimport prange
 from libc.string cimport memset
 
 from lstmc.kernels.arena cimport block
-from lstmc.kernels.cells cimport row_stride
+from lstmc.kernels.cells cimport groups_of, row_stride
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_NORM_SUMS, LSTMC_SLOTS, lstmc_norm, lstmc_outer, lstmc_tile
 from lstmc.kernels.inputs cimport z_of_whom
 from lstmc.kernels.schedule cimport n_active, row_of
@@ -141,7 +141,7 @@ cdef void sum_panel(const Record *r, char *total, bint begun, Py_ssize_t p) noex
         j = 0
         while j < r.s.B:
             a.n = a.a_rows = min(r.s.B - j, LSTMC_KBLOCK)
-            for q in range((LSTMC_NORM_SUMS + LSTMC_SLOTS - 1) // LSTMC_SLOTS):
+            for q in range(groups_of(LSTMC_NORM_SUMS)):
                 i = q * LSTMC_SLOTS
                 a.nb = min(LSTMC_NORM_SUMS - i, LSTMC_SLOTS)
                 a.b = r.normed.sums + (p * r.normed.sums_ps + (b * r.s.B + j) * rs + i * r.nu) * r.es

@@ -9,7 +9,7 @@ from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block
-from lstmc.kernels.cells cimport across, merged
+from lstmc.kernels.cells cimport across, groups_of, merged
 from lstmc.kernels.core cimport LSTMC_NORM_SUMS, Span, balanced, lstmc_matrix, span, span_or_null
 from lstmc.kernels.plan cimport threads_for
 from lstmc.kernels.tape cimport fed_by_h, fed_by_x, slot_at
@@ -64,7 +64,7 @@ cdef int lay_out(Sums *g, const Record *r, bint projection, Py_ssize_t number, b
         g.slot = r.w.cell.first if number else 0
         g.slots = r.w.cell.slots - r.w.cell.first if number else r.w.cell.first
     g.all_blocks = r.w.panels * (g.slots if r.w.cell.first else 1)
-    g.groups = (g.all_blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS if wide else r.w.panels
+    g.groups = groups_of(g.all_blocks) if wide else r.w.panels
     g.tiles = <lstmc_tile *>block(keep, (I + LSTMC_SLOTS * R + r.w.P + 4) * sizeof(lstmc_tile))
     g.before = <Py_ssize_t *>block(keep, (I + LSTMC_SLOTS * R + r.w.P + 4) * sizeof(Py_ssize_t))
     if projection:

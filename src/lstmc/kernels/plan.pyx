@@ -6,7 +6,7 @@ arithmetic: LSTMC_STRIP_K and its neighbours in lstmc.h. Which batches are train
 follows from shapes alone: schedule.pyx.)
 """
 
-from lstmc.kernels.cells cimport Sizes, sizes_of
+from lstmc.kernels.cells cimport Sizes, sizes_of, stages_of
 from lstmc.kernels.contention cimport at_most
 from lstmc.kernels.core cimport alone, max_threads, most_threads
 from lstmc.kernels.schedule cimport Rows, bands_of
@@ -157,12 +157,12 @@ def choose(cell, T, B, I, H, P=0, D=1, itemsize=4, mr=6, threads=None, ragged=Fa
     load.T, load.B, load.D, load.pairs = T, B, D, T * B
     load.I, load.H, load.P, load.slots, load.weights, load.recurrent = I, H, P, z.slots, z.weights, z.recurrent
     load.parts, load.itemsize, load.mr, load.ragged = z.parts, itemsize, mr, ragged
-    load.stages, load.undivided = 1 + (z.staged or P > 0) + bool(normed), dropped
+    load.stages, load.undivided = stages_of(z.staged, P, normed), dropped
     load.x_apart = normed or dropped and z.staged
     rows.T, rows.B, rows.N, rows.ragged = T, B, T * B, ragged
     load.bands = bands_of(&rows, z.weights * itemsize, P) if train else 1
     plan = plan_of(&load, threads, MAX_THREADS)
-    return {"bands": load.bands, "at_once": plan.at_once, "threads": plan.threads, "shared": bool(plan.shared),
+    return {"stages": load.stages, "bands": load.bands, "at_once": plan.at_once, "threads": plan.threads, "shared": bool(plan.shared),
             "eager": bool(plan.eager), "z_steps": plan.z_steps}
 
 

@@ -12,7 +12,7 @@ from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block, give_back
-from lstmc.kernels.cells cimport Sizes, count, row_stride
+from lstmc.kernels.cells cimport Sizes, blocks_of, count, groups_of, row_stride
 from lstmc.kernels.contention cimport Region, at_most, begin_share, end_share, enter
 from lstmc.kernels.clock cimport lstmc_clock
 from lstmc.kernels.core cimport LSTMC_SLOTS, Span, balanced, dense, lstmc_kernels, lstmc_options, lstmc_product, lstmc_tile, lstmc_walk, span
@@ -106,7 +106,7 @@ cdef class Stream:
             w = weights[i]
             a = &self.layers[i]
             a.panels, a.I, a.R, a.H, a.P = w.o.panels, w.o.I, w.o.R, w.o.H, w.o.P
-            a.groups = (a.P + LSTMC_SLOTS * self.nu - 1) // (LSTMC_SLOTS * self.nu)
+            a.groups = groups_of(blocks_of(a.P, self.nu))
             a.w = &w.o
             self.parts = min(self.parts, w.o.groups)
             if w.o.norm != NULL:        # a mean needs whole rows
@@ -273,7 +273,7 @@ cdef class Stream:
                 second.product[0].a[0] = step.product[0].a[0]
             else:
                 step.step.h = a.rows[after]
-            groups = (step.blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+            groups = groups_of(step.blocks)
             step.q0, step.q1 = i * groups // n, (i + 1) * groups // n
             if a.w.norm == NULL:
                 self.k.walk(&step)

@@ -11,7 +11,7 @@ from cython.parallel cimport parallel, threadid
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block, give_back
-from lstmc.kernels.cells cimport across, round_up
+from lstmc.kernels.cells cimport across, groups_of, round_up
 from lstmc.kernels.contention cimport SUMS, Region, begin_share, end_share, enter, judge, kind_of
 from lstmc.kernels.core cimport LSTMC_KBLOCK, LSTMC_SLOTS, Span, balanced, lstmc_features, lstmc_outer, lstmc_tile, lstmc_walk
 from lstmc.kernels.norm cimport sum_norms
@@ -178,7 +178,7 @@ cdef void x_gradient(const Record *r, const Batch *b, Py_ssize_t n0, Py_ssize_t 
     a.begins = a.ends = True
     a.N, a.product[0].b = w.I, w.w_cols
     a.blocks = (w.I + r.nu - 1) // r.nu
-    a.q1 = (a.blocks + LSTMC_SLOTS - 1) // LSTMC_SLOTS
+    a.q1 = groups_of(a.blocks)
     a.product[0].a[0] = gate_rows(r, w.cell.x_slot, w.cell.x_slots)
     a.product[0].a[0].a = fed_by_x(r) + (n0 * r.gates_rs + w.cell.x_slot * r.nu) * r.es
     a.add = <const void **>row if b.add_dx else NULL

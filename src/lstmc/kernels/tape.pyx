@@ -3,7 +3,7 @@
 from libc.string cimport memset
 
 from lstmc.kernels.arena cimport give_back
-from lstmc.kernels.cells cimport Sizes, across, count
+from lstmc.kernels.cells cimport Sizes, across, count, stages_of
 from lstmc.kernels.core cimport Span, lstmc_cell, lstmc_operand, span_or_null
 from lstmc.kernels.plan cimport Load
 from lstmc.kernels.schedule cimport Rows, n_active, row_of, seq, time_of
@@ -65,7 +65,7 @@ cdef Load load_of(const Record *r, const Rows *s, Py_ssize_t D, Py_ssize_t bands
     load.T, load.B, load.D, load.bands, load.pairs, load.ragged = s.T, s.B, D, bands, s.N, s.ragged
     load.I, load.H, load.P, load.slots, load.weights, load.recurrent = w.I, w.H, w.P, size.slots, size.weights, size.recurrent
     load.parts, load.itemsize, load.mr = size.parts, r.es, r.k.mr
-    load.stages, load.undivided = 1 + (size.staged or w.P > 0) + (w.norm != NULL), r.mask != NULL
+    load.stages, load.undivided = stages_of(size.staged, w.P, w.norm != NULL), r.mask != NULL
     load.x_apart = w.norm != NULL or r.mask != NULL and size.staged
     return load
 

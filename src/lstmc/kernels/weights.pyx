@@ -4,8 +4,8 @@ from cython.parallel cimport prange
 from libc.string cimport memcpy, memset
 
 from lstmc.kernels.arena cimport block, give_back
-from lstmc.kernels.cells cimport across, cell_number, merged, round_up, slots_of_h
-from lstmc.kernels.core cimport LSTMC_SLOTS, Span, lstmc_cell, lstmc_columns, lstmc_kernels, lstmc_matrix, lstmc_norm, span, span_or_null, table
+from lstmc.kernels.cells cimport across, blocks_of, cell_number, groups_of, merged, round_up, slots_of_h
+from lstmc.kernels.core cimport LSTMC_SLOTS, Span, columns_of, lstmc_cell, lstmc_columns, lstmc_kernels, lstmc_matrix, lstmc_norm, span, span_or_null, table
 from lstmc.kernels.plan cimport threads_for
 
 
@@ -55,7 +55,7 @@ cdef class Weights:
         o.P = 0 if w_hr is None else o.R
         o.panels = round_up(o.H, nu) // nu
         o.blocks = o.panels if across(c) else o.panels * LSTMC_SLOTS
-        o.groups = round_up(o.blocks, LSTMC_SLOTS) // LSTMC_SLOTS
+        o.groups = groups_of(o.blocks)
         if c.first:
             self.pack_stages(keep, w_ih, w_hh, b1.p, b2.p, train)
             if dropped:
@@ -119,12 +119,11 @@ cdef class Weights:
 
     cdef char *columns(self, list keep, Span w, bint transposed, Py_ssize_t K, Py_ssize_t N, const int *gate, int gates) except NULL:
         """B[k][n], k in the order of these gates (0: as it is), from a matrix that has k by rows, or by columns if transposed."""
-        cdef Py_ssize_t nu = self.k.nu, q_all = round_up(N, LSTMC_SLOTS * nu) // (LSTMC_SLOTS * nu), q
+        cdef Py_ssize_t nu = self.k.nu, q_all = groups_of(blocks_of(N, nu)), q
         cdef Py_ssize_t threads = threads_for(<double>PACK_WORK * K * N, q_all)
         cdef char *dst = block(keep, K * round_up(N, nu) * self.itemsize)
-        cdef lstmc_columns B
-        B.w, B.K, B.N, B.gate, B.G = w.p, K, N, gate, gates
-        B.ks, B.ns = w.stride[1 if transposed else 0], w.stride[0 if transposed else 1]
+        cdef lstmc_columns B = columns_of(w, transposed)
+        B.K, B.N, B.gate, B.G = K, N, gate, gates
         if threads == 1:
             self.k.pack_columns(dst, &B, 0, q_all)
         else:
@@ -140,7 +139,7 @@ cdef class Weights:
         cdef Py_ssize_t es = self.itemsize, nu = self.k.nu, first = c.first, slot, H = o.H
         one.slots = one.x_slots = one.h_slots = 1
         o.blocks, o.then.blocks = first * o.panels, (c.slots - first) * o.panels
-        o.groups, o.then.groups = round_up(o.blocks, LSTMC_SLOTS) // LSTMC_SLOTS, round_up(o.then.blocks, LSTMC_SLOTS) // LSTMC_SLOTS
+        o.groups, o.then.groups = groups_of(o.blocks), groups_of(o.then.blocks)
         o.bias = block(keep, c.slots * o.panels * nu * es)
         o.then.bias = o.bias + o.blocks * nu * es
         for slot in range(c.slots):

@@ -38,8 +38,9 @@ def explain(m):
         lines.append("projection: a second product per step, which waits for the first")
     if m.cell == "gru_before":
         lines.append("reset_after=False: a second product per step, on r h, which waits for the first")
-    if _stages(m) > 1:
-        lines.append(f"threads that divide units meet {_stages(m)} times a step: that pays for one row from {plan.SHARE_STAGED_ABOVE_BYTES // 1024} KiB of "
+    stages = _plan(m, 1, False)["stages"]
+    if stages > 1:
+        lines.append(f"threads that divide units meet {stages} times a step: that pays for one row from {plan.SHARE_STAGED_ABOVE_BYTES // 1024} KiB of "
                      f"weights beside W on, for B rows from sqrt(B) times {plan.NEAR_BYTES // 1024} KiB on")
     if m.recurrent_dropout:
         lines.append("recurrent_dropout, in training: h is masked for each gate by itself, so there is a product for each gate, forward and "
@@ -64,10 +65,6 @@ def _why():
             f"direction exceed {plan.SHARE_FAR_ABOVE_BYTES // 1024} KiB)")
 
 
-def _stages(m):
-    return 1 + (m.proj_size > 0 or m.cell == "gru_before") + (m.layer_norm is not None)
-
-
 def _for_now(n):
     most = contention.limit()
     if most is not None and most < n:
@@ -75,12 +72,16 @@ def _for_now(n):
                "within a second")
 
 
+def _plan(m, B, train):
+    return plan.choose(m.cell, STEPS, B, m.input_size, m.hidden_size, m.proj_size, m.num_directions, m.dtype.itemsize,
+                       core.tile_rows(), train=train, normed=m.layer_norm is not None, dropped=train and m.recurrent_dropout > 0)
+
+
 def _sequence(m, B, train):
-    p = plan.choose(m.cell, STEPS, B, m.input_size, m.hidden_size, m.proj_size, m.num_directions, m.dtype.itemsize,
-                    core.tile_rows(), train=train, normed=m.layer_norm is not None, dropped=train and m.recurrent_dropout > 0)
+    p = _plan(m, B, train)
     n, who, bands, directions = p["threads"], "one thread", p["bands"], m.num_directions
     if n > 1:
-        what = "stage" if _stages(m) > 1 else "step"
+        what = "stage" if p["stages"] > 1 else "step"
         meet = "divide the units and " + (f"begin each {what} with what is there of h" if p["eager"] else f"meet after each {what}")
         who = f"{n} threads " + (meet if p["shared"] else "divide the rows")
     if bands * directions > 1:
